@@ -1,0 +1,35 @@
+# Everything lives in .venv/; each target sets up what it needs, on a fresh machine too.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# mypy reads no editable installs: this tree shows it the sources under their import names.
+TREE := $(VENV)/tree
+PACKAGES := pool ipc daemon
+
+.PHONY: demo test test-long lint types clean
+
+demo: $(VENV)/.demo
+	$(BIN)/botod demo
+
+test: $(VENV)/.test
+	$(BIN)/pytest -m "not long"
+
+test-long: $(VENV)/.test
+	$(BIN)/pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	mkdir -p $(TREE)/botod
+	for package in $(PACKAGES); do ln -sfn ../../../$$package $(TREE)/botod/$$package; done
+	MYPYPATH=$(TREE) $(BIN)/mypy -p botod.pool -p botod.ipc -p botod.daemon
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/.%: pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@

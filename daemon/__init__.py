@@ -1,0 +1,1 @@
+"""botod.daemon: puts pool and ipc together into a service."""

@@ -1,0 +1,35 @@
+"""The command `botod`. Each subcommand is a module of its own, imported only when it is asked for.
+
+`botod call` is started by shell scripts many times a second: it must not import the daemon.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "run": "run the daemon",
+    "call": "have one operation done: botod call s3.get_object Bucket=b Key=k",
+    "status": "show peers, jobs and pools of a running daemon",
+    "demo": "start servers, a daemon and local processes that use it",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the subcommand that `argv` names; its exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="botod", description="The one process on a host that talks to AWS."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, words in COMMANDS.items():
+        commands.add_parser(name, help=words, add_help=False)
+    command = parser.parse_args(argv[:1]).command
+    module = importlib.import_module(f"botod.daemon.commands.{command}")
+    status: int = module.main(argv[1:])
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

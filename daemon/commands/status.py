@@ -1,0 +1,64 @@
+"""`botod status`: what a running daemon is doing, for a person or (`--json`) for a program."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from botod.ipc.client import connect
+from botod.ipc.errors import DaemonUnavailable, RpcError
+
+EXIT_FAILED = 1
+EXIT_NO_DAEMON = 3
+
+TIMEOUT_S = 10.0
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="botod status", description="Show what a running daemon is doing."
+    )
+    parser.add_argument("--json", action="store_true", help="all figures, as JSON")
+    parser.add_argument(
+        "--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place"
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        with connect(arguments.socket, timeout_s=TIMEOUT_S) as connection:
+            status = connection.call("botod.status")
+    except DaemonUnavailable as error:
+        sys.stderr.write(f"botod: {error}\n")
+        return EXIT_NO_DAEMON
+    except RpcError as error:
+        sys.stderr.write(f"botod: {error}\n")
+        return EXIT_FAILED
+    lines = [json.dumps(status, indent=2)] if arguments.json else report(status)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def report(status: dict[str, Any]) -> Iterator[str]:
+    """The lines a person reads."""
+    jobs, visits = status["jobs"], status["visits"]
+    yield f"botod {status['version']}, pid {status['pid']}, up {status['uptime_s']:.0f} s"
+    yield (
+        f"jobs    {jobs['running_num']} running, {jobs['jobs_total']} so far, "
+        f"{jobs['failed_total']} failed"
+    )
+    yield (
+        f"visits  {visits['visits_num']}, longest {visits['longest_s'] * 1000:.1f} ms, "
+        f"{visits['over_10ms_num']} over 10 ms, {visits['over_100ms_num']} over 100 ms"
+    )
+    for pool in status["pools"]:
+        sockets = pool["sockets"]
+        yield (
+            f"pool    {pool['origin']}: {pool['leased_num']} of {pool['slots_num']} slots in use, "
+            f"{pool['waiting_num']} waiting; sockets {sockets['open_num']} open, "
+            f"{sockets['opened_total']} opened, {sockets['reused_total']} reused"
+        )
+    for peer in status["peers"]:
+        yield (
+            f"peer    pid {peer['pid']} uid {peer['uid']}: {peer['in_flight_num']} in flight, "
+            f"{peer['requests_total']} requests, {peer['unread_bytes']} bytes unread"
+        )

@@ -1,0 +1,226 @@
+"""The configuration: its settings with their defaults, bounds and words, and how a file is read.
+
+Each section is a frozen dataclass; a setting's bounds and words stand beside its default. Reading
+names every mistake in a file at once, with file, key and what is allowed.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from botod.daemon.services import SERVICES
+
+Bounds = tuple[float, float]
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; one line a mistake."""
+
+
+def _setting(default: Any, words: str, bounds: Bounds | None = None) -> Any:
+    return field(default=default, metadata={"words": words, "bounds": bounds})
+
+
+@dataclass(frozen=True)
+class DaemonSettings:
+    """`[daemon]`: the process."""
+
+    socket: str = _setting("", "path of the Unix socket; empty: $BOTOD_SOCKET or the usual places")
+    socket_mode: str = _setting("0666", "rights of the socket, octal; policy decides who is served")
+    drain_timeout_s: float = _setting(
+        30.0, "how long running jobs may take after SIGTERM", (0, 3600)
+    )
+    job_timeout_s: float = _setting(
+        60.0, "a job's deadline where it names none; a long poll takes 20 s", (1, 3600)
+    )
+    job_timeout_max_s: float = _setting(900.0, "the longest deadline a job may name", (1, 86400))
+    log_level: str = _setting("info", "debug, info, warning or error")
+
+
+@dataclass(frozen=True)
+class LimitSettings:
+    """`[limits]`: how much at once."""
+
+    peers: int = _setting(1024, "connections at once", (1, 100_000))
+    in_flight_per_peer: int = _setting(256, "unanswered requests of one connection", (1, 100_000))
+    jobs: int = _setting(4096, "jobs at once; a waiting one takes some 20 KiB", (1, 1_000_000))
+    line_bytes: int = _setting(1_048_576, "longest line of JSON", (1024, 67_108_864))
+    inline_bytes: int = _setting(
+        16_777_216, "bytes that one request may carry; held in memory", (0, 1_073_741_824)
+    )
+    unread_bytes: int = _setting(
+        67_108_864, "answers that may wait for a peer that does not read", (1024, 1_073_741_824)
+    )
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """`[pool]`: connections to AWS."""
+
+    slots_per_host: int = _setting(64, "transfers at once to one host", (1, 10_000))
+    max_waiting: int = _setting(4096, "jobs that may wait for a slot of one host", (0, 1_000_000))
+    slot_timeout_s: float = _setting(60.0, "longest wait for a slot", (0.1, 3600))
+    connect_timeout_s: float = _setting(10.0, "for name, connection and TLS together", (0.1, 300))
+    idle_timeout_s: float = _setting(
+        70.0, "a transfer on which nothing moves for so long fails; whole seconds", (1, 3600)
+    )
+    ca_file: str = _setting("", "PEM file of trusted roots; empty: those of the package certifi")
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """`[profile.NAME]`: an upstream. The one called default serves jobs that name none."""
+
+    region: str = _setting("us-east-1", "AWS region; it goes into every signature")
+    retries: int = _setting(
+        3, "tries after the first, where a failure allows another; boto's loop makes them", (0, 10)
+    )
+    endpoints: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={"words": "service = URL, for servers that are not AWS's", "bounds": None},
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be set."""
+
+    daemon: DaemonSettings = DaemonSettings()
+    limits: LimitSettings = LimitSettings()
+    pool: PoolSettings = PoolSettings()
+    profiles: Mapping[str, ProfileSettings] = field(
+        default_factory=lambda: {"default": ProfileSettings()}
+    )
+
+
+SECTIONS: Mapping[str, type] = {
+    "daemon": DaemonSettings,
+    "limits": LimitSettings,
+    "pool": PoolSettings,
+}
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def load(path: str) -> Config:
+    """Read a file. Raises ConfigError, which names every mistake."""
+    try:
+        with Path(path).open("rb") as file:
+            data = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    config, mistakes = _read(data)
+    if mistakes:
+        raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return config
+
+
+def _read(data: dict[str, Any]) -> tuple[Config, list[str]]:
+    mistakes: list[str] = []
+    for name in data.keys() - SECTIONS.keys() - {"profile"}:
+        known = ", ".join([*SECTIONS, "profile.NAME"])
+        mistakes.append(f"[{name}]: unknown section; there are: {known}")
+    sections = {
+        name: _read_section(name, kind, data.get(name, {}), mistakes)
+        for name, kind in SECTIONS.items()
+    }
+    profiles = _read_profiles(data.get("profile", {}), mistakes)
+    return Config(**sections, profiles=profiles), mistakes
+
+
+def _read_profiles(data: Any, mistakes: list[str]) -> dict[str, ProfileSettings]:
+    profiles = {"default": ProfileSettings()}
+    if not isinstance(data, dict):
+        mistakes.append("profile: write [profile.NAME]")
+        return profiles
+    for name, values in data.items():
+        profiles[name] = _read_section(f"profile.{name}", ProfileSettings, values, mistakes)
+    return profiles
+
+
+def _read_section(section: str, kind: type, values: Any, mistakes: list[str]) -> Any:
+    if not isinstance(values, dict):
+        mistakes.append(f"{section}: has to be a section, [{section}]")
+        return kind()
+    known = {setting.name: setting for setting in fields(kind)}
+    good: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            names = ", ".join(known)
+            mistakes.append(f"[{section}] {key}: unknown setting; there are: {names}")
+            continue
+        mistake = _mistake(key, known[key].default, known[key].metadata["bounds"], value)
+        if mistake:
+            mistakes.append(f"[{section}] {key} = {value!r}: {mistake}")
+        else:
+            good[key] = float(value) if isinstance(known[key].default, float) else value
+    return kind(**good)
+
+
+def _mistake(key: str, default: Any, bounds: Bounds | None, value: Any) -> str | None:
+    """What is wrong with a value; None: nothing. Its default tells the type."""
+    if key in _SPECIAL:
+        return _SPECIAL[key](value)
+    if isinstance(default, (int, float)):
+        numeric = (int,) if isinstance(default, int) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, numeric):
+            return "has to be a whole number" if numeric == (int,) else "has to be a number"
+        assert bounds is not None, f"{key} is a number without bounds"
+        if not bounds[0] <= value <= bounds[1]:
+            return f"has to be from {bounds[0]:g} to {bounds[1]:g}"
+    elif not isinstance(value, str):
+        return "has to be a text in quotes"
+    return None
+
+
+def _endpoints_mistake(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return 'has to be a table: endpoints.s3 = "https://…"'
+    for service, url in value.items():
+        if service not in SERVICES:
+            return f"{service}: unknown service; there are: {', '.join(SERVICES)}"
+        mistake = _url_mistake(url)
+        if mistake:
+            return f"{service}: {mistake}"
+    return None
+
+
+def _url_mistake(url: Any) -> str | None:
+    form = "has to be http://host[:port] or https://host[:port]"
+    if not isinstance(url, str):
+        return form
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return form
+    return None if good and parts.path in ("", "/") and not parts.query else form
+
+
+def _log_level_mistake(value: Any) -> str | None:
+    return None if value in LOG_LEVELS else f"has to be one of {', '.join(LOG_LEVELS)}"
+
+
+def _mode_mistake(value: Any) -> str | None:
+    good = (
+        isinstance(value, str) and value.isdecimal() and all(digit in "01234567" for digit in value)
+    )
+    return None if good and int(value, 8) <= 0o777 else 'has to be octal in quotes, like "0660"'  # noqa: PLR2004
+
+
+def _region_mistake(value: Any) -> str | None:
+    good = isinstance(value, str) and value and value.replace("-", "").isalnum() and value.isascii()
+    return None if good else 'has to be a region\'s name, like "eu-central-1"'
+
+
+_SPECIAL = {
+    "endpoints": _endpoints_mistake,
+    "log_level": _log_level_mistake,
+    "region": _region_mistake,
+    "socket_mode": _mode_mistake,
+}

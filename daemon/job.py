@@ -1,0 +1,139 @@
+"""A job: what it is to do, and what came of it as an error of the wire."""
+
+import http.client
+from dataclasses import dataclass
+from typing import Any
+
+from boto.exception import BotoServerError
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
+from botod.daemon.services.operation import Operation, Params, Result
+from botod.daemon.services.shapes import InvalidParam
+from botod.daemon.upstreams import NoCredentials, NoSuchProfile
+from botod.ipc.errors import Code, RpcError
+from botod.pool import (
+    CertificateError,
+    DeadlineExceeded,
+    Interrupted,
+    NotSent,
+    OutcomeUnknown,
+    PoolClosed,
+    PoolFull,
+    PoolTimeout,
+    Terms,
+)
+
+RETRY_AFTER_MS = 1000
+"""When to come back to a daemon that refuses for want of room."""
+
+THROTTLED = frozenset({
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+})  # fmt: skip
+
+SERVER_FAULT = 500
+
+
+@dataclass(frozen=True)
+class Job:
+    """One operation asked for by a peer.
+
+    deadline: in seconds of the loop's clock. terms: count the job's attempts.
+    """
+
+    service: str
+    name: str
+    operation: Operation
+    params: Params
+    profile: str
+    deadline: float
+    terms: Terms
+
+    @property
+    def method(self) -> str:
+        return f"{self.service}.{self.name}"
+
+    def run(self, connection: Any) -> Result:
+        """Do it, in boto's blocking style."""
+        return self.operation.run(connection, self.params)
+
+
+def refusal(error: Exception) -> RpcError | None:
+    """The wire's error for what kept a job from being started; None if it is not such a thing."""
+    if isinstance(error, (InvalidParam, NoSuchProfile)):
+        return RpcError(Code.INVALID_PARAMS, str(error))
+    if isinstance(error, NoCredentials):
+        return RpcError(Code.NO_CREDENTIALS, str(error))
+    return None
+
+
+def failure(job: Job, host: str, error: Exception) -> RpcError | None:
+    """The wire's error for what became of a job; None if the error is a bug of ours."""
+    if isinstance(error, BotoServerError):
+        return _service_error(job, host, error)
+    refused = refusal(error)
+    if refused is not None:
+        return refused
+    for kind, code, retryable in _FAILURES:
+        if isinstance(error, kind):
+            data = _data(job, host, error) | {"type": type(error).__name__, "retryable": retryable}
+            if code is Code.OVERLOADED:
+                data["retry_after_ms"] = RETRY_AFTER_MS
+            message = f"{job.method} on {host}, {_tries(job)}: {error}"
+            return RpcError(code, message, data)
+    return None
+
+
+def cancelled(job: Job) -> RpcError:
+    """The wire's error for a job that was ended from outside, by hang-up or shutdown."""
+    unknown = job.terms.attempts_num > 0 and not job.terms.idempotent
+    data = {"service": job.service, "operation": job.name, "outcome_unknown": unknown}
+    done = "it may have been done" if unknown else "trying again is safe"
+    return RpcError(Code.CANCELLED, f"{job.method} was ended; {done}", data)
+
+
+_FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
+    (OutcomeUnknown, Code.OUTCOME_UNKNOWN, False),
+    (Interrupted, Code.UNREACHABLE, True),
+    (NotSent, Code.UNREACHABLE, True),
+    (CertificateError, Code.UNTRUSTED_SERVER, False),
+    (DeadlineExceeded, Code.DEADLINE_EXCEEDED, True),
+    (PoolTimeout, Code.OVERLOADED, True),
+    (PoolFull, Code.OVERLOADED, True),
+    (PoolClosed, Code.SHUTTING_DOWN, True),
+    (AnswerTooLarge, Code.BODY_TOO_LARGE, False),
+    (BadAnswer, Code.BAD_ANSWER, False),
+    (http.client.HTTPException, Code.BAD_ANSWER, False),
+)
+"""Kind of error, code on the wire, whether another try is safe and may help. First match counts."""
+
+
+def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
+    kind = error.error_code or str(error.status)
+    data = _data(job, host, error) | {
+        "type": kind,
+        "http_status": error.status,
+        "retryable": error.status >= SERVER_FAULT or kind in THROTTLED,
+    }
+    if error.request_id:
+        data["request_id"] = error.request_id
+    message = str(error.message or error.reason or f"HTTP status {error.status}")
+    return RpcError(Code.SERVICE_ERROR, message.strip(), data)
+
+
+def _data(job: Job, host: str, error: Exception) -> dict[str, Any]:
+    return {
+        "service": job.service,
+        "operation": job.name,
+        "host": host,
+        "attempts": job.terms.attempts_num,
+        "outcome_unknown": isinstance(error, OutcomeUnknown),
+    }
+
+
+def _tries(job: Job) -> str:
+    number = job.terms.attempts_num
+    return "1 attempt" if number == 1 else f"{number} attempts"

@@ -1,0 +1,69 @@
+"""The daemon's listening socket: made where it belongs, never taken from a living daemon."""
+
+import contextlib
+import os
+import socket
+import stat
+from pathlib import Path
+
+
+class SocketInUse(Exception):
+    """The path cannot be listened on."""
+
+
+def open_listener(path: str, mode: int) -> socket.socket:
+    """Bind a Unix stream socket at `path` with rights `mode`; its folder is made if it is missing.
+
+    A socket file that nobody listens on is replaced. One that a daemon answers on is left alone,
+    and so is anything that is not a socket: both raise SocketInUse.
+    """
+    _make_folder(Path(path).parent)
+    _clear(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        Path(path).chmod(mode)
+    except OSError as error:
+        sock.close()
+        raise SocketInUse(f"{path}: cannot listen there: {error.strerror or error}") from None
+    return sock
+
+
+def remove_socket(path: str) -> None:
+    """Remove the socket file at the end of its daemon's life."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108 - the path is a str everywhere here
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise SocketInUse(f"{folder}: cannot make it: {error.strerror}") from None
+
+
+def _clear(path: str) -> None:
+    """Make room at `path`, or say why there is none."""
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SocketInUse(f"{path}: {error.strerror}") from None
+    if not stat.S_ISSOCK(kind):
+        raise SocketInUse(f"{path}: there is something that is not a socket; remove it yourself")
+    if _is_alive(path):
+        raise SocketInUse(f"{path}: a daemon answers there already")
+    os.unlink(path)  # noqa: PTH108
+
+
+def _is_alive(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True  # full backlog, no rights: somebody's
+        return True

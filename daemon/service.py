@@ -1,0 +1,149 @@
+"""Builds everything from the configuration, runs it, and takes it down again. Decides nothing."""
+
+import asyncio
+import dataclasses
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import boto
+import certifi
+from botod.daemon.config import Config
+from botod.daemon.credentials import find_keys
+from botod.daemon.listener import open_listener, remove_socket
+from botod.daemon.policy import Policy
+from botod.daemon.upstreams import Upstreams
+from botod.daemon.worker import Worker
+from botod.ipc.client import default_socket
+from botod.ipc.peer import ServerLimits
+from botod.ipc.protocol import Limits
+from botod.ipc.server import Server
+from botod.pool import CurlClient, HostPoolStats, Pool, visit_stats
+
+logger = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 5.0
+"""After the last job, how long peers may take to read their answers."""
+
+
+class Service:
+    """One daemon: a listening socket, a worker, a pool."""
+
+    def __init__(self, config: Config) -> None:
+        """Build the parts. Needs the running loop; opens nothing but epoll's descriptors."""
+        _forget_boto_config()
+        self.socket_path = config.daemon.socket or default_socket()
+        self._socket_mode = int(config.daemon.socket_mode, 8)
+        self._drain_timeout_s = config.daemon.drain_timeout_s
+        self._began = time.monotonic()
+        self._stop = asyncio.Event()
+        self._pool = _pool(config)
+        self._upstreams = Upstreams(self._pool, config.profiles, find_keys)
+        self._worker = Worker(
+            self._upstreams,
+            Policy(),
+            control={"botod.ping": self._ping, "botod.status": self._status},
+            jobs_max=config.limits.jobs,
+            job_timeout_s=config.daemon.job_timeout_s,
+            job_timeout_max_s=config.daemon.job_timeout_max_s,
+        )
+        self._server = Server(self._worker.handle, _server_limits(config))
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; a second one ends what still runs at once.
+
+        Raises SocketInUse. Steps of the stop: no new connections and jobs; running jobs finish, up
+        to `drain_timeout_s`; their answers are written; the pool and the socket are closed.
+        """
+        listener = open_listener(self.socket_path, self._socket_mode)
+        self._handle_signals()
+        for profile in self._upstreams.without_keys():
+            logger.warning("no AWS keys for profile %r: its jobs will fail", profile)
+        self._server.listen(listener)
+        logger.info("listening on %s", self.socket_path)
+        await self._stop.wait()
+        logger.info("stopping: %d jobs are running", self._worker.running_num)
+        self._server.stop_listening()
+        remove_socket(self.socket_path)
+        await self._worker.drain(self._drain_timeout_s)
+        await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
+        self._pool.close()
+        logger.info("stopped")
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop_signal)
+
+    def _on_stop_signal(self) -> None:
+        if self._stop.is_set():
+            logger.warning("second signal: ending at once")
+            os._exit(1)
+        self._stop.set()
+
+    def _ping(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "version": version("botod")}
+
+    def _status(self) -> dict[str, Any]:
+        """What `botod status` shows. Counts only."""
+        peers = self._server.stats()
+        return {
+            **self._ping(),
+            "uptime_s": round(time.monotonic() - self._began, 3),
+            "peers": [dataclasses.asdict(peer) for peer in peers],
+            "jobs": {
+                "running_num": self._worker.running_num,
+                "jobs_total": self._worker.jobs_total,
+                "failed_total": self._worker.failed_total,
+            },
+            "pools": [_pool_status(host) for host in self._pool.stats()],
+            "visits": dataclasses.asdict(visit_stats()),
+        }
+
+
+def _pool_status(host: HostPoolStats) -> Mapping[str, Any]:
+    return {
+        "origin": str(host.origin),
+        **dataclasses.asdict(host.slots),
+        "sockets": dataclasses.asdict(host.sockets),
+    }
+
+
+def _pool(config: Config) -> Pool:
+    settings = config.pool
+    client = CurlClient(
+        force_instance=True,
+        ca_file=settings.ca_file or certifi.where(),
+        connect_timeout_s=settings.connect_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+    )
+    return Pool(
+        client,
+        slots_per_host=settings.slots_per_host,
+        max_waiting=settings.max_waiting,
+        slot_timeout_s=settings.slot_timeout_s,
+    )
+
+
+def _server_limits(config: Config) -> ServerLimits:
+    limits = config.limits
+    return ServerLimits(
+        message=Limits(line_bytes=limits.line_bytes, inline_bytes=limits.inline_bytes),
+        connections=limits.peers,
+        in_flight=limits.in_flight_per_peer,
+        unread_bytes=limits.unread_bytes,
+    )
+
+
+def _forget_boto_config() -> None:
+    """Drop what boto read from /etc/boto.cfg and ~/.boto: the daemon has one configuration.
+
+    Some of boto's settings break it (max_retry_delay does on Python 3), others would change where
+    requests go without a word here.
+    """
+    for section in boto.config.sections():
+        boto.config.remove_section(section)

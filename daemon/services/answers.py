@@ -1,0 +1,100 @@
+"""Reading what a service answered: bounded, checked, in AWS's shapes."""
+
+import base64
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from typing import Any
+
+from boto.exception import BotoServerError
+from botod.daemon.services.operation import Result
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""An answer that is held in memory; as much as one message of the wire may carry inline."""
+
+MAX_ERROR_BYTES = 64 * 1024
+"""AWS's errors have a few hundred bytes; what a proxy says instead is cut here."""
+
+OK = range(200, 300)
+
+
+class AnswerTooLarge(Exception):
+    """The answer is larger than what is held in memory."""
+
+
+class BadAnswer(Exception):
+    """What came is not an answer of the service that was asked."""
+
+
+def checked(response: Any) -> Any:
+    """The response, if it is not an error; else raises it as BotoServerError."""
+    if response.status not in OK:
+        body = response.read(MAX_ERROR_BYTES)
+        response.close()
+        raise BotoServerError(response.status, response.reason, body)
+    return response
+
+
+def body_of(response: Any) -> bytes:
+    """The whole body of a good response."""
+    checked(response)
+    length = response.getheader("content-length")
+    if length is not None and int(length) > MAX_ANSWER_BYTES:
+        response.close()
+        raise AnswerTooLarge(
+            f"the answer has {length} bytes, at most {MAX_ANSWER_BYTES} can be held"
+        )
+    body: bytes = response.read(MAX_ANSWER_BYTES + 1)
+    if len(body) > MAX_ANSWER_BYTES:
+        response.close()
+        raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+    return body
+
+
+def root_of(response: Any) -> ET.Element:
+    """The XML document of a good response. An error inside a 200 is raised as any other."""
+    body = body_of(response)
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - expat refuses entity bombs since 2.4.1
+    except ET.ParseError as error:
+        raise BadAnswer(f"the answer is not XML: {error}") from None
+    if name_of(root) == "Error":
+        raise BotoServerError(response.status, response.reason, body)
+    return root
+
+
+def metadata(response: Any) -> Result:
+    """`ResponseMetadata` as boto3 gives it."""
+    request_id = response.getheader("x-amz-request-id") or response.getheader("x-amzn-requestid")
+    meta: Result = {"HTTPStatusCode": response.status}
+    if request_id:
+        meta["RequestId"] = request_id
+    return {"ResponseMetadata": meta}
+
+
+def name_of(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def all_of(element: ET.Element, name: str) -> list[ET.Element]:
+    """The children called `name`, whatever their namespace."""
+    return element.findall(f"{{*}}{name}")
+
+
+def text_of(element: ET.Element, name: str) -> str | None:
+    """What stands in the first child called `name`; None if there is none."""
+    child = element.find(f"{{*}}{name}")
+    return None if child is None else plain(child)
+
+
+def plain(element: ET.Element) -> str:
+    """An element's text; SimpleDB sends what XML cannot hold as base64."""
+    text = element.text or ""
+    if element.get("encoding") == "base64":
+        return base64.b64decode(text).decode("utf-8", "replace")
+    return text
+
+
+def texts_of(element: ET.Element, names: Iterable[str]) -> Result:
+    """Those of the children called `names` that are there."""
+    found = ((name, text_of(element, name)) for name in names)
+    return {name: text for name, text in found if text is not None}

@@ -1,0 +1,53 @@
+"""What an operation and a service are: rows of the tables in this package."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botod.daemon.services.shapes import Struct
+from botod.pool import HeldKeys, Pool
+
+Params = dict[str, Any]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that a job can do.
+
+    params: AWS's own names. run: the work, in boto's blocking style; it gets a connection of boto's
+    and the params as read. idempotent: sending it twice leaves things as sending it once does.
+    unless: a job with one of these params is not idempotent all the same: its condition holds only
+    the first time.
+    """
+
+    params: Struct
+    run: Callable[[Any, Params], Result]
+    idempotent: bool
+    unless: tuple[str, ...] = ()
+
+    def is_idempotent(self, params: Params) -> bool:
+        return self.idempotent and not any(name in params for name in self.unless)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a service is. `own` says that it was configured, so it may not be AWS's."""
+
+    host: str
+    port: int
+    is_secure: bool
+    region: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service: how to get a connection of boto's to it, and its operations by name.
+
+    default_host: AWS's host of a region, with `{region}` in it.
+    """
+
+    connect: Callable[[Pool, HeldKeys, Endpoint], Any]
+    operations: Mapping[str, Operation]
+    default_host: str

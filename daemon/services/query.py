@@ -1,0 +1,48 @@
+"""AWS's query protocol, as SQS and SimpleDB speak it: parameters in a form, XML back.
+
+By POST always: a GET would put messages into URLs, and so into other people's logs.
+"""
+
+import base64
+import xml.etree.ElementTree as ET
+from typing import Any
+
+from botod.daemon.services.answers import metadata, root_of, text_of
+from botod.daemon.services.operation import Params, Result
+
+Form = dict[str, str]
+
+
+def ask(connection: Any, action: str, form: Form, path: str = "/") -> tuple[ET.Element, Result]:
+    """Do one action: the answer's `<Action>Result` element (or its root), and its metadata."""
+    response = connection.make_request(action, form, path, "POST")
+    root = root_of(response)
+    result = root.find(f"{{*}}{action}Result")
+    meta = metadata(response)
+    inner = root.find("{*}ResponseMetadata")
+    if inner is not None:
+        meta["ResponseMetadata"]["RequestId"] = text_of(inner, "RequestId") or ""
+    return (root if result is None else result), meta
+
+
+def scalars(params: Params, *names: str) -> Form:
+    """Those of the params that are there and go into the form as they are."""
+    return {name: as_text(params[name]) for name in names if name in params}
+
+
+def numbered(name: str, values: list[Any]) -> Form:
+    """A list, as `Name.1`, `Name.2` and so on."""
+    return {f"{name}.{number}": as_text(value) for number, value in enumerate(values, 1)}
+
+
+def prefixed(prefix: str, form: Form) -> Form:
+    return {f"{prefix}.{name}": value for name, value in form.items()}
+
+
+def as_text(value: Any) -> str:
+    """A value as the query protocol writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value)

@@ -1,0 +1,162 @@
+"""SimpleDB: its connection and its table of operations."""
+
+from typing import Any
+
+from boto.regioninfo import RegionInfo
+from boto.sdb.connection import SDBConnection
+from botod.daemon.services.answers import all_of, plain, text_of, texts_of
+from botod.daemon.services.operation import Endpoint, Operation, Params, Result, Service
+from botod.daemon.services.query import Form, ask, numbered, prefixed, scalars
+from botod.daemon.services.shapes import Flag, ListOf, Number, Shape, Struct, Text
+from botod.pool import HeldKeys, Pool, pooled
+
+MAX_SELECTED_ITEMS = 25_000
+"""Items that one select gathers over its pages, ten full ones; the rest is behind NextToken."""
+
+_Connection = pooled(SDBConnection)
+
+
+def connect(pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
+    return _Connection(
+        pool=pool,
+        keys=keys,
+        region=RegionInfo(name=endpoint.region, endpoint=endpoint.host),
+        port=endpoint.port,
+        is_secure=endpoint.is_secure,
+    )
+
+
+def create_domain(connection: Any, params: Params) -> Result:
+    return ask(connection, "CreateDomain", scalars(params, "DomainName"))[1]
+
+
+def delete_domain(connection: Any, params: Params) -> Result:
+    return ask(connection, "DeleteDomain", scalars(params, "DomainName"))[1]
+
+
+def list_domains(connection: Any, params: Params) -> Result:
+    form = scalars(params, "MaxNumberOfDomains", "NextToken")
+    result, meta = ask(connection, "ListDomains", form)
+    names = [plain(name) for name in all_of(result, "DomainName")]
+    return {"DomainNames": names} | texts_of(result, ("NextToken",)) | meta
+
+
+def put_attributes(connection: Any, params: Params) -> Result:
+    form = scalars(params, "DomainName", "ItemName")
+    form |= _attributes_form(params["Attributes"]) | _expected_form(params)
+    return ask(connection, "PutAttributes", form)[1]
+
+
+def batch_put_attributes(connection: Any, params: Params) -> Result:
+    form = scalars(params, "DomainName")
+    for number, item in enumerate(params["Items"], 1):
+        fields = {"ItemName": item["Name"]} | _attributes_form(item["Attributes"])
+        form |= prefixed(f"Item.{number}", fields)
+    return ask(connection, "BatchPutAttributes", form)[1]
+
+
+def get_attributes(connection: Any, params: Params) -> Result:
+    form = scalars(params, "DomainName", "ItemName", "ConsistentRead")
+    form |= numbered("AttributeName", params.get("AttributeNames", []))
+    result, meta = ask(connection, "GetAttributes", form)
+    return {"Attributes": _attributes(result)} | meta
+
+
+def delete_attributes(connection: Any, params: Params) -> Result:
+    form = scalars(params, "DomainName", "ItemName")
+    form |= _attributes_form(params.get("Attributes", [])) | _expected_form(params)
+    return ask(connection, "DeleteAttributes", form)[1]
+
+
+def select(connection: Any, params: Params) -> Result:
+    """All pages in one answer, up to MAX_SELECTED_ITEMS; NextToken tells if there are more."""
+    form = scalars(params, "SelectExpression", "NextToken", "ConsistentRead")
+    items: list[Result] = []
+    while True:
+        result, meta = ask(connection, "Select", dict(form))
+        items += [_item(item) for item in all_of(result, "Item")]
+        token = text_of(result, "NextToken")
+        if not token or len(items) >= MAX_SELECTED_ITEMS:
+            return {"Items": items} | ({"NextToken": token} if token else {}) | meta
+        form["NextToken"] = token
+
+
+def _attributes_form(attributes: list[Params]) -> Form:
+    form: Form = {}
+    for number, attribute in enumerate(attributes, 1):
+        form |= prefixed(f"Attribute.{number}", scalars(attribute, "Name", "Value", "Replace"))
+    return form
+
+
+def _expected_form(params: Params) -> Form:
+    return prefixed("Expected.1", scalars(params.get("Expected", {}), "Name", "Value", "Exists"))
+
+
+def _item(item: Any) -> Result:
+    return {"Name": text_of(item, "Name") or "", "Attributes": _attributes(item)}
+
+
+def _attributes(element: Any) -> list[dict[str, str]]:
+    return [
+        {"Name": text_of(attribute, "Name") or "", "Value": text_of(attribute, "Value") or ""}
+        for attribute in all_of(element, "Attribute")
+    ]
+
+
+_DOMAIN: dict[str, Shape] = {"DomainName": Text(min_length=3, max_length=255)}
+_ITEM: dict[str, Shape] = _DOMAIN | {"ItemName": Text(min_length=1)}
+_VALUE = Struct({"Name": Text(1), "Value": Text()}, {"Replace": Flag()})
+_EXPECTED: dict[str, Shape] = {
+    "Expected": Struct({"Name": Text(1)}, {"Value": Text(), "Exists": Flag()})
+}
+
+SERVICE = Service(
+    connect=connect,
+    default_host="sdb.{region}.amazonaws.com",
+    operations={
+        "create_domain": Operation(Struct(_DOMAIN), create_domain, idempotent=True),
+        "delete_domain": Operation(Struct(_DOMAIN), delete_domain, idempotent=True),
+        "list_domains": Operation(
+            Struct({}, {"MaxNumberOfDomains": Number(1, 100), "NextToken": Text(1)}),
+            list_domains,
+            idempotent=True,
+        ),
+        "put_attributes": Operation(
+            Struct(_ITEM | {"Attributes": ListOf(_VALUE, 1, 256)}, _EXPECTED),
+            put_attributes,
+            idempotent=True,  # an item's values are a set
+            unless=("Expected",),
+        ),
+        "batch_put_attributes": Operation(
+            Struct(
+                _DOMAIN
+                | {
+                    "Items": ListOf(
+                        Struct({"Name": Text(1), "Attributes": ListOf(_VALUE, 1, 256)}), 1, 25
+                    )
+                }
+            ),
+            batch_put_attributes,
+            idempotent=True,
+        ),
+        "get_attributes": Operation(
+            Struct(_ITEM, {"AttributeNames": ListOf(Text(1)), "ConsistentRead": Flag()}),
+            get_attributes,
+            idempotent=True,
+        ),
+        "delete_attributes": Operation(
+            Struct(
+                _ITEM,
+                _EXPECTED | {"Attributes": ListOf(Struct({"Name": Text(1)}, {"Value": Text()}))},
+            ),
+            delete_attributes,
+            idempotent=True,
+            unless=("Expected",),
+        ),
+        "select": Operation(
+            Struct({"SelectExpression": Text(1)}, {"NextToken": Text(1), "ConsistentRead": Flag()}),
+            select,
+            idempotent=True,
+        ),
+    },
+)

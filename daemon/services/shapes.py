@@ -1,0 +1,173 @@
+"""What parameters look like: read from JSON, checked before anything is sent.
+
+`shape.read(value, where)` gives the value as the operation uses it, or raises `InvalidParam`, which
+names the parameter and says what is allowed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class InvalidParam(ValueError):
+    """A parameter is missing, unknown or not what it has to be."""
+
+
+class Shape(Protocol):
+    """Something that can read one value."""
+
+    def read(self, value: Any, where: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text; bytes are taken for UTF-8."""
+
+    min_length: int = 0
+    max_length: int | None = None
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any, where: str) -> str:
+        if isinstance(value, bytes):
+            value = _decoded(value, where)
+        if not isinstance(value, str):
+            raise InvalidParam(f"{where} has to be a text, not {_kind(value)}")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
+        if len(value) < self.min_length:
+            raise InvalidParam(f"{where} must not be empty")
+        if self.max_length is not None and len(value) > self.max_length:
+            raise InvalidParam(f"{where} has {len(value)} characters; {self.max_length} may be")
+        if self.choices and value not in self.choices:
+            raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
+        return value
+
+
+@dataclass(frozen=True)
+class HeaderText(Text):
+    """A text that travels in an HTTP header: printable ASCII."""
+
+    def read(self, value: Any, where: str) -> str:
+        text = super().read(value, where)
+        if not re.fullmatch(r"[ -~]*", text):
+            raise InvalidParam(f"{where} travels in a header: only printable ASCII characters")
+        return text
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number."""
+
+    minimum: int = 0
+    maximum: int | None = None
+
+    def read(self, value: Any, where: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InvalidParam(f"{where} has to be a whole number, not {_kind(value)}")
+        if value < self.minimum or (self.maximum is not None and value > self.maximum):
+            upto = "" if self.maximum is None else f" to {self.maximum}"
+            raise InvalidParam(f"{where} is {value}; allowed is {self.minimum}{upto}")
+        return value
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    def read(self, value: Any, where: str) -> bool:
+        if not isinstance(value, bool):
+            raise InvalidParam(f"{where} has to be true or false, not {_kind(value)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes; a text is taken as its UTF-8."""
+
+    def read(self, value: Any, where: str) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        return Text().read(value, where).encode()
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list, each item of one shape."""
+
+    item: Shape
+    minimum: int = 0
+    maximum: int | None = None
+
+    def read(self, value: Any, where: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise InvalidParam(f"{where} has to be a list, not {_kind(value)}")
+        if len(value) < self.minimum or (self.maximum is not None and len(value) > self.maximum):
+            upto = "or more" if self.maximum is None else f"to {self.maximum}"
+            raise InvalidParam(f"{where} has {len(value)} items; allowed is {self.minimum} {upto}")
+        return [self.item.read(item, f"{where}[{index}]") for index, item in enumerate(value)]
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """An object whose keys are the user's."""
+
+    key: Shape
+    item: Shape
+
+    def read(self, value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise InvalidParam(f"{where} has to be an object, not {_kind(value)}")
+        return {
+            self.key.read(key, f"a key of {where}"): self.item.read(item, f"{where}.{key}")
+            for key, item in value.items()
+        }
+
+
+@dataclass(frozen=True)
+class Either:
+    """A text of one shape, or else a value of the other."""
+
+    text: Shape
+    other: Shape
+
+    def read(self, value: Any, where: str) -> Any:
+        shape = self.text if isinstance(value, (str, bytes)) else self.other
+        return shape.read(value, where)
+
+
+@dataclass(frozen=True)
+class Struct:
+    """An object with known keys. Read at the top, `where` is empty and the keys are parameters."""
+
+    required: Mapping[str, Shape] = field(default_factory=dict)
+    optional: Mapping[str, Shape] = field(default_factory=dict)
+
+    def read(self, value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise InvalidParam(f"{where} has to be an object, not {_kind(value)}")
+        prefix = f"{where}." if where else ""
+        missing = [name for name in self.required if name not in value]
+        if missing:
+            raise InvalidParam(f"{prefix}{missing[0]} is missing")
+        known = {**self.required, **self.optional}
+        unknown = [name for name in value if name not in known]
+        if unknown:
+            raise InvalidParam(f"{prefix}{unknown[0]} is unknown; there are: {', '.join(known)}")
+        return {name: known[name].read(item, prefix + name) for name, item in value.items()}
+
+
+def _decoded(value: bytes, where: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidParam(f"{where} has to be a text; these bytes are not UTF-8") from None
+
+
+def _kind(value: Any) -> str:
+    """What a value is in JSON's words."""
+    kinds = {
+        bool: "true or false", int: "a number", float: "a number with a fraction", str: "a text",
+        bytes: "bytes", list: "a list", dict: "an object", type(None): "null",
+    }  # fmt: skip
+    return kinds[type(value)]

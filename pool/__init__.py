@@ -1,0 +1,50 @@
+"""botod.pool: boto 2 over one event loop. Blocking style in greenlets, connections from a pool."""
+
+from botod.pool.boto import HeldKeys, pooled
+from botod.pool.bridge import in_greenlet, sleep, spawn, spawn_until, visit_stats, wait
+from botod.pool.client import CurlClient
+from botod.pool.errors import (
+    ConnectTimeout,
+    DeadlineExceeded,
+    Interrupted,
+    NotInGreenlet,
+    NotSent,
+    OutcomeUnknown,
+    PoolClosed,
+    PoolError,
+    PoolFull,
+    PoolTimeout,
+    Unsupported,
+)
+from botod.pool.failures import CertificateError
+from botod.pool.pool import HostPoolStats, Pool
+from botod.pool.terms import Terms, current_terms, on_terms
+
+__all__ = [
+    "CertificateError",
+    "ConnectTimeout",
+    "CurlClient",
+    "DeadlineExceeded",
+    "HeldKeys",
+    "HostPoolStats",
+    "Interrupted",
+    "NotInGreenlet",
+    "NotSent",
+    "OutcomeUnknown",
+    "Pool",
+    "PoolClosed",
+    "PoolError",
+    "PoolFull",
+    "PoolTimeout",
+    "Terms",
+    "Unsupported",
+    "current_terms",
+    "in_greenlet",
+    "on_terms",
+    "pooled",
+    "sleep",
+    "spawn",
+    "spawn_until",
+    "visit_stats",
+    "wait",
+]

@@ -1,0 +1,266 @@
+"""Blocking style over the event loop: `spawn(fn)` outside, `wait(awaitable)` and `sleep(s)` inside.
+
+A greenlet is a stack that can be put aside. `spawn` runs a plain function on a stack of its own;
+where the function would block, it calls `wait`, which puts the stack aside ("parks") and switches
+to the hub, the greenlet in which the event loop runs. When the awaitable is done, a loop callback
+switches back. Four rules keep this sound:
+
+- Only a loop callback switches into a greenlet, so the hub is always the one that runs the loop.
+- Who parks says for what; a wake for anything else does nothing. Late wakes are therefore harmless.
+- An interrupt (cancel, deadline) is a fact stored on the spawned function and raised where it
+  parks: it never arrives between two instructions of the function.
+- A parked greenlet is held by a strong reference until it ends: a collected one would get
+  GreenletExit on whatever stack the collector happens to run.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import Any, ParamSpec, TypeVar, cast
+
+import greenlet
+from botod.pool.errors import DeadlineExceeded, NotInGreenlet
+from botod.pool.visits import Visits, VisitStats, clock, cpu_clock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHAIN_MAX = 16
+"""Chained exceptions whose frames are let go; real chains have two or three."""
+
+_visits = Visits()
+_live: set["Spawned[Any]"] = set()
+
+
+class _Stack(greenlet.greenlet):  # type: ignore[misc]
+    """The greenlet of one spawned function."""
+
+    spawned: "Spawned[Any] | None" = None
+
+
+class Spawned(asyncio.Future[T]):
+    """A function running in a greenlet, as an awaitable.
+
+    `cancel()` raises `asyncio.CancelledError` in the function where it is parked, in the next turn
+    of the loop; the awaitable is cancelled once the function has ended, as with `asyncio.Task`.
+    """
+
+    def __init__(self, call: Callable[[], T], *, name: str, deadline: float | None) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self.name = name
+        self.deadline = deadline
+        self._stack: _Stack | None = None
+        self._hub = greenlet.getcurrent()
+        self._parked_on: asyncio.Future[Any] | None = None
+        self._interrupt: BaseException | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        _live.add(self)
+        self.get_loop().call_soon(self._start, call)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Ask the function to stop. False: it had ended already."""
+        if self.done():
+            return False
+        if self._stack is None:
+            _live.discard(self)
+            return super().cancel(msg)
+        self._raise_where_parked(asyncio.CancelledError(*([] if msg is None else [msg])))
+        return True
+
+    def _start(self, call: Callable[[], T]) -> None:
+        if self.done():  # cancelled before its first visit
+            return
+        if self.deadline is not None:
+            self._timer = self.get_loop().call_at(self.deadline, self._expire)
+        stack = self._stack = _Stack(self._run)
+        stack.spawned = self
+        # A new greenlet starts with an empty context; the loop runs this callback in spawn's.
+        stack.gr_context = copy_context()
+        self._visit(call)
+
+    def _run(self, call: Callable[[], T]) -> None:
+        """The bottom of the stack: every outcome ends here, none reaches the loop's callback."""
+        try:
+            result = call()
+        except (asyncio.CancelledError, greenlet.GreenletExit):
+            self._end()
+            super().cancel()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._end()
+            self.set_exception(error)
+            raise
+        except BaseException as error:  # noqa: BLE001 - a library border: handed to whoever awaits
+            self._end()
+            self.set_exception(_carried(error))
+        else:
+            self._end()
+            self.set_result(result)
+
+    def _end(self) -> None:
+        _live.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._stack is not None:
+            self._stack.spawned = None
+
+    def _visit(self, *args: Any) -> None:
+        """Run the function until it parks or ends. Called by the loop only."""
+        stack = self._stack
+        assert stack is not None, "a visit before the start"
+        self._hub = stack.parent = greenlet.getcurrent()
+        began, cpu_began = clock(), cpu_clock()
+        try:
+            stack.switch(*args)
+        finally:
+            wall_s, cpu_s = clock() - began, cpu_clock() - cpu_began
+            _visits.record(self.name, wall_s, cpu_s, stack.gr_frame)
+
+    def park(self, future: "asyncio.Future[T]") -> T:
+        """Put this stack aside until `future` is done; its result, or its exception raised."""
+        self._raise_interrupt(future)
+        if not future.done():
+            self._parked_on = future
+            future.add_done_callback(self._wake)
+            while self._parked_on is future:
+                self._hub.switch()
+            self._raise_interrupt(future)
+        return future.result()
+
+    def _wake(self, future: "asyncio.Future[Any]") -> None:
+        if self._parked_on is future:
+            self._parked_on = None
+            self._visit()
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._raise_where_parked(DeadlineExceeded(f"{self.name} did not end by its deadline"))
+
+    def _raise_where_parked(self, interrupt: BaseException) -> None:
+        if not isinstance(self._interrupt, asyncio.CancelledError):
+            self._interrupt = interrupt
+        future, self._parked_on = self._parked_on, None
+        if future is not None:
+            future.remove_done_callback(self._wake)
+            # Cancelled, not waited for: a deadline holds whatever the awaited thing does with it.
+            future.cancel()
+            self.get_loop().call_soon(self._visit)
+
+    def _raise_interrupt(self, future: "asyncio.Future[Any]") -> None:
+        interrupt = self._interrupt
+        if interrupt is None:
+            return
+        future.cancel()
+        if not isinstance(interrupt, DeadlineExceeded):  # a deadline stays passed
+            self._interrupt = None
+        raise interrupt
+
+
+def spawn(
+    fn: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Spawned[T]:
+    """Run `fn(*args, **kwargs)`, a plain function, in a greenlet; await or `wait` the result.
+
+    It starts in the next turn of the loop, in a copy of the caller's context. A function spawned
+    by a spawned function inherits its deadline. Raises RuntimeError where no loop runs.
+    """
+    return spawn_until(None, fn, *args, **kwargs)
+
+
+def spawn_until(
+    deadline: float | None,
+    fn: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Spawned[T]:
+    """`spawn` with a deadline, in seconds of the loop's clock.
+
+    When it passes, `DeadlineExceeded` is raised where the function is parked and at each later
+    attempt to park. The earlier of this deadline and the spawning function's counts.
+    """
+    outer = current_deadline()
+    if outer is not None:
+        deadline = outer if deadline is None else min(outer, deadline)
+    name = getattr(fn, "__qualname__", repr(fn))
+    return Spawned(lambda: fn(*args, **kwargs), name=name, deadline=deadline)
+
+
+def wait(awaitable: Awaitable[T]) -> T:
+    """Park until `awaitable` is done; its result, or its exception raised here."""
+    try:
+        spawned = _running()
+    except NotInGreenlet:
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()  # else Python warns that it was never awaited, and hides the cause
+        raise
+    result: T = spawned.park(asyncio.ensure_future(awaitable))
+    return result
+
+
+def sleep(seconds: float) -> None:
+    """Park for `seconds`; the loop goes on."""
+    spawned = _running()
+    loop = spawned.get_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(seconds, _settle, future)
+    try:
+        spawned.park(future)
+    finally:
+        timer.cancel()
+
+
+def in_greenlet() -> bool:
+    """Whether the caller runs inside `spawn`, so that `wait` and `sleep` work."""
+    return getattr(greenlet.getcurrent(), "spawned", None) is not None
+
+
+def current_deadline() -> float | None:
+    """The running function's deadline in seconds of the loop's clock; None outside or without."""
+    spawned = getattr(greenlet.getcurrent(), "spawned", None)
+    return None if spawned is None else cast("Spawned[Any]", spawned).deadline
+
+
+def live_num() -> int:
+    """How many spawned functions have not ended."""
+    return len(_live)
+
+
+def visit_stats() -> VisitStats:
+    """What the visits of this process took so far."""
+    return _visits.stats()
+
+
+def _running() -> Spawned[Any]:
+    spawned = getattr(greenlet.getcurrent(), "spawned", None)
+    if spawned is None:
+        raise NotInGreenlet(
+            "blocking style outside a greenlet: run the function by botod.pool.spawn(fn, ...) "
+            "and await what it returns; in a coroutine, await directly"
+        )
+    return cast("Spawned[Any]", spawned)
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _carried(error: BaseException) -> BaseException:
+    """Make an exception fit to be kept: let its frames go, and with them the leases they hold.
+
+    Whoever keeps the exception keeps its traceback, whose frames keep their local variables: a
+    connection there would hold its slot until the exception is forgotten. File and line stay.
+    """
+    link: BaseException | None = error
+    for _ in range(CHAIN_MAX):
+        if link is None:
+            break
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+    if isinstance(error, StopIteration):  # a future refuses to hold one
+        carried = RuntimeError("the spawned function raised StopIteration")
+        carried.__cause__ = error
+        return carried
+    return error

@@ -1,0 +1,278 @@
+"""Tornado's curl client, with transfers that stream, pause, end when told and are sent once.
+
+`CurlClient` is a `CurlAsyncHTTPClient`: its loop integration carries the transfers, and its `fetch`
+works as ever. `start(transfer)` is the second way in, on easy handles of its own that are set up
+once: per request only method, target, headers and body change. It never queues: who starts a
+transfer holds a slot for it.
+
+Sockets are curl's. Those opened are counted by SOCKOPTFUNCTION; those closed cannot be counted by
+CLOSESOCKETFUNCTION, which pycurl does not deliver when the handle that opened the connection is
+idle. So each socket's inode is remembered, and `socket_stats` asks the kernel which still are.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pycurl
+from botod.pool.errors import PoolClosed, PoolError
+from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer
+from tornado.curl_httpclient import CurlAsyncHTTPClient
+
+EXPECT_TIMEOUT_MS = 1000
+"""How long an upload with `Expect: 100-continue` waits for the interim answer: curl's default."""
+
+CONNECTIONS_KEPT = 4096
+"""Idle connections curl keeps: above any sum of slots, or a burst's connections are thrown away."""
+
+IDLE_CONNECTION_S = 60
+"""An idle connection older than this is not used again: AWS closes its side after about that."""
+
+
+@dataclass(frozen=True)
+class SocketStats:
+    """The sockets of one origin. `reused_total` counts transfers that opened none."""
+
+    open_num: int
+    opened_total: int
+    reused_total: int
+
+
+class _Handle:
+    """An easy handle, set up once, and the transfer that it carries now."""
+
+    def __init__(self, client: "CurlClient") -> None:
+        self.transfer: Transfer | None = None
+        self.curl = pycurl.Curl()
+        self._client = client
+        for option, value in client.options.items():
+            self.curl.setopt(option, value)
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._ready)
+        self.curl.setopt(pycurl.HEADERFUNCTION, lambda line: self._carried().curl_header(line))
+        self.curl.setopt(pycurl.WRITEFUNCTION, lambda data: self._carried().curl_write(data))
+        self.curl.setopt(pycurl.READFUNCTION, lambda size: self._carried().curl_read(size))
+        self.curl.setopt(pycurl.SEEKFUNCTION, lambda _offset, _origin: pycurl.SEEKFUNC_FAIL)
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+
+    def carry(self, transfer: Transfer) -> None:
+        """Set what differs from request to request. Nothing may stay from the one before."""
+        self.transfer = transfer
+        request, curl = transfer.request, self.curl
+        curl.setopt(pycurl.URL, f"{request.origin}/")
+        curl.setopt(pycurl.REQUEST_TARGET, request.target)
+        curl.setopt(pycurl.HTTPHEADER, list(request.headers))
+        # HTTPGET undoes NOBODY and UPLOAD, so it comes first.
+        curl.setopt(pycurl.HTTPGET, 1)
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+        if request.upload is not None:
+            curl.setopt(pycurl.UPLOAD, 1)
+            curl.setopt(pycurl.INFILESIZE_LARGE, request.upload.length_bytes)
+        elif request.method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+
+    def unpause(self) -> None:
+        """Let whichever direction has no reason to be paused go on."""
+        transfer = self._carried()
+        upload = transfer.request.upload
+        mask = pycurl.PAUSE_CONT
+        if transfer.receiving_paused:
+            mask |= pycurl.PAUSE_RECV
+        if upload is not None and upload.paused:
+            mask |= pycurl.PAUSE_SEND
+        self.curl.pause(mask)
+
+    def _carried(self) -> Transfer:
+        assert self.transfer is not None, "curl calls for a transfer that is not under way"
+        return self.transfer
+
+    def _ready(self, *_address: Any) -> int:
+        return self._carried().curl_ready()
+
+    def _opened(self, fd: int, _purpose: int) -> int:
+        self._client.socket_opened(self._carried().request.origin, fd)
+        return int(pycurl.SOCKOPT_OK)
+
+
+class CurlClient(CurlAsyncHTTPClient):
+    """One a loop. Keywords beyond Tornado's: see `initialize`."""
+
+    def initialize(  # type: ignore[override]
+        self,
+        *,
+        ca_file: str,
+        connect_timeout_s: float = 10.0,
+        idle_timeout_s: float = 70.0,
+        **tornado_options: Any,
+    ) -> None:
+        """Set up the multi handle.
+
+        ca_file: PEM file of the roots that servers are verified against.
+        connect_timeout_s: resolving, connecting and TLS together.
+        idle_timeout_s: a transfer on which less than a byte a second moves for so long fails;
+            70 s is boto's own socket timeout, longer than any long poll.
+        """
+        if not pycurl.version_info()[4] & pycurl.VERSION_ASYNCHDNS:
+            raise PoolError("libcurl resolves names synchronously; install one with AsynchDNS")
+        super().initialize(**tornado_options)
+        self.options = _options(ca_file, connect_timeout_s, idle_timeout_s)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_KEPT)
+        self._idle: list[_Handle] = []
+        self._carrying: dict[pycurl.Curl, _Handle] = {}
+        self._handle_of: dict[Transfer, _Handle] = {}
+        self._sockets: dict[int, tuple[int, Origin]] = {}
+        self._opened: Counter[Origin] = Counter()
+        self._reused: Counter[Origin] = Counter()
+        self._closed = False
+
+    def start(self, transfer: Transfer) -> None:
+        """Hand a transfer to curl at once. Raises ValueError for what curl cannot send."""
+        if self._closed:
+            raise PoolClosed("the client is closed")
+        handle = self._idle.pop() if self._idle else _Handle(self)
+        try:
+            handle.carry(transfer)
+        except (pycurl.error, UnicodeError) as error:
+            self._put_by(handle)
+            raise ValueError(f"not a request that can be sent: {error}") from error
+        self._carrying[handle.curl] = self._handle_of[transfer] = handle
+        self._multi.add_handle(handle.curl)
+        self._set_timeout(0)
+
+    def abort(self, transfer: Transfer) -> None:
+        """Stop a transfer now; its connection is closed, not reused. No-op once it has ended."""
+        handle = self._handle_of.get(transfer)
+        if handle is not None:
+            self._detach(handle)
+            transfer.end(State.ABORTED)
+
+    def feed(self, transfer: Transfer, data: bytes) -> None:
+        """Give curl more of the request's body. After the end it goes nowhere."""
+        upload = transfer.request.upload
+        assert upload is not None, f"{transfer} has no body"
+        upload.feed(data)
+        if upload.paused and transfer in self._handle_of:
+            upload.paused = False
+            self._resume(transfer)
+
+    def take(self, transfer: Transfer, size: int | None) -> bytes:
+        """Take what is here of the answer's body, and let curl go on once there is room."""
+        data = transfer.take(size)
+        if transfer.receiving_paused and transfer.unread_bytes <= LOW_BYTES:
+            transfer.receiving_paused = False
+            if transfer in self._handle_of:
+                self._resume(transfer)
+        return data
+
+    def running_num(self) -> int:
+        """Transfers that curl is at."""
+        return len(self._handle_of)
+
+    def socket_stats(self, origin: Origin) -> SocketStats:
+        self._forget_closed()
+        return SocketStats(
+            open_num=sum(1 for _inode, whose in self._sockets.values() if whose == origin),
+            opened_total=self._opened[origin],
+            reused_total=self._reused[origin],
+        )
+
+    def close(self) -> None:
+        """Abort what runs, then close every connection and handle."""
+        if self._closed:
+            return
+        self._closed = True
+        for transfer in list(self._handle_of):
+            self.abort(transfer)
+        super().close()  # the multi first: it closes connections that the handles opened
+        for handle in self._idle:
+            handle.curl.close()
+        self._idle.clear()
+
+    def socket_opened(self, origin: Origin, fd: int) -> None:
+        self._opened[origin] += 1
+        self._sockets[fd] = (os.fstat(fd).st_ino, origin)
+
+    def _forget_closed(self) -> None:
+        for fd, (inode, _origin) in list(self._sockets.items()):
+            if _inode(fd) != inode:
+                del self._sockets[fd]
+
+    def _resume(self, transfer: Transfer) -> None:
+        try:
+            self._handle_of[transfer].unpause()
+        except pycurl.error:
+            return  # it failed while paused; curl reports that failure in the next turn
+        self._set_timeout(0)
+
+    def _detach(self, handle: _Handle) -> None:
+        transfer = handle.transfer
+        assert transfer is not None, "a handle without a transfer is idle"
+        del self._carrying[handle.curl], self._handle_of[transfer]
+        self._multi.remove_handle(handle.curl)
+        self._put_by(handle)
+
+    def _put_by(self, handle: _Handle) -> None:
+        handle.transfer = None
+        self._idle.append(handle)
+
+    def _finish(
+        self,
+        curl: pycurl.Curl,
+        curl_error: int | None = None,
+        curl_message: str | None = None,
+    ) -> None:
+        handle = self._carrying.get(curl)
+        if handle is None:  # one of Tornado's own, started by fetch
+            super()._finish(curl, curl_error, curl_message)
+            return
+        transfer = handle.transfer
+        assert transfer is not None, "a carrying handle has its transfer"
+        if transfer.sent and curl.getinfo(pycurl.NUM_CONNECTS) == 0:
+            self._reused[transfer.request.origin] += 1
+        self._detach(handle)
+        if curl_error is None:
+            transfer.end(State.COMPLETE)
+        else:
+            transfer.end(State.FAILED, Failure(curl_error, curl_message or ""))
+
+    def _set_timeout(self, msecs: int) -> None:
+        """Tornado's, but -1 means what curl means by it: no timer at all."""
+        if msecs >= 0:
+            super()._set_timeout(msecs)
+        elif self._timeout is not None:
+            self.io_loop.remove_timeout(self._timeout)
+            self._timeout = None
+
+
+def _options(
+    ca_file: str, connect_timeout_s: float, idle_timeout_s: float
+) -> dict[int, int | str | Callable[..., Any]]:
+    """Options that are the same for every request of a client."""
+    return {
+        pycurl.NOSIGNAL: 1,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        # Slots are counted against connections, and HTTP/2 has many streams on one.
+        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+        # boto follows redirects itself, because it has to sign anew.
+        pycurl.FOLLOWLOCATION: 0,
+        # Not what the environment says: a daemon's proxy is set in its configuration.
+        pycurl.PROXY: "",
+        pycurl.CAINFO: ca_file,
+        pycurl.SSL_VERIFYPEER: 1,
+        pycurl.SSL_VERIFYHOST: 2,
+        pycurl.CONNECTTIMEOUT_MS: int(connect_timeout_s * 1000),
+        # An idle timeout, not a total one: a stream that moves may take as long as it likes.
+        pycurl.LOW_SPEED_LIMIT: 1,
+        pycurl.LOW_SPEED_TIME: max(1, round(idle_timeout_s)),
+        pycurl.EXPECT_100_TIMEOUT_MS: EXPECT_TIMEOUT_MS,
+        pycurl.MAXAGE_CONN: IDLE_CONNECTION_S,
+        pycurl.TCP_KEEPALIVE: 1,
+    }
+
+
+def _inode(fd: int) -> int | None:
+    try:
+        return os.fstat(fd).st_ino
+    except OSError:
+        return None

@@ -1,0 +1,227 @@
+"""http.client's connection, as boto uses it, on the pool.
+
+boto believes it has a socket. It calls `request`, or `putrequest … endheaders, send …`, then
+`getresponse` and `read`; where http.client would block, these park the greenlet.
+
+A connection here is a place to make requests to, and costs nothing. The slot is leased when a
+request starts and is given back when its transfer ends: complete, failed, aborted or dropped. So
+what boto forgets to close (it does, on every failed try) holds no slot.
+"""
+
+import http.client
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from botod.pool.errors import Unsupported
+from botod.pool.failures import failure_error
+from botod.pool.pool import Pool
+from botod.pool.response import HTTPResponse, wait_for_change
+from botod.pool.terms import current_terms
+from botod.pool.transfer import Origin, Request, State, Transfer, Upload
+
+READ_BLOCK_BYTES = 64 * 1024
+"""How much of a file is read at a time when one is given as a body."""
+
+TARGET = re.compile(r"[!-~]+")
+"""A request target: visible ASCII. A space or a control character would split the request line."""
+
+HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+CURLS_OWN = ("Accept", "Content-Type", "Expect", "User-Agent")
+"""Headers that curl adds unless it is told not to."""
+
+BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
+"""Methods whose empty body is said in the request: `Content-Length: 0`."""
+
+
+class HTTPConnection:
+    """Makes requests to one origin, one at a time, each on a slot of its own."""
+
+    def __init__(self, pool: Pool, origin: Origin, *, timeout: float | None = None) -> None:
+        self.host = origin.host
+        self.port = origin.port
+        self.timeout = timeout  # boto reads it back; the client's idle timeout is what counts
+        self.debuglevel = 0
+        self.response_class: Any = HTTPResponse  # boto sets it; ours repeats read() by itself
+        self._pool = pool
+        self._origin = origin
+        self._line: tuple[str, str] | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._transfer: Transfer | None = None
+        self._idempotent = False
+
+    def __repr__(self) -> str:
+        return f"<HTTPConnection to {self._origin}>"
+
+    def __del__(self) -> None:
+        self.close()
+
+    def set_debuglevel(self, level: int) -> None:
+        self.debuglevel = level
+
+    def connect(self) -> None:
+        """Nothing to do: curl connects when a transfer starts."""
+
+    def close(self) -> None:
+        """Stop a request whose response was not taken yet. The connection can be used again."""
+        transfer, self._transfer = self._transfer, None
+        if transfer is not None:
+            self._pool.client.abort(transfer)
+
+    def request(
+        self, method: str, url: str, body: Any = None, headers: dict[str, Any] | None = None
+    ) -> None:
+        """Send a whole request. `body`: None, bytes, text of latin-1 characters, or a file."""
+        headers = headers or {}
+        names = {name.lower() for name in headers}
+        self.putrequest(
+            method,
+            url,
+            skip_host="host" in names,
+            skip_accept_encoding="accept-encoding" in names,
+        )
+        for name, value in headers.items():
+            self.putheader(name, value)
+        if isinstance(body, str):
+            body = body.encode("latin-1")
+        if hasattr(body, "read"):
+            self.endheaders()
+            self._send_file(body)
+        else:
+            self.endheaders(body)
+
+    def putrequest(
+        self,
+        method: str,
+        url: str,
+        skip_host: bool = False,  # noqa: FBT001, FBT002 - http.client's signature
+        skip_accept_encoding: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        self.close()
+        if not TARGET.fullmatch(url) or not HEADER_NAME.fullmatch(method):
+            raise ValueError(f"not a request line: {method} {url}")
+        self._line = (method, url)
+        self._headers = []
+        if not skip_host:
+            self._headers.append(("Host", self._host_header()))
+        if not skip_accept_encoding:
+            self._headers.append(("Accept-Encoding", "identity"))
+
+    def putheader(self, name: str, *values: Any) -> None:
+        value = "\r\n\t".join(_text(value) for value in values)
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"not a header that can be sent: {name!r}")
+        self._headers.append((name, value))
+
+    def endheaders(self, message_body: bytes | None = None) -> None:
+        """Lease a slot (park until there is one) and hand the request to curl."""
+        if self._line is None:
+            raise http.client.CannotSendHeader
+        terms = current_terms()
+        self._idempotent = terms.idempotent
+        request = self._built(message_body or b"")
+        lease = self._pool.lease(self._origin)
+        terms.attempts_num += 1
+        transfer = Transfer(request, on_end=lease.release)
+        try:
+            self._pool.client.start(transfer)
+        except BaseException:
+            lease.release()
+            raise
+        self._transfer = transfer
+        if message_body:
+            self._pool.client.feed(transfer, message_body)
+
+    def send(self, data: Any) -> None:
+        """Send a piece of the body; parks while curl has enough to do.
+
+        Once the transfer has ended (an early answer, a failure) the rest goes nowhere, and
+        `getresponse` tells what happened.
+        """
+        transfer = self._started()
+        self._pool.client.feed(transfer, data.encode("latin-1") if isinstance(data, str) else data)
+        upload = transfer.request.upload
+        assert upload is not None, "a request without a body was fed one"
+        while upload.full and not transfer.ended:
+            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+
+    def getresponse(self) -> HTTPResponse:
+        """Wait for status and headers. Raises what came instead, by what had been sent."""
+        transfer = self._started()
+        upload = transfer.request.upload
+        if upload is not None and upload.fed_bytes < upload.length_bytes and not transfer.ended:
+            self.close()
+            raise ValueError(
+                f"the body ended after {upload.fed_bytes} bytes, "
+                f"its Content-Length is {upload.length_bytes}"
+            )
+        while transfer.state in (State.CONNECTING, State.SENDING):
+            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+        self._transfer = None
+        if not transfer.answered:
+            raise failure_error(transfer, idempotent=self._idempotent)
+        return HTTPResponse(self._pool, transfer, idempotent=self._idempotent)
+
+    def _started(self) -> Transfer:
+        if self._transfer is None:
+            raise http.client.ResponseNotReady
+        return self._transfer
+
+    def _send_file(self, body: Any) -> None:
+        while block := body.read(READ_BLOCK_BYTES):
+            self.send(block)
+
+    def _host_header(self) -> str:
+        scheme, host, port = self._origin
+        host = f"[{host}]" if ":" in host else host
+        default = (
+            port == http.client.HTTPS_PORT if scheme == "https" else port == http.client.HTTP_PORT
+        )
+        return host if default else f"{host}:{port}"
+
+    def _built(self, body: bytes) -> Request:
+        assert self._line is not None, "built before putrequest"
+        method, target = self._line
+        length = _content_length(self._headers, len(body))
+        # A length of a body comes from curl, which then sends exactly as much; `Content-Length: 0`
+        # of a request without body stays the header that boto may have signed.
+        upload = Upload(length) if length or method in BODY_METHODS else None
+        headers = _encoded(self._headers, own_length=upload is not None)
+        return Request(method, self._origin, target, headers, upload)
+
+
+def _content_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int:
+    """How long the body will be: what its header says, which must agree with a body at hand."""
+    values = {name.lower(): value for name, value in headers}
+    if "transfer-encoding" in values:
+        raise Unsupported("a chunked upload is not carried: give the body's length")
+    declared = values.get("content-length")
+    if declared is None:
+        return body_bytes
+    if not declared.isdecimal():
+        raise ValueError(f"not a Content-Length: {declared!r}")
+    if body_bytes and int(declared) != body_bytes:
+        raise ValueError(f"Content-Length is {declared}, the body has {body_bytes} bytes")
+    return int(declared)
+
+
+def _encoded(headers: Iterable[tuple[str, str]], *, own_length: bool) -> tuple[bytes, ...]:
+    """The lines for curl, and an empty one for each header that it would add by itself."""
+    lines: list[bytes] = []
+    names: set[str] = set()
+    for name, value in headers:
+        names.add(name.lower())
+        if own_length and name.lower() == "content-length":
+            continue
+        # "Name:" tells curl to leave a header out, "Name;" to send it empty.
+        lines.append((f"{name}: {value}" if value.strip() else f"{name};").encode("latin-1"))
+    lines += [f"{name}:".encode() for name in CURLS_OWN if name.lower() not in names]
+    return tuple(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return str(value)

@@ -1,0 +1,51 @@
+"""Why a transfer failed, as the exception that boto and its callers understand.
+
+Translated once, here, by what had been sent. boto tries again after any OSError; a request whose
+bytes went out and that got no full answer may have been acted upon, so its error is none of those,
+unless the request was marked idempotent.
+"""
+
+from collections.abc import Mapping
+
+import pycurl
+from boto.https_connection import InvalidCertificateException
+from botod.pool.errors import ConnectTimeout, Interrupted, NotSent, OutcomeUnknown, PoolError
+from botod.pool.transfer import Transfer
+
+
+class CertificateError(PoolError, InvalidCertificateException):  # type: ignore[misc]
+    """The server's certificate does not prove that it is who was asked for. Nothing was sent."""
+
+    def __init__(self, hostname: str, reason: str) -> None:
+        InvalidCertificateException.__init__(self, hostname, None, reason)
+
+    def __str__(self) -> str:
+        return f"{self.host}: the server's certificate is not trusted: {self.reason}"
+
+
+_CERTIFICATE = frozenset({
+    pycurl.E_PEER_FAILED_VERIFICATION,
+    pycurl.E_SSL_CACERT_BADFILE,
+    pycurl.E_SSL_ISSUER_ERROR,
+})
+
+_NOT_SENT: Mapping[int, type[NotSent]] = {pycurl.E_OPERATION_TIMEDOUT: ConnectTimeout}
+
+
+def failure_error(transfer: Transfer, *, idempotent: bool) -> Exception:
+    """The exception for a transfer that ended without a full answer."""
+    failure = transfer.failure
+    why = "it was stopped" if failure is None else failure.message
+    if failure is not None and failure.code in _CERTIFICATE:
+        return CertificateError(str(transfer.request.origin), why)
+    message = f"{describe(transfer)}: {why}"
+    if not transfer.sent:
+        code = None if failure is None else failure.code
+        return _NOT_SENT.get(code or 0, NotSent)(message)
+    return (Interrupted if idempotent else OutcomeUnknown)(message)
+
+
+def describe(transfer: Transfer) -> str:
+    """Which request it was, and how far it got. No path: names and messages may stand in it."""
+    how_far = "sent, no full answer" if transfer.sent else "nothing sent"
+    return f"{transfer.request.method} to {transfer.request.origin} ({how_far})"

@@ -1,0 +1,43 @@
+"""What the code above boto says about the requests made below it.
+
+boto's methods have no parameter for it, so it travels as a context variable, which each spawned
+function inherits from whoever spawned it.
+"""
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+class Terms:
+    """The terms of one job: what holds for its requests, and what they came to.
+
+    key: who waits; the slot queue is fair between keys.
+    idempotent: a request that broke off after it was sent may be sent again.
+    attempts_num: transfers started so far.
+    """
+
+    __slots__ = ("attempts_num", "idempotent", "key")
+
+    def __init__(self, *, key: Hashable = None, idempotent: bool = False) -> None:
+        self.key = key
+        self.idempotent = idempotent
+        self.attempts_num = 0
+
+
+_terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)
+
+
+@contextmanager
+def on_terms(terms: Terms) -> Iterator[Terms]:
+    """Make `terms` those of every request made, and every function spawned, in this block."""
+    token = _terms.set(terms)
+    try:
+        yield terms
+    finally:
+        _terms.reset(token)
+
+
+def current_terms() -> Terms:
+    """The terms of this context; without any, cautious ones: nothing is idempotent."""
+    return _terms.get() or Terms()

@@ -1,0 +1,229 @@
+"""One HTTP exchange inside curl, as its two ends see it.
+
+curl's end (`CurlClient`) calls the methods that begin with `curl_` from inside its callbacks, where
+nothing may be switched or sent: they record, and wake who waits through the loop. The other end
+(`connection`) feeds the body, takes the answer and waits on `changed()`.
+
+The memory of a transfer is bounded: curl is paused when `HIGH_BYTES` of the answer lie unread, and
+`Upload.full` asks the producer to wait when as many lie unsent.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+import pycurl
+
+HIGH_BYTES = 1024 * 1024
+"""curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
+
+LOW_BYTES = HIGH_BYTES // 2
+"""A paused side goes on below this: half, so that it is not woken for every chunk."""
+
+
+class Origin(NamedTuple):
+    """Whom a connection is to. It names the host pool."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+class State(Enum):
+    """Where a transfer is. It only moves down this list."""
+
+    CONNECTING = "connecting"
+    SENDING = "sending"
+    ANSWERING = "answering"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+ENDED = frozenset({State.COMPLETE, State.FAILED, State.ABORTED})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why curl gave up: its error code and its own words."""
+
+    code: int
+    message: str
+
+
+@dataclass
+class Upload:
+    """A request's body on its way into curl.
+
+    length_bytes: what Content-Length says; feeding more or less is the caller's mistake.
+    """
+
+    length_bytes: int
+    fed_bytes: int = 0
+    unsent_bytes: int = 0
+    paused: bool = False
+    _chunks: deque[memoryview] = field(default_factory=deque)
+
+    @property
+    def full(self) -> bool:
+        return self.unsent_bytes >= HIGH_BYTES
+
+    def feed(self, data: bytes) -> None:
+        if self.fed_bytes + len(data) > self.length_bytes:
+            raise ValueError(
+                f"the body is longer than its Content-Length of {self.length_bytes} bytes"
+            )
+        if data:
+            self._chunks.append(memoryview(data))
+            self.fed_bytes += len(data)
+            self.unsent_bytes += len(data)
+
+    def pull(self, size: int) -> bytes | None:
+        """Up to `size` bytes for curl; None: nothing yet, so pause."""
+        if not self._chunks:
+            self.paused = self.fed_bytes < self.length_bytes
+            return None if self.paused else b""
+        chunk = self._chunks.popleft()
+        if len(chunk) > size:
+            self._chunks.appendleft(chunk[size:])
+            chunk = chunk[:size]
+        self.unsent_bytes -= len(chunk)
+        return bytes(chunk)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What goes out. `target` and `headers` stand on the wire as they are here.
+
+    target: path and query of the request line. headers: encoded lines without line ends.
+    """
+
+    method: str
+    origin: Origin
+    target: str
+    headers: tuple[bytes, ...]
+    upload: Upload | None = None
+
+
+class Transfer:
+    """One exchange, from the moment curl has it until it is complete, failed or aborted.
+
+    sent: curl began to send; from then on the server may have seen the request.
+    answered: the answer's head is here, whole; its lines are `head`.
+    unread_bytes: of the answer's body, here and not yet taken.
+    on_end: called once, at the end, whatever it is.
+    """
+
+    def __init__(self, request: Request, *, on_end: Callable[[], None]) -> None:
+        self.request = request
+        self.state = State.CONNECTING
+        self.failure: Failure | None = None
+        self.sent = False
+        self.answered = False
+        self.head: list[bytes] = []
+        self.unread_bytes = 0
+        self.receiving_paused = False
+        self._chunks: deque[bytes] = deque()
+        self._on_end = on_end
+        self._changed: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        request = self.request
+        return f"<Transfer {request.method} {request.origin} {self.state.value}>"
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    def changed(self) -> "asyncio.Future[None]":
+        """A future that is done at the next change of state, bytes to read or room to write."""
+        if self._changed is None or self._changed.done():
+            self._changed = asyncio.get_running_loop().create_future()
+        return self._changed
+
+    def take(self, size: int | None) -> bytes:
+        """Up to `size` bytes of the answer's body that are here (None: all of them)."""
+        if size is None or size >= self.unread_bytes:
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        else:
+            data = self._take_some(size)
+        self.unread_bytes -= len(data)
+        return data
+
+    def _take_some(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size > 0:
+            chunk = self._chunks.popleft()
+            if len(chunk) > size:
+                self._chunks.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            parts.append(chunk)
+            size -= len(chunk)
+        return b"".join(parts)
+
+    def end(self, state: State, failure: Failure | None = None) -> None:
+        """Reach one of the last states; a second end changes nothing."""
+        if self.ended:
+            return
+        self.failure = failure
+        self._move(state)
+        self._on_end()
+
+    def _move(self, state: State) -> None:
+        assert not self.ended, f"{self} cannot become {state.value}"
+        self.state = state
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    def curl_ready(self) -> int:
+        """Say whether curl may send now. It asks once a connection, so twice when it resends.
+
+        libcurl resends any request, POST included, when a reused connection dies before the first
+        byte of an answer, up to five times. One transfer is one message: the second is refused.
+        """
+        if self.sent:
+            return int(pycurl.PREREQFUNC_ABORT)
+        self.sent = True
+        self._move(State.SENDING)
+        return int(pycurl.PREREQFUNC_OK)
+
+    def curl_header(self, line: bytes) -> None:
+        """Take a line of the head, or of a trailer, which nobody reads."""
+        if self.state is not State.SENDING:
+            return
+        if line not in (b"\r\n", b"\n"):
+            self.head.append(line)
+        elif self.head[0][9:10] == b"1":  # HTTP/1.1 100 Continue: the real head follows
+            self.head.clear()
+        else:
+            self.answered = True
+            self._move(State.ANSWERING)
+
+    def curl_write(self, data: bytes) -> int | None:
+        if self.unread_bytes >= HIGH_BYTES:
+            self.receiving_paused = True
+            return int(pycurl.WRITEFUNC_PAUSE)
+        self._chunks.append(data)
+        self.unread_bytes += len(data)
+        self._wake()
+        return None
+
+    def curl_read(self, size: int) -> bytes | int:
+        upload = self.request.upload
+        assert upload is not None, "curl asks for a body that the request does not have"
+        data = upload.pull(size)
+        if data is None:
+            return int(pycurl.READFUNC_PAUSE)
+        if not upload.full:
+            self._wake()
+        return data
