@@ -1,0 +1,483 @@
+"""Blocking style over the loop: what `spawn`, `wait` and `sleep` promise."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import traceback
+import weakref
+from typing import Any
+
+import greenlet
+import pytest
+
+from botod.pool import DeadlineExceeded, NotInGreenlet, in_greenlet, sleep, spawn, spawn_until, wait
+from botod.pool.bridge import current_deadline, live_num, visit_stats
+
+VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
+
+
+class Boom(Exception):
+    """Raised by tests."""
+
+
+async def value(result: Any) -> Any:
+    await asyncio.sleep(0)
+    return result
+
+
+def test_the_value_comes_back() -> None:
+    """A spawned function's return value is the awaitable's result."""
+
+    async def scenario() -> None:
+        assert await spawn(lambda a, *, b: a + b, 1, b=2) == 3
+
+    asyncio.run(scenario())
+    assert live_num() == 0
+
+
+def test_wait_gives_what_a_coroutine_returns() -> None:
+    """`wait` parks for a coroutine, a future or another spawned function."""
+
+    def work() -> list[Any]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        loop.call_soon(future.set_result, "future")
+        return [wait(value("coroutine")), wait(future), wait(spawn(wait, value("nested")))]
+
+    async def scenario() -> None:
+        assert await spawn(work) == ["coroutine", "future", "nested"]
+
+    asyncio.run(scenario())
+
+
+def test_an_exception_goes_out_with_its_traceback() -> None:
+    """What the function raises is raised where it is awaited, and names the line it came from."""
+
+    def deep() -> None:
+        raise Boom
+
+    async def scenario() -> None:
+        with pytest.raises(Boom) as caught:
+            await spawn(deep)
+        assert "deep" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+
+    asyncio.run(scenario())
+
+
+def test_an_exception_goes_in() -> None:
+    """What an awaited coroutine raises can be caught in the blocking code."""
+
+    async def fail() -> None:
+        raise Boom
+
+    def work() -> str:
+        try:
+            wait(fail())
+        except Boom:
+            return "caught"
+        return "missed"
+
+    async def scenario() -> None:
+        assert await spawn(work) == "caught"
+
+    asyncio.run(scenario())
+
+
+def test_stop_iteration_does_not_vanish() -> None:
+    """A future cannot hold StopIteration; the caller gets a RuntimeError that names it."""
+
+    async def scenario() -> None:
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await spawn(next, iter(()))
+
+    asyncio.run(scenario())
+
+
+def test_cancelling_the_awaitable_reaches_the_cleanup() -> None:
+    """Cancel raises CancelledError where the function is parked; its `finally` runs first."""
+    seen: list[str] = []
+
+    def work() -> None:
+        try:
+            sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        finally:
+            seen.append("cleaned up")
+
+    async def scenario() -> None:
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+        assert seen == ["cancelled", "cleaned up"]
+        assert live_num() == 0
+
+    asyncio.run(scenario())
+
+
+def test_cancelling_a_task_that_awaits_cancels_the_function() -> None:
+    """A coroutine that awaits spawn(...) passes its own cancel on, as it would to a task."""
+    seen: list[str] = []
+
+    def work() -> None:
+        try:
+            sleep(60)
+        finally:
+            seen.append("cleaned up")
+
+    async def scenario() -> None:
+        async def outer() -> None:
+            await spawn(work)
+
+        task = asyncio.create_task(outer())
+        while not live_num():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert seen == ["cleaned up"]
+
+    asyncio.run(scenario())
+
+
+def test_cancel_before_the_first_visit_runs_nothing() -> None:
+    """A function that was cancelled before it began never runs."""
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        spawned = spawn(seen.append, "ran")
+        assert spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+        await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+    assert seen == []
+    assert live_num() == 0
+
+
+def test_cancel_cancels_what_is_awaited() -> None:
+    """The coroutine for which the function is parked is cancelled with it, not left running."""
+    inner: list[asyncio.Task[None]] = []
+
+    def work() -> None:
+        inner.append(asyncio.ensure_future(asyncio.sleep(60)))
+        wait(inner[0])
+
+    async def scenario() -> None:
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+        await asyncio.sleep(0)
+        assert inner[0].cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_function_may_go_on() -> None:
+    """A cancel is told once: code that catches it may still wait for its own cleanup."""
+
+    def work() -> str:
+        try:
+            sleep(60)
+        except asyncio.CancelledError:
+            return str(wait(value("cleaned up by waiting")))
+        return "not cancelled"
+
+    async def scenario() -> None:
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        assert await spawned == "cleaned up by waiting"
+
+    asyncio.run(scenario())
+
+
+def test_a_late_wake_does_nothing() -> None:
+    """A future that is done after its waiter has moved on, or is dead, wakes nobody."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[str] = loop.create_future()
+        second: asyncio.Future[str] = loop.create_future()
+
+        def work() -> str:
+            try:
+                wait(asyncio.shield(first))
+            except asyncio.CancelledError:
+                return wait(second)
+            return "not cancelled"
+
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        await asyncio.sleep(0)
+        first.set_result("late")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not spawned.done()
+        second.set_result("right")
+        assert await spawned == "right"
+
+    asyncio.run(scenario())
+
+
+def test_a_foreign_switch_does_not_end_a_wait() -> None:
+    """Somebody who switches into a parked greenlet finds it parked again: its wait goes on."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        stacks: list[Any] = []
+
+        def work() -> str:
+            stacks.append(greenlet.getcurrent())
+            return wait(future)
+
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        stacks.pop().switch()
+        assert not spawned.done()
+        future.set_result("its own")
+        assert await spawned == "its own"
+
+    asyncio.run(scenario())
+
+
+def test_misuse_says_what_to_do() -> None:
+    """Blocking style outside a greenlet raises NotInGreenlet, which names spawn; nothing leaks."""
+
+    async def scenario() -> None:
+        assert not in_greenlet()
+        with pytest.raises(NotInGreenlet, match="spawn"):
+            wait(value(1))  # closed, so that Python does not warn that it was never awaited
+        with pytest.raises(NotInGreenlet, match="spawn"):
+            sleep(0)
+
+    asyncio.run(scenario())
+    gc.collect()
+
+
+def test_another_thread_is_no_greenlet() -> None:
+    """A thread that a spawned function uses is outside: it cannot park the function's stack."""
+
+    def in_thread() -> str:
+        try:
+            sleep(0)
+        except NotInGreenlet:
+            return "refused"
+        return "parked"
+
+    def work() -> str:
+        return wait(asyncio.get_running_loop().run_in_executor(None, in_thread))
+
+    async def scenario() -> None:
+        assert await spawn(work) == "refused"
+
+    asyncio.run(scenario())
+
+
+def test_context_variables_carry_over() -> None:
+    """A spawned function sees its spawner's variables; its own changes stay its own."""
+
+    def work() -> tuple[str, str]:
+        before = VAR.get()
+        VAR.set("inner")
+        wait(value(None))
+        return before, VAR.get()
+
+    async def scenario() -> None:
+        VAR.set("outer")
+        assert await spawn(work) == ("outer", "inner")
+        assert VAR.get() == "outer"
+
+    asyncio.run(scenario())
+
+
+def test_functions_interleave_while_one_sleeps() -> None:
+    """While one function sleeps the others run: order of events, not of calls."""
+    events: list[str] = []
+
+    def work(name: str, pause_s: float) -> None:
+        events.append(f"{name} begins")
+        sleep(pause_s)
+        events.append(f"{name} ends")
+
+    async def scenario() -> None:
+        await asyncio.gather(spawn(work, "long", 0.05), spawn(work, "short", 0.001))
+
+    asyncio.run(scenario())
+    assert events == ["long begins", "short begins", "short ends", "long ends"]
+
+
+def test_a_deadline_ends_every_wait() -> None:
+    """When the deadline passes the wait is broken off, and each later one at once."""
+
+    def work() -> list[str]:
+        ends = []
+        for _ in range(3):
+            try:
+                sleep(60)
+            except DeadlineExceeded:
+                ends.append("deadline")
+        return ends
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            assert await spawn_until(loop.time() + 0.01, work) == ["deadline"] * 3
+
+    asyncio.run(scenario())
+
+
+def test_a_deadline_holds_although_what_is_awaited_resists() -> None:
+    """A coroutine that swallows its cancel does not hold a function beyond its deadline."""
+    released = asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await released.wait()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            with pytest.raises(DeadlineExceeded):
+                await spawn_until(loop.time() + 0.01, lambda: wait(stubborn()))
+        released.set()
+        await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+
+
+def test_a_nested_function_inherits_the_earlier_deadline() -> None:
+    """What a spawned function spawns cannot outlive its deadline."""
+
+    def work() -> float | None:
+        return wait(spawn_until(asyncio.get_running_loop().time() + 1000, current_deadline))
+
+    async def scenario() -> None:
+        deadline = asyncio.get_running_loop().time() + 5
+        assert await spawn_until(deadline, work) == deadline
+        assert current_deadline() is None
+
+    asyncio.run(scenario())
+
+
+def test_the_deadline_timer_goes_with_the_function() -> None:
+    """A function that ended in time leaves no timer behind to hold it."""
+
+    class Payload:
+        pass
+
+    async def scenario() -> None:
+        payload = Payload()
+        gone = weakref.ref(payload)
+        await spawn_until(asyncio.get_running_loop().time() + 1000, id, payload)
+        del payload
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is None
+
+    asyncio.run(scenario())
+
+
+def test_a_kept_exception_holds_no_locals() -> None:
+    """An exception that somebody keeps lets the function's variables go, a lease among them."""
+
+    class Lease:
+        pass
+
+    leases: list[weakref.ref[Lease]] = []
+
+    def work() -> None:
+        lease = Lease()
+        leases.append(weakref.ref(lease))
+        try:
+            raise KeyError
+        except KeyError as cause:
+            raise Boom from cause
+
+    async def scenario() -> None:
+        spawned = spawn(work)
+        with pytest.raises(Boom):
+            await spawned
+        assert leases[0]() is None
+        assert isinstance(spawned.exception(), Boom)
+
+    asyncio.run(scenario())
+
+
+def test_a_parked_function_is_held_until_it_ends() -> None:
+    """Nobody has to keep what spawn returns: the collector does not touch a parked function."""
+    done: list[str] = []
+
+    async def scenario() -> None:
+        spawn(lambda: (sleep(0.01), done.append("done")))
+        await asyncio.sleep(0)
+        gc.collect()
+        while not done:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+    assert live_num() == 0
+
+
+def test_system_exit_reaches_the_loop() -> None:
+    """SystemExit is not swallowed by the greenlet: it ends the loop, as in a callback."""
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    async def scenario() -> None:
+        spawned = spawn(leave)
+        with pytest.raises(SystemExit):
+            await spawned
+
+    with pytest.raises(SystemExit):
+        asyncio.run(scenario())
+    assert live_num() == 0
+
+
+def test_two_loops_in_two_threads_do_not_mix() -> None:
+    """Each thread's loop parks and wakes its own functions."""
+    results: dict[int, Any] = {}
+
+    def in_thread(number: int) -> None:
+        async def scenario() -> None:
+            results[number] = await asyncio.gather(
+                *(spawn(lambda: wait(value(threading.get_ident()))) for _ in range(20))
+            )
+
+        asyncio.run(scenario())
+
+    threads = [threading.Thread(target=in_thread, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert {len(set(result)) for result in results.values()} == {1}
+    assert results[0][0] != results[1][0]
+
+
+def test_each_visit_is_counted() -> None:
+    """A function that parks twice makes three visits."""
+
+    def work() -> None:
+        wait(value(None))
+        wait(value(None))
+
+    async def scenario() -> None:
+        before = visit_stats().visits_num
+        await spawn(work)
+        assert visit_stats().visits_num == before + 3
+
+    asyncio.run(scenario())

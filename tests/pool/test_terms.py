@@ -1,0 +1,24 @@
+"""What is said about requests from above boto."""
+
+import asyncio
+
+from botod.pool import Terms, current_terms, on_terms, spawn
+
+
+def test_without_terms_nothing_is_idempotent() -> None:
+    """Outside any block requests are made on cautious terms."""
+    assert not current_terms().idempotent
+    assert current_terms().key is None
+
+
+def test_terms_hold_in_a_block_and_in_what_it_spawns() -> None:
+    """A spawned function works on its spawner's terms, the very object, so that it can count."""
+
+    async def scenario() -> None:
+        terms = Terms(key="a peer", idempotent=True)
+        with on_terms(terms):
+            spawned = spawn(current_terms)
+        assert await spawned is terms
+        assert current_terms() is not terms
+
+    asyncio.run(scenario())

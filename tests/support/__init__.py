@@ -1,0 +1,1 @@
+"""What the tests share: servers that can be told to misbehave, pools that count what they leave."""
