@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boto.exception import BotoServerError
+
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto
 import certifi
+
 from botod.daemon.config import Config
 from botod.daemon.credentials import find_keys
 from botod.daemon.listener import open_listener, remove_socket

@@ -13,6 +13,7 @@ import boto.connection
 import boto.utils
 from boto.connection import AWSAuthConnection
 from boto.provider import Provider
+
 from botod.pool import bridge
 from botod.pool.connection import HTTPConnection
 from botod.pool.errors import Unsupported

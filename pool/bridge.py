@@ -20,6 +20,7 @@ from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar, cast
 
 import greenlet
+
 from botod.pool.errors import DeadlineExceeded, NotInGreenlet
 from botod.pool.visits import Visits, VisitStats, clock, cpu_clock
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pycurl
+from tornado.curl_httpclient import CurlAsyncHTTPClient
+
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer
-from tornado.curl_httpclient import CurlAsyncHTTPClient
 
 EXPECT_TIMEOUT_MS = 1000
 """How long an upload with `Expect: 100-continue` waits for the interim answer: curl's default."""

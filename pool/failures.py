@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pycurl
 from boto.https_connection import InvalidCertificateException
+
 from botod.pool.errors import ConnectTimeout, Interrupted, NotSent, OutcomeUnknown, PoolError
 from botod.pool.transfer import Transfer
 

@@ -144,8 +144,7 @@ def _listening_url(stdout: IO[str], module: str) -> str:
 def _daemon(config: Path, path: str) -> Iterator[None]:
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "botod.daemon.cli", "run", "--config", str(config)],
-        env=os.environ
-        | {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY},
+        env=os.environ | {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY},
     )
     try:
         _wait_until_it_answers(process, path)

@@ -1,6 +1,6 @@
 """What the demo's local processes do: each is a process of its own and knows only the client.
 
-    python -m botod.daemon.demo.jobs s3 --number 1
+python -m botod.daemon.demo.jobs s3 --number 1
 """
 
 import argparse

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from boto.exception import BotoServerError
+
 from botod.daemon.services.operation import Result
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024

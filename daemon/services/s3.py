@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import escape
 
 from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
+
 from botod.daemon.services.answers import (
     all_of,
     body_of,

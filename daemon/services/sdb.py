@@ -4,6 +4,7 @@ from typing import Any
 
 from boto.regioninfo import RegionInfo
 from boto.sdb.connection import SDBConnection
+
 from botod.daemon.services.answers import all_of, plain, text_of, texts_of
 from botod.daemon.services.operation import Endpoint, Operation, Params, Result, Service
 from botod.daemon.services.query import Form, ask, numbered, prefixed, scalars

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from boto.regioninfo import RegionInfo
 from boto.sqs.connection import SQSConnection
+
 from botod.daemon.services.answers import all_of, text_of, texts_of
 from botod.daemon.services.operation import Endpoint, Operation, Params, Result, Service
 from botod.daemon.services.query import Form, ask, numbered, prefixed, scalars

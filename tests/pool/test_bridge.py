@@ -22,6 +22,7 @@ class Boom(Exception):
 
 
 async def value(result: Any) -> Any:
+    """Give `result` in a later turn of the loop."""
     await asyncio.sleep(0)
     return result
 

@@ -10,10 +10,12 @@ from botod.pool.queue import STALE_MAX, SlotQueue, Waiter, WaiterState
 
 
 def waiter(*, deadline: float = 100.0, since: float = 0.0) -> Waiter:
+    """One who waits, and whom nobody wakes."""
     return Waiter(lambda: None, since=since, deadline=deadline)
 
 
 def full_queue(size: int = 1, max_waiting: int = 10) -> SlotQueue:
+    """A queue whose slots are all leased."""
     queue = SlotQueue(size=size, max_waiting=max_waiting)
     for _ in range(size):
         assert queue.acquire_nowait()

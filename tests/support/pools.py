@@ -20,7 +20,8 @@ KEYS = ("an-access-key", "a-secret-key")
 
 
 def descriptors_num() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    """How many descriptors this process has open, by the kernel's word."""
+    return sum(1 for _entry in os.scandir("/proc/self/fd"))
 
 
 @contextlib.asynccontextmanager
@@ -37,9 +38,7 @@ async def open_pool(
     Counted from outside: slots, transfers, spawned functions, and /proc/self/fd.
     """
     before = descriptors_num()
-    client = CurlClient(
-        force_instance=True, ca_file=ca_file or certifi.where(), **client_options
-    )
+    client = CurlClient(force_instance=True, ca_file=ca_file or certifi.where(), **client_options)
     pool = Pool(
         client, slots_per_host=slots, max_waiting=max_waiting, slot_timeout_s=slot_timeout_s
     )
