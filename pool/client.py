@@ -4,22 +4,16 @@
 works as ever. `start(transfer)` is the second way in, on easy handles of its own that are set up
 once: per request only method, target, headers and body change. It never queues: who starts a
 transfer holds a slot for it.
-
-Sockets are curl's. Those opened are counted by SOCKOPTFUNCTION; those closed cannot be counted by
-CLOSESOCKETFUNCTION, which pycurl does not deliver when the handle that opened the connection is
-idle. So each socket's inode is remembered, and `socket_stats` asks the kernel which still are.
 """
 
-import os
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient
 
 from botod.pool.errors import PoolClosed, PoolError
+from botod.pool.sockets import Route, Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer
 
 EXPECT_TIMEOUT_MS = 1000
@@ -32,21 +26,14 @@ IDLE_CONNECTION_S = 60
 """An idle connection older than this is not used again: AWS closes its side after about that."""
 
 
-@dataclass(frozen=True)
-class SocketStats:
-    """The sockets of one origin. `reused_total` counts transfers that opened none."""
-
-    open_num: int
-    opened_total: int
-    reused_total: int
-
-
 class _Handle:
     """An easy handle, set up once, and the transfer that it carries now."""
 
     def __init__(self, client: "CurlClient") -> None:
         self.transfer: Transfer | None = None
+        self.found_dead = False
         self.curl = pycurl.Curl()
+        self._opened: list[int] = []
         self._client = client
         for option, value in client.options.items():
             self.curl.setopt(option, value)
@@ -55,12 +42,18 @@ class _Handle:
         self.curl.setopt(pycurl.WRITEFUNCTION, lambda data: self._carried().curl_write(data))
         self.curl.setopt(pycurl.READFUNCTION, lambda size: self._carried().curl_read(size))
         self.curl.setopt(pycurl.SEEKFUNCTION, lambda _offset, _origin: pycurl.SEEKFUNC_FAIL)
-        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._socket_opened)
 
-    def carry(self, transfer: Transfer) -> None:
-        """Set what differs from request to request. Nothing may stay from the one before."""
+    def carry(self, transfer: Transfer, *, anew: bool = False) -> None:
+        """Set what differs from request to request. Nothing may stay from the one before.
+
+        anew: on a connection that is opened for it.
+        """
         self.transfer = transfer
+        self.found_dead = False
+        self._opened.clear()
         request, curl = transfer.request, self.curl
+        curl.setopt(pycurl.FRESH_CONNECT, int(anew))
         curl.setopt(pycurl.URL, f"{request.origin}/")
         curl.setopt(pycurl.REQUEST_TARGET, request.target)
         curl.setopt(pycurl.HTTPHEADER, list(request.headers))
@@ -88,11 +81,19 @@ class _Handle:
         assert self.transfer is not None, "curl calls for a transfer that is not under way"
         return self.transfer
 
-    def _ready(self, *_address: Any) -> int:
-        return self._carried().curl_ready()
+    def _ready(self, *ends: Any) -> int:
+        """Say whether to send, on the connection with these ends."""
+        transfer, route = self._carried(), Route(*ends)
+        if self._opened:
+            self._client.sockets.connected(route, self._opened)
+        elif not transfer.sent and self._client.sockets.server_left(route):
+            self.found_dead = True
+            return int(pycurl.PREREQFUNC_ABORT)
+        return transfer.curl_ready()
 
-    def _opened(self, fd: int, _purpose: int) -> int:
-        self._client.socket_opened(self._carried().request.origin, fd)
+    def _socket_opened(self, fd: int, _purpose: int) -> int:
+        self._opened.append(fd)
+        self._client.sockets.opened(fd, self._carried().request.origin)
         return int(pycurl.SOCKOPT_OK)
 
 
@@ -122,9 +123,7 @@ class CurlClient(CurlAsyncHTTPClient):
         self._idle: list[_Handle] = []
         self._carrying: dict[pycurl.Curl, _Handle] = {}
         self._handle_of: dict[Transfer, _Handle] = {}
-        self._sockets: dict[int, tuple[int, Origin]] = {}
-        self._opened: Counter[Origin] = Counter()
-        self._reused: Counter[Origin] = Counter()
+        self.sockets = Sockets()
         self._closed = False
 
     def start(self, transfer: Transfer) -> None:
@@ -171,12 +170,7 @@ class CurlClient(CurlAsyncHTTPClient):
         return len(self._handle_of)
 
     def socket_stats(self, origin: Origin) -> SocketStats:
-        self._forget_closed()
-        return SocketStats(
-            open_num=sum(1 for _inode, whose in self._sockets.values() if whose == origin),
-            opened_total=self._opened[origin],
-            reused_total=self._reused[origin],
-        )
+        return self.sockets.stats(origin)
 
     def close(self) -> None:
         """Abort what runs, then close every connection and handle."""
@@ -189,15 +183,6 @@ class CurlClient(CurlAsyncHTTPClient):
         for handle in self._idle:
             handle.curl.close()
         self._idle.clear()
-
-    def socket_opened(self, origin: Origin, fd: int) -> None:
-        self._opened[origin] += 1
-        self._sockets[fd] = (os.fstat(fd).st_ino, origin)
-
-    def _forget_closed(self) -> None:
-        for fd, (inode, _origin) in list(self._sockets.items()):
-            if _inode(fd) != inode:
-                del self._sockets[fd]
 
     def _resume(self, transfer: Transfer) -> None:
         try:
@@ -229,13 +214,23 @@ class CurlClient(CurlAsyncHTTPClient):
             return
         transfer = handle.transfer
         assert transfer is not None, "a carrying handle has its transfer"
+        if handle.found_dead:
+            self._start_anew(handle, transfer)
+            return
         if transfer.sent and curl.getinfo(pycurl.NUM_CONNECTS) == 0:
-            self._reused[transfer.request.origin] += 1
+            self.sockets.reused(transfer.request.origin)
         self._detach(handle)
         if curl_error is None:
             transfer.end(State.COMPLETE)
         else:
             transfer.end(State.FAILED, Failure(curl_error, curl_message or ""))
+
+    def _start_anew(self, handle: _Handle, transfer: Transfer) -> None:
+        """Start on a new connection what was not sent, because its server had left the old one."""
+        self._multi.remove_handle(handle.curl)
+        handle.carry(transfer, anew=True)
+        self._multi.add_handle(handle.curl)
+        self._set_timeout(0)
 
     def _set_timeout(self, msecs: int) -> None:
         """Tornado's, but -1 means what curl means by it: no timer at all."""
@@ -270,10 +265,3 @@ def _options(
         pycurl.MAXAGE_CONN: IDLE_CONNECTION_S,
         pycurl.TCP_KEEPALIVE: 1,
     }
-
-
-def _inode(fd: int) -> int | None:
-    try:
-        return os.fstat(fd).st_ino
-    except OSError:
-        return None

@@ -187,6 +187,8 @@ class HTTPConnection:
         length = _content_length(self._headers, len(body))
         # A length of a body comes from curl, which then sends exactly as much; `Content-Length: 0`
         # of a request without body stays the header that boto may have signed.
+        if length and method == "HEAD":
+            raise Unsupported("a HEAD request with a body is not carried")
         upload = Upload(length) if length or method in BODY_METHODS else None
         headers = _encoded(self._headers, own_length=upload is not None)
         return Request(method, self._origin, target, headers, upload)

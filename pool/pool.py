@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from botod.pool import bridge
-from botod.pool.client import CurlClient, SocketStats
+from botod.pool.client import CurlClient
 from botod.pool.errors import DeadlineExceeded, PoolFull, PoolTimeout
 from botod.pool.queue import QueueStats, SlotQueue, Waiter, WaiterState
+from botod.pool.sockets import SocketStats
 from botod.pool.transfer import Origin
 
 HOSTS_MAX = 1024

@@ -95,7 +95,8 @@ def http_server(
     stopping = threading.Event()
 
     def converse(sock: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError, ssl.SSLError):
+        plain = sock
+        try:
             sock.settimeout(STEP_TIMEOUT_S)
             if on_connect is not None and not on_connect(sock, number):
                 return
@@ -103,9 +104,12 @@ def http_server(
                 sock = tls.wrap_socket(sock, server_side=True)
             while (exchange := _read_request(sock, number, server, lock)) is not None:
                 answer(exchange)
-        with lock:
-            server.open_now.discard(sock)
-        sock.close()
+        except OSError:
+            pass  # the client went away, or this connection was cut on purpose
+        finally:
+            with lock:
+                server.open_now.discard(plain)
+            sock.close()
 
     def accept() -> None:
         while not stopping.is_set():

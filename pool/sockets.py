@@ -1,0 +1,112 @@
+"""The sockets that curl opened: how many there are, and whether a server has left one.
+
+Sockets are curl's. Those opened are told by SOCKOPTFUNCTION; those closed cannot be told by
+CLOSESOCKETFUNCTION, which pycurl does not deliver when the handle that opened the connection is
+idle. So each socket's inode is remembered, and the kernel is asked whether it still is there.
+
+The kernel also knows that a server has closed its side. curl looks only at connections that were
+idle for a second or longer; on others it would send, and nobody could say what became of it.
+"""
+
+import os
+import select
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from botod.pool.transfer import Origin
+
+SERVER_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+
+
+class Route(NamedTuple):
+    """A connection by its two ends, as curl tells them before it sends."""
+
+    server_address: str
+    local_address: str
+    server_port: int
+    local_port: int
+
+
+@dataclass(frozen=True)
+class SocketStats:
+    """The sockets of one origin. `reused_total` counts transfers that opened none."""
+
+    open_num: int
+    opened_total: int
+    reused_total: int
+
+
+@dataclass
+class _Socket:
+    inode: int
+    origin: Origin
+    route: Route | None = None
+
+
+class Sockets:
+    """All sockets that curl opened for one client and has not closed, by descriptor."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[int, _Socket] = {}
+        self._fds: dict[Route, int] = {}
+        self._opened: Counter[Origin] = Counter()
+        self._reused: Counter[Origin] = Counter()
+
+    def opened(self, fd: int, origin: Origin) -> None:
+        self._forget(fd)  # the descriptor of a socket that was closed
+        self._sockets[fd] = _Socket(os.fstat(fd).st_ino, origin)
+        self._opened[origin] += 1
+
+    def connected(self, route: Route, fds: Iterable[int]) -> None:
+        """Learn which of the sockets just opened (one a family that was tried) `route` is."""
+        for fd in fds:
+            if fd in self._sockets and _local_port(fd) == route.local_port:
+                self._sockets[fd].route = route
+                self._fds[route] = fd
+
+    def reused(self, origin: Origin) -> None:
+        self._reused[origin] += 1
+
+    def server_left(self, route: Route) -> bool:
+        """Whether the server has closed its side of a connection that is about to be used."""
+        fd = self._fds.get(route)
+        if fd is None or _inode(fd) != self._sockets[fd].inode:
+            return False
+        poll = select.poll()
+        poll.register(fd, select.POLLRDHUP)
+        return any(events & SERVER_LEFT for _fd, events in poll.poll(0))
+
+    def stats(self, origin: Origin) -> SocketStats:
+        for fd, known in list(self._sockets.items()):
+            if _inode(fd) != known.inode:
+                self._forget(fd)
+        return SocketStats(
+            open_num=sum(1 for known in self._sockets.values() if known.origin == origin),
+            opened_total=self._opened[origin],
+            reused_total=self._reused[origin],
+        )
+
+    def _forget(self, fd: int) -> None:
+        known = self._sockets.pop(fd, None)
+        if known is not None and known.route is not None:
+            self._fds.pop(known.route, None)
+
+
+def _inode(fd: int) -> int | None:
+    try:
+        return os.fstat(fd).st_ino
+    except OSError:
+        return None
+
+
+def _local_port(fd: int) -> int | None:
+    """The port at our end; None if `fd` is not connected any more."""
+    try:
+        with socket.socket(fileno=os.dup(fd)) as same:
+            port: int = same.getsockname()[1]
+    except OSError:
+        return None
+    return port

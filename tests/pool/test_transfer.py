@@ -1,0 +1,188 @@
+"""One exchange as its two ends see it, without curl and without a network."""
+
+import asyncio
+from collections.abc import Callable
+from functools import wraps
+
+import pycurl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botod.pool.transfer import (
+    HIGH_BYTES,
+    Failure,
+    Origin,
+    Request,
+    State,
+    Transfer,
+    Upload,
+)
+
+ORIGIN = Origin("http", "127.0.0.1", 80)
+
+
+def transfer(upload: Upload | None = None, on_end: Callable[[], None] = lambda: None) -> Transfer:
+    """A transfer that curl has not begun."""
+    return Transfer(Request("PUT", ORIGIN, "/k", (), upload), on_end=on_end)
+
+
+def on_a_loop(test: Callable[[], None]) -> Callable[[], None]:
+    """Run a test, a plain function, inside a running loop."""
+
+    @wraps(test)
+    def run() -> None:
+        async def scenario() -> None:
+            test()
+
+        asyncio.run(scenario())
+
+    return run
+
+
+def test_it_is_sent_once() -> None:
+    """curl asks before each sending; the second time it is told to give up."""
+    once = transfer()
+    assert once.curl_ready() == pycurl.PREREQFUNC_OK
+    assert once.state is State.SENDING
+    assert once.curl_ready() == pycurl.PREREQFUNC_ABORT
+
+
+def test_the_head_is_complete_at_its_empty_line() -> None:
+    """Header lines are gathered; the empty one says that the answer has begun."""
+    answered = transfer()
+    answered.curl_ready()
+    answered.curl_header(b"HTTP/1.1 200 OK\r\n")
+    answered.curl_header(b"ETag: x\r\n")
+    assert answered.state is State.SENDING
+    answered.curl_header(b"\r\n")
+    assert answered.state is State.ANSWERING
+    assert answered.head == [b"HTTP/1.1 200 OK\r\n", b"ETag: x\r\n"]
+
+
+def test_an_interim_answer_is_not_the_answer() -> None:
+    """The head of a 100 Continue is dropped."""
+    expecting = transfer()
+    expecting.curl_ready()
+    for line in (b"HTTP/1.1 100 Continue\r\n", b"\r\n", b"HTTP/1.1 204 No Content\r\n", b"\r\n"):
+        expecting.curl_header(line)
+    assert expecting.head == [b"HTTP/1.1 204 No Content\r\n"]
+
+
+def test_a_trailer_is_not_read() -> None:
+    """Header lines after the body change nothing."""
+    ended = transfer()
+    ended.curl_ready()
+    for line in (b"HTTP/1.1 200 OK\r\n", b"\r\n", b"x-amz-trailer: 1\r\n", b"\r\n"):
+        ended.curl_header(line)
+    assert ended.head == [b"HTTP/1.1 200 OK\r\n"]
+
+
+def test_an_answer_that_nobody_reads_pauses_curl() -> None:
+    """From HIGH_BYTES unread bytes on, curl is told to wait; memory stays bounded."""
+    unread = transfer()
+    assert unread.curl_write(b"x" * HIGH_BYTES) is None
+    assert unread.curl_write(b"y") == pycurl.WRITEFUNC_PAUSE
+    assert unread.receiving_paused
+    assert unread.unread_bytes == HIGH_BYTES
+
+
+@given(st.lists(st.binary(max_size=20)), st.lists(st.integers(0, 15)))
+def test_what_is_taken_is_what_was_written(chunks: list[bytes], sizes: list[int]) -> None:
+    """Whatever the sizes asked for, the bytes come out whole and in order."""
+    read = transfer()
+    for chunk in chunks:
+        read.curl_write(chunk)
+    whole = b"".join(chunks)
+    taken = b""
+    for size in sizes:
+        if size <= len(whole) - len(taken):
+            piece = read.take(size)
+            assert len(piece) == size
+            taken += piece
+            assert read.unread_bytes == len(whole) - len(taken)
+    assert taken + read.take(None) == whole
+
+
+@given(st.lists(st.binary(max_size=20)), st.integers(1, 7))
+def test_what_is_pulled_is_what_was_fed(chunks: list[bytes], size: int) -> None:
+    """curl gets the body whole, in pieces of at most what it asks for, then the end."""
+    upload = Upload(sum(map(len, chunks)))
+    for chunk in chunks:
+        upload.feed(chunk)
+    pulled = b""
+    while piece := upload.pull(size):
+        assert len(piece) <= size
+        pulled += piece
+    assert pulled == b"".join(chunks)
+    assert upload.unsent_bytes == 0
+
+
+def test_a_body_that_has_not_come_yet_pauses_curl() -> None:
+    """Nothing to send and something owed: pause; all sent: the end, which is empty."""
+    upload = Upload(3)
+    paused = transfer(upload)
+    assert paused.curl_read(10) == pycurl.READFUNC_PAUSE
+    assert upload.paused
+    upload.feed(b"abc")
+    assert paused.curl_read(10) == b"abc"
+    assert paused.curl_read(10) == b""
+
+
+def test_more_than_the_announced_length_is_refused() -> None:
+    """A body longer than its Content-Length would be read as the next request."""
+    upload = Upload(3)
+    upload.feed(b"ab")
+    with pytest.raises(ValueError, match="longer than its Content-Length of 3"):
+        upload.feed(b"cd")
+
+
+def test_a_full_upload_says_so() -> None:
+    """A producer can see that it is far enough ahead."""
+    upload = Upload(2 * HIGH_BYTES)
+    upload.feed(b"x" * (HIGH_BYTES - 1))
+    assert not upload.full
+    upload.feed(b"x")
+    assert upload.full
+
+
+def test_the_end_comes_once() -> None:
+    """A second end neither changes the first nor calls back again."""
+    ends: list[str] = []
+    ended = transfer(on_end=lambda: ends.append("end"))
+    ended.end(State.FAILED, Failure(7, "refused"))
+    ended.end(State.COMPLETE)
+    assert ended.state is State.FAILED
+    assert ended.failure == Failure(7, "refused")
+    assert ends == ["end"]
+
+
+def test_no_way_leads_out_of_the_end() -> None:
+    """A callback that comes after the end is a bug, and is told as one."""
+    ended = transfer()
+    ended.end(State.ABORTED)
+    with pytest.raises(AssertionError, match="cannot become sending"):
+        ended.curl_ready()
+
+
+@on_a_loop
+def test_whoever_waits_hears_of_each_change() -> None:
+    """State, bytes to read and room to write each wake whoever asked for a change."""
+    upload = Upload(HIGH_BYTES + 1)
+    upload.feed(b"x" * HIGH_BYTES)
+    watched = transfer(upload)
+    for change in (
+        watched.curl_ready,
+        lambda: watched.curl_read(1),
+        lambda: watched.curl_write(b"x"),
+        lambda: watched.end(State.COMPLETE),
+    ):
+        future = watched.changed()
+        assert not future.done()
+        change()
+        assert future.done()
+
+
+def test_an_origin_is_written_as_a_url() -> None:
+    """Messages name the host pool by scheme, host and port."""
+    assert str(Origin("https", "s3.amazonaws.com", 443)) == "https://s3.amazonaws.com:443"

@@ -1,0 +1,19 @@
+"""Running a scenario on a loop of its own, for a bounded time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+BOUND_S = 30.0
+"""No step of a test waits longer; a machine under load may be slow, a hang is a failure."""
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine function to its end."""
+    asyncio.run(asyncio.wait_for(scenario(), BOUND_S))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop go on until `condition()`; the scenario's bound is this one's."""
+    while not condition():
+        await asyncio.sleep(0.001)

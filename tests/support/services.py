@@ -1,0 +1,127 @@
+"""A service that gives canned answers, and what was asked of it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from botod.daemon.services import SERVICES
+from botod.daemon.services.operation import Endpoint, Result
+from botod.pool import HeldKeys, Terms, on_terms, spawn
+from support.http_server import Answer, Exchange, HttpServer, http_server
+from support.pools import KEYS, open_pool
+
+REGION = "eu-central-1"
+REQUEST_ID = "4442587FB7D0A2F9"
+SQS_XMLNS = 'xmlns="http://queue.amazonaws.com/doc/2012-11-05/"'
+
+
+def reply(body: bytes | str = b"", *headers: str, status: str = "200 OK") -> Answer:
+    """An answer with these bytes; a text goes as UTF-8."""
+    data = body.encode() if isinstance(body, str) else body
+
+    def answer(exchange: Exchange) -> None:
+        exchange.ok(data, f"x-amz-request-id: {REQUEST_ID}", *headers, status=status)
+
+    return answer
+
+
+def xml(body: str, *headers: str, status: str = "200 OK") -> Answer:
+    """An answer that is an XML document, as AWS writes them."""
+    document = f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
+    return reply(document, "Content-Type: application/xml", *headers, status=status)
+
+
+def query_xml(action: str, inside: str = "", request_id: str = "b5293cb5-d306") -> Answer:
+    """An answer of the query protocol."""
+    result = f"<{action}Result>{inside}</{action}Result>" if inside else ""
+    return xml(
+        f"<{action}Response {SQS_XMLNS}>{result}<ResponseMetadata>"
+        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+    )
+
+
+def s3_error(code: str, message: str, status: str) -> Answer:
+    """An error as S3 writes it."""
+    return xml(
+        f"<Error><Code>{code}</Code><Message>{message}</Message><Resource>/b/k</Resource>"
+        f"<RequestId>{REQUEST_ID}</RequestId><HostId>aGk=</HostId></Error>",
+        status=status,
+    )
+
+
+def query_error(code: str, message: str, status: str) -> Answer:
+    """An error as SQS writes it."""
+    return xml(
+        f"<ErrorResponse {SQS_XMLNS}><Error><Type>Sender</Type><Code>{code}</Code>"
+        f"<Message>{message}</Message><Detail/></Error><RequestId>42d59b56</RequestId>"
+        "</ErrorResponse>",
+        status=status,
+    )
+
+
+def form_of(exchange: Exchange) -> dict[str, str]:
+    """The form in a request's body, without what boto adds to every one."""
+    pairs = parse_qsl(exchange.body.decode(), keep_blank_values=True, strict_parsing=True)
+    form = dict(pairs)
+    assert len(form) == len(pairs), f"a field came twice: {pairs}"
+    return {name: value for name, value in form.items() if name != "Version"}
+
+
+class CannedService:
+    """Answers each request with the next of `replies`, and with the last one ever after.
+
+    requests, connections_total: what came, over all calls.
+    """
+
+    def __init__(self, *replies: Answer) -> None:
+        self.requests: list[Exchange] = []
+        self.connections_total = 0
+        self._replies = replies
+
+    def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> Any:
+        """One operation, its params read as the worker reads them. Its errors are raised."""
+        return self.calls((method, params or {}), **options)[0]
+
+    def calls(self, *calls: tuple[str, dict[str, Any]], **options: Any) -> list[Result]:
+        """Several operations of one service, one after the other, over one pool.
+
+        retries: boto's tries after the first. idempotent: what the terms say.
+        """
+        return asyncio.run(self._calls(calls, **options))
+
+    async def _calls(
+        self,
+        calls: tuple[tuple[str, dict[str, Any]], ...],
+        *,
+        retries: int = 0,
+        idempotent: bool = False,
+        keys: HeldKeys | None = None,
+    ) -> list[Result]:
+        with http_server(self._answer) as server:
+            try:
+                async with open_pool() as pool:
+                    service = SERVICES[calls[0][0].partition(".")[0]]
+                    endpoint = Endpoint("127.0.0.1", server.port, False, REGION, True)
+                    connection = service.connect(pool, keys or HeldKeys(*KEYS), endpoint)
+                    connection.num_retries = retries
+                    with on_terms(Terms(idempotent=idempotent)):
+                        return [await spawn(_operation(call), connection) for call in calls]
+            finally:
+                self._remember(server)
+
+    def _remember(self, server: HttpServer) -> None:
+        self.requests += server.requests
+        self.connections_total += server.connections_total
+
+    def _answer(self, exchange: Exchange) -> None:
+        number = len(self.requests) + exchange.number
+        self._replies[min(number, len(self._replies)) - 1](exchange)
+
+
+def _operation(call: tuple[str, dict[str, Any]]) -> Callable[[Any], Result]:
+    method, params = call
+    service, _dot, name = method.partition(".")
+    operation = SERVICES[service].operations[name]
+    read = operation.params.read(params, "")
+    return lambda connection: operation.run(connection, read)
