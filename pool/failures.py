@@ -5,13 +5,11 @@ bytes went out and that got no full answer may have been acted upon, so its erro
 unless the request was marked idempotent.
 """
 
-from collections.abc import Mapping
-
 import pycurl
 from boto.https_connection import InvalidCertificateException
 
 from botod.pool.errors import ConnectTimeout, Interrupted, NotSent, OutcomeUnknown, PoolError
-from botod.pool.transfer import Transfer
+from botod.pool.transfer import State, Transfer
 
 
 class CertificateError(PoolError, InvalidCertificateException):  # type: ignore[misc]
@@ -30,20 +28,27 @@ _CERTIFICATE = frozenset({
     pycurl.E_SSL_ISSUER_ERROR,
 })
 
-_NOT_SENT: Mapping[int, type[NotSent]] = {pycurl.E_OPERATION_TIMEDOUT: ConnectTimeout}
-
 
 def failure_error(transfer: Transfer, *, idempotent: bool) -> Exception:
     """The exception for a transfer that ended without a full answer."""
     failure = transfer.failure
-    why = "it was stopped" if failure is None else failure.message
-    if failure is not None and failure.code in _CERTIFICATE:
-        return CertificateError(str(transfer.request.origin), why)
-    message = f"{describe(transfer)}: {why}"
-    if not transfer.sent:
-        code = None if failure is None else failure.code
-        return _NOT_SENT.get(code or 0, NotSent)(message)
-    return (Interrupted if idempotent else OutcomeUnknown)(message)
+    if failure is None:
+        stopped = transfer.state is State.ABORTED
+        why = "it was stopped" if stopped else "it ended without an answer"
+        return unanswered(transfer, why, idempotent=idempotent)
+    if failure.code in _CERTIFICATE:
+        return CertificateError(str(transfer.request.origin), failure.message)
+    if failure.code == pycurl.E_OPERATION_TIMEDOUT and not transfer.sent:
+        return ConnectTimeout(f"{describe(transfer)}: {failure.message}")
+    return unanswered(transfer, failure.message, idempotent=idempotent)
+
+
+def unanswered(transfer: Transfer, why: str, *, idempotent: bool) -> Exception:
+    """The exception for a request that got no answer, by what of it had been sent."""
+    kind: type[Exception] = NotSent
+    if transfer.sent:
+        kind = Interrupted if idempotent else OutcomeUnknown
+    return kind(f"{describe(transfer)}: {why}")
 
 
 def describe(transfer: Transfer) -> str:

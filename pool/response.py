@@ -1,13 +1,18 @@
 """http.client's response, as boto uses it, on a transfer."""
 
 import http.client
-from typing import Any, NoReturn
+import re
+from typing import Any
 
 from botod.pool import bridge
 from botod.pool.errors import DeadlineExceeded, OutcomeUnknown
-from botod.pool.failures import describe, failure_error
+from botod.pool.failures import describe, failure_error, unanswered
 from botod.pool.pool import Pool
 from botod.pool.transfer import State, Transfer
+
+STATUS_LINE = re.compile(
+    r"HTTP/1\.(?P<minor>[01]) (?P<status>\d{3})(?: (?P<reason>.*))?", re.IGNORECASE
+)
 
 
 class HTTPResponse:
@@ -24,7 +29,12 @@ class HTTPResponse:
         self._closed = False
         self._lines = [line.decode("latin-1").rstrip("\r\n") for line in transfer.head]
         transfer.head.clear()
-        self.version, self.status, self.reason = _status_line(self._lines[0])
+        status_line = STATUS_LINE.fullmatch(self._lines[0])
+        if status_line is None:
+            raise unanswered(transfer, "no HTTP status line came", idempotent=idempotent)
+        self.version = 10 + int(status_line["minor"])
+        self.status = int(status_line["status"])
+        self.reason = (status_line["reason"] or "").strip()
         self._values: dict[str, str] = {}
         for name, value in self._pairs():
             lower = name.lower()
@@ -110,15 +120,3 @@ def wait_for_change(pool: Pool, transfer: Transfer, *, idempotent: bool) -> None
     except BaseException:
         pool.client.abort(transfer)
         raise
-
-
-def _status_line(line: str) -> tuple[int, int, str]:
-    version, _space, rest = line.partition(" ")
-    status, _space, reason = rest.partition(" ")
-    if not status.isdecimal():
-        _raise_bad_status(line)
-    return (10 if version == "HTTP/1.0" else 11), int(status), reason.strip()
-
-
-def _raise_bad_status(line: str) -> NoReturn:
-    raise http.client.BadStatusLine(line)

@@ -223,10 +223,12 @@ async def serving(
     server = Server(handler, server_limits)
     server.listen(bound(path))
     host = Host(server, path)
-    yield host
-    for peer in host.peers:
-        peer.close()
-    await server.close(timeout_s=0)
+    try:
+        yield host
+    finally:
+        for peer in host.peers:
+            peer.close()
+        await server.close(timeout_s=0)
     assert server.stats() == ()
     assert descriptors_num() <= before, "the server leaves descriptors behind"
 
