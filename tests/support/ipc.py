@@ -28,8 +28,7 @@ LIMITS = ServerLimits(
 
 def limits(*, message: Limits | None = None, **changes: int) -> ServerLimits:
     """Limits where a few differ from the usual ones."""
-    changed = replace(LIMITS, **changes)
-    return changed if message is None else replace(changed, message=message)
+    return replace(LIMITS, message=message or LIMITS.message, **changes)
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -291,7 +290,7 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def strange_daemon(path: Path, converse: Callable[[socket.socket], None]) -> Iterator[None]:
+def strange_daemon(path: Path, converse: Callable[[socket.socket], object]) -> Iterator[None]:
     """Something that takes one connection and behaves as no daemon should."""
     listener = bound(path)
     listener.listen()
