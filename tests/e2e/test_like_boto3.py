@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError as Boto3Error
 
 from botod.daemon.services import SERVICES
 from botod.ipc import ClientError, Connection
-from support.daemons import KEYS, daemon
+from support.daemons import KEYS, running_daemon
 from support.servers import Servers
 
 VOLATILE = {
@@ -110,12 +110,14 @@ def comparable(value: Any) -> Any:
 @pytest.fixture(scope="module")
 def connection(servers: Servers) -> Iterator[Connection]:
     """A daemon for this file."""
-    endpoints = servers._asdict()
-    with (
-        daemon("", endpoints=endpoints, settings={"daemon": {"log_level": "warning"}}) as running,
-        running.connect() as connected,
-    ):
+    config = {
+        "daemon": {"log_level": "warning"},
+        "profile": {"default": {"endpoints": servers._asdict()}},
+    }
+    with running_daemon(config) as daemon, daemon.connect() as connected:
         yield connected
+        assert daemon.stop() == 0
+        assert daemon.lines == []
 
 
 KEY = "a//b/../c ü?#%+&="

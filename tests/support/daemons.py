@@ -1,124 +1,166 @@
-"""Real daemons in processes of their own."""
+"""Daemons as processes of their own, for the length of a block."""
 
 import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from botod.ipc import Connection, DaemonUnavailable, connect
+from botod.ipc import Connection, connect
 
-START_S = 30.0
-STOP_S = 30.0
+BOUND_S = 30.0
+"""For what takes a fraction of a second; a process that takes longer fails its test."""
+
+STEP_S = 0.01
+
+RUN = ("-m", "botod.daemon.cli", "run")
 
 KEYS = {"AWS_ACCESS_KEY_ID": "an-access-key", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
-
-UNEXPECTED = (" WARNING ", " ERROR ", " CRITICAL ", "Traceback")
 
 
 @dataclass
 class Daemon:
-    """A daemon that runs. `folder` is its own; it is short, as paths of sockets have to be."""
+    """A daemon's process. `lines` is what it has written to standard error so far."""
 
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[str]"
+    socket_path: str
     folder: Path
-    socket: str
-
-    @property
-    def log(self) -> str:
-        """What it has written so far."""
-        return (self.folder / "log").read_text(encoding="utf-8")
+    environ: Mapping[str, str]
+    lines: list[str] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def connect(self) -> Connection:
-        return connect(self.socket)
+        return connect(self.socket_path, timeout_s=BOUND_S)
 
-    def status(self) -> Any:
-        """What `botod status --json` shows."""
-        with self.connect() as connection:
-            return connection.call("botod.status")
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_S)
+        """Ask it to end; its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended; its exit status."""
+        return self.process.wait(BOUND_S)
+
+    def wait_for_line(self, words: str) -> str:
+        """Wait until it logs a line with these words."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._find(words) is not None, BOUND_S)
+            line = self._find(words)
+        assert line is not None, f"no line with {words!r} in {self.lines}"
+        return line
+
+    def _find(self, words: str) -> str | None:
+        return next((line for line in self.lines if words in line), None)
+
+    def read_lines(self) -> None:
+        """Gather what it writes until it ends; run by a thread."""
+        assert self.process.stderr is not None, "standard error is a pipe"
+        for line in self.process.stderr:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+
+
+def clean_environ(folder: Path, **more: str) -> dict[str, str]:
+    """An environment with throwaway keys, and with nothing of the user's in it."""
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), **KEYS, **more}
+
+
+def as_toml(config: Mapping[str, Any]) -> str:
+    """A configuration of nested tables as a file: inline tables, so order does not matter."""
+    return "".join(f"{key} = {_inline(value)}\n" for key, value in config.items())
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {_inline(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    return json.dumps(value)
+
+
+def endpoints(port: int) -> dict[str, Any]:
+    """The part of a configuration that leads all services to a server on loopback."""
+    url = f"http://127.0.0.1:{port}"
+    return {"profile": {"default": {"endpoints": {"s3": url, "sqs": url, "sdb": url}}}}
 
 
 @contextlib.contextmanager
-def daemon(
-    endpoint: str,
-    *,
-    settings: Mapping[str, Mapping[str, Any]] | None = None,
-    environ: Mapping[str, str] = KEYS,
-    expected: tuple[str, ...] = (),
-    endpoints: Mapping[str, str] | None = None,
-) -> Iterator[Daemon]:
-    """A daemon whose services are all at `endpoint` (or `endpoints`); stopped by SIGTERM.
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths may have at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="botod-", dir="/tmp") as name:
+        yield Path(name)
 
-    settings: sections of its configuration. expected: parts of log lines that may be warnings. At
-    the end its exit status has to be 0 and its log must hold nothing unexpected, unless the test
-    has ended it.
+
+def start(
+    config: Mapping[str, Any],
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    command: Sequence[str] = RUN,
+) -> Daemon:
+    """Start `botod run` with a configuration, its socket in `folder`; does not wait for it.
+
+    command: what Python runs, where it is something else that takes --config.
     """
-    with tempfile.TemporaryDirectory(prefix="botod-") as name:
-        folder = Path(name)
-        path = f"{name}/sock"
-        services = endpoints or dict.fromkeys(("s3", "sqs", "sdb"), endpoint)
-        sections = {**(settings or {}), "profile.default.endpoints": services}
-        (folder / "botod.toml").write_text(as_toml(sections), encoding="utf-8")
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "botod.daemon.cli", "run", "--config", name + "/botod.toml"],
-                env={**os.environ, **environ, "BOTOD_SOCKET": path},
-                stderr=log,
-            )
-        running = Daemon(process, folder, path)
-        try:
-            wait_until_it_answers(running)
-            yield running
-            if process.poll() is None:
-                assert running.stop() == 0, running.log
-            lines = [line for line in running.log.splitlines() if not has(line, expected)]
-            assert not [line for line in lines if has(line, UNEXPECTED)], running.log
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait(STOP_S)
-
-
-def has(line: str, parts: tuple[str, ...]) -> bool:
-    """Whether one of the parts stands in a line."""
-    return any(part in line for part in parts)
-
-
-def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Sections of texts, numbers and truths as TOML, which writes those as JSON does."""
-    blocks = (
-        "\n".join([
-            f"[{section}]",
-            *(f"{key} = {json.dumps(value)}" for key, value in values.items()),
-        ])
-        for section, values in sections.items()
+    path = str(folder / "botod.sock")
+    file = folder / "botod.toml"
+    daemon = {"socket": path} | dict(config.get("daemon", {}))
+    file.write_text(as_toml({**config, "daemon": daemon}))
+    process = subprocess.Popen(
+        [sys.executable, *command, "--config", str(file)],
+        env=environ or clean_environ(folder),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
     )
-    return "\n\n".join(blocks) + "\n"
+    started = Daemon(process, daemon["socket"], folder, environ or clean_environ(folder))
+    threading.Thread(target=started.read_lines, daemon=True).start()
+    return started
 
 
-def wait_until_it_answers(running: Daemon) -> None:
-    """Ping until there is an answer, for at most START_S."""
-    pause = threading.Event()  # nobody sets it: its wait is a sleep with a bound
-    for _ in range(int(START_S / 0.02)):
-        assert running.process.poll() is None, f"the daemon ended: {running.log}"
+@contextlib.contextmanager
+def running_daemon(
+    config: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    command: Sequence[str] = RUN,
+) -> Iterator[Daemon]:
+    """A daemon that answers; at the end it is killed if the test has not stopped it."""
+    with short_folder() as folder:
+        daemon = start(config, folder, environ, command)
         try:
-            with running.connect() as connection:
-                connection.call("botod.ping")
-        except DaemonUnavailable:
-            pause.wait(0.02)
-        else:
-            return
-    raise AssertionError(f"the daemon does not answer: {running.log}")
+            wait_until(lambda: _answers(daemon), daemon)
+            yield daemon
+        finally:
+            if daemon.process.poll() is None:
+                daemon.process.kill()
+            daemon.wait()
+            assert daemon.process.stderr is not None, "standard error is a pipe"
+            with contextlib.suppress(OSError):
+                daemon.process.stderr.close()
+
+
+def wait_until(happened: Callable[[], bool], daemon: Daemon) -> None:
+    """Wait until something outside has happened, which nobody announces; the daemon must live."""
+    deadline = time.monotonic() + BOUND_S
+    while not happened():
+        assert time.monotonic() < deadline, f"it did not happen; {daemon.lines}"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = daemon.process.wait(STEP_S)
+            raise AssertionError(f"the daemon ended with {status}: {daemon.lines}")
+
+
+def _answers(daemon: Daemon) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(daemon.socket_path) == 0

@@ -1,0 +1,50 @@
+"""The daemon's worker in the test's own process, with nothing between it and the test."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botod.daemon.config import ProfileSettings
+from botod.daemon.policy import Policy
+from botod.daemon.upstreams import Upstreams
+from botod.daemon.worker import Worker
+from botod.ipc.peer import Sender
+from botod.ipc.protocol import Request
+from botod.pool import HeldKeys, Pool
+from support.pools import KEYS, open_pool
+
+SENDER = Sender(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid(), connection_id=1)
+
+
+@dataclass
+class Jobs:
+    """A worker over a pool."""
+
+    pool: Pool
+    worker: Worker
+
+    async def do(self, method: str, timeout_s: float = 20.0, **params: Any) -> Any:
+        """Have one job done: its result, or its RpcError raised."""
+        request = Request(1, False, method, params, {"timeout_s": timeout_s})
+        return await self.worker.handle(request, SENDER)
+
+
+@contextlib.asynccontextmanager
+async def open_worker(
+    endpoints: Mapping[str, str], *, retries: int = 1, **pool_options: Any
+) -> AsyncIterator[Jobs]:
+    """A worker whose pool has to be empty at the end, counted from outside (see open_pool)."""
+    async with open_pool(**pool_options) as pool:
+        profile = ProfileSettings(retries=retries, endpoints=endpoints)
+        upstreams = Upstreams(pool, {"default": profile}, lambda _name: HeldKeys(*KEYS))
+        worker = Worker(
+            upstreams,
+            Policy(),
+            control={},
+            jobs_max=1000,
+            job_timeout_s=20.0,
+            job_timeout_max_s=60.0,
+        )
+        yield Jobs(pool, worker)
