@@ -136,6 +136,9 @@ class Connection:
         except OSError as error:
             self.close()
             raise DaemonUnavailable(f"{self.path}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
         try:
             return self._read_answer(deadline)
         except OSError as error:
@@ -156,7 +159,10 @@ class Connection:
             if event is not None and event.envelope.get("id") in (self._last_id, None):
                 return event
             if event is None:
-                self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    raise TimeoutError("timed out")
+                self._socket.settimeout(left_s)
                 data = self._socket.recv(READ_BYTES)
                 if not data:
                     raise ConnectionResetError("the daemon hung up")

@@ -29,8 +29,9 @@ class HangUps:
             self._epoll.unregister(sock.fileno())
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._epoll.fileno())
-        self._epoll.close()
+        if not self._epoll.closed:
+            asyncio.get_running_loop().remove_reader(self._epoll.fileno())
+            self._epoll.close()
 
     def _tell(self) -> None:
         for fd, _events in self._epoll.poll(0):

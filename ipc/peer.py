@@ -151,6 +151,7 @@ class PeerConnection:
         self._on_close(self)
         self.sock.close()
         self._unwritten.clear()
+        self._unwritten_bytes = 0
         for future, request in list(self.in_flight.items()):
             if not request.is_notification:  # nobody waits for one; it is done all the same
                 future.cancel()
@@ -212,7 +213,7 @@ class PeerConnection:
             raise ProtocolError(
                 Code.ACCESS_DENIED, "another user sends on this connection: connect anew"
             )
-        if known is None or known.pid != pid:
+        if known is None or (known.pid, known.gid) != (pid, gid):
             self.sender = Sender(pid, uid, gid, self._id)
 
     def _take_messages(self) -> None:
@@ -263,15 +264,11 @@ class PeerConnection:
         self._close_if_done()
 
     def _answer_result(self, request: Request, result: Any) -> None:
-        try:
-            pieces = encode_result(request.request_id, result)
-        except (TypeError, ValueError) as error:  # the handler gave what JSON does not have
-            pieces = encode_error(request.request_id, _internal_error(error))
-        self._write(pieces)
+        self._write(_encoded(encode_result, request, result))
 
     def _answer_error(self, request: Request, error: RpcError) -> None:
         if not request.is_notification:
-            self._write(encode_error(request.request_id, error))
+            self._write(_encoded(encode_error, request, error))
 
     def _write(self, pieces: list[bytes]) -> None:
         if self._life is Life.CLOSED:
@@ -319,6 +316,16 @@ class PeerConnection:
         """After the peer's last request: close when its last answer is written."""
         if self._life is Life.HALF_CLOSED and not self.in_flight and not self._unwritten:
             self.hang_up()
+
+
+def _encoded(
+    encode: Callable[[str | int | None, Any], list[bytes]], request: Request, outcome: Any
+) -> list[bytes]:
+    """The answer to a request, also where the handler gave what JSON does not have."""
+    try:
+        return encode(request.request_id, outcome)
+    except (TypeError, ValueError, RecursionError) as error:
+        return encode_error(request.request_id, _internal_error(error))
 
 
 def _error_of(future: "asyncio.Future[Any]") -> RpcError | None:

@@ -99,10 +99,14 @@ class Decoder:
         self._eof = True
 
     def next(self) -> Message | Refused | None:
-        """The next message; None: more bytes are needed. Raises ProtocolError."""
+        """The next message; None: more bytes are needed. Raises ProtocolError, once."""
         while True:
             before = self.state
-            event = _STEPS[before](self)
+            try:
+                event = _STEPS[before](self)
+            except ProtocolError:
+                self.state = State.ENDED
+                raise
             if event is not None or self.state is before:
                 return event
 
@@ -161,8 +165,9 @@ class Decoder:
     def _refusal(self, envelope: dict[str, Any]) -> RpcError | None:
         limit = self._limits.inline_bytes
         if self._wanted > MAX_DRAIN_BYTES:
+            # Unnamed: a sum of JSON's numbers may have more digits than Python writes.
             raise ProtocolError(
-                Code.BODY_TOO_LARGE, f"{self._wanted} bytes declared; {limit} may be"
+                Code.BODY_TOO_LARGE, f"far too many bytes declared, at most {limit} may be"
             )
         if self._wanted > limit:
             return RpcError(

@@ -14,6 +14,9 @@ logger = logging.getLogger(__name__)
 ACCEPTS_AT_ONCE = 64
 """Connections taken in one turn of the loop."""
 
+ACCEPT_AGAIN_S = 1.0
+"""Pause after a connection could not be taken: it waits, and would wake the loop in every turn."""
+
 BACKLOG = 1024
 """Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn."""
 
@@ -48,7 +51,10 @@ class Server:
             listener.close()
 
     async def close(self, *, timeout_s: float) -> None:
-        """Stop listening, let answers be written for up to `timeout_s`, then hang up."""
+        """Stop listening, let answers be written for up to `timeout_s`, then hang up.
+
+        Idempotent.
+        """
         self.stop_listening()
         deadline = asyncio.get_running_loop().time() + timeout_s
         for connection in list(self._connections.values()):
@@ -79,8 +85,18 @@ class Server:
                 return
             except OSError as error:  # out of descriptors: those who wait are served later
                 logger.warning("cannot accept a connection: %s", error)
+                self._pause(self._listener)
                 return
             self._adopt(sock)
+
+    def _pause(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+        loop.call_later(ACCEPT_AGAIN_S, self._resume, listener)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if self._listener is listener:
+            asyncio.get_running_loop().add_reader(listener, self._accept)
 
     def _adopt(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -66,17 +66,6 @@ class _Handle:
         elif request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
 
-    def unpause(self) -> None:
-        """Let whichever direction has no reason to be paused go on."""
-        transfer = self._carried()
-        upload = transfer.request.upload
-        mask = pycurl.PAUSE_CONT
-        if transfer.receiving_paused:
-            mask |= pycurl.PAUSE_RECV
-        if upload is not None and upload.paused:
-            mask |= pycurl.PAUSE_SEND
-        self.curl.pause(mask)
-
     def _carried(self) -> Transfer:
         assert self.transfer is not None, "curl calls for a transfer that is not under way"
         return self.transfer
@@ -186,7 +175,8 @@ class CurlClient(CurlAsyncHTTPClient):
 
     def _resume(self, transfer: Transfer) -> None:
         try:
-            self._handle_of[transfer].unpause()
+            # Both directions: one that has reason to pause says so again when curl asks it.
+            self._handle_of[transfer].curl.pause(pycurl.PAUSE_CONT)
         except pycurl.error:
             return  # it failed while paused; curl reports that failure in the next turn
         self._set_timeout(0)

@@ -89,10 +89,10 @@ class SlotQueue:
         return f"<SlotQueue {self._leased}/{self.size} leased, {len(self._waiting)} waiting>"
 
     def acquire_nowait(self) -> bool:
-        """Take a slot if one is free and nobody waits for it. False: join the queue."""
+        """Take a slot if one is free, and then nobody waits for it. False: join the queue."""
         if self._closed:
             raise PoolClosed("the pool is closed")
-        if self._waiting or self._leased >= self.size:
+        if self._leased >= self.size:
             return False
         self._leased += 1
         self._leases_total += 1

@@ -464,6 +464,7 @@ def test_one_connection_of_boto_s_serves_many_greenlets_at_once() -> None:
                     assert key_of(connection, f"k{number}").get_contents_as_string() == body
 
                 await asyncio.gather(*(spawn(work, number) for number in range(30)))
+                assert connection._pool.size() == 0, "boto's own pool holds a connection"
                 (host,) = pool.stats()
                 assert host.slots.leases_total == 60
                 assert host.sockets.opened_total + host.sockets.reused_total == 60

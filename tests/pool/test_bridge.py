@@ -230,6 +230,72 @@ def test_a_late_wake_does_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_a_wake_that_a_cancel_overtook_does_nothing() -> None:
+    """Done and cancelled in one turn of the loop: the wake that is under way finds nobody."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[str] = loop.create_future()
+        second: asyncio.Future[str] = loop.create_future()
+
+        def work() -> str:
+            try:
+                wait(first)
+            except asyncio.CancelledError:
+                return wait(second)
+            return "not cancelled"
+
+        for steps in (("done", "cancel"), ("cancel", "done")):
+            first, second = loop.create_future(), loop.create_future()
+            spawned = spawn(work)
+            await asyncio.sleep(0)
+            for step in steps:
+                if step == "cancel":
+                    spawned.cancel()
+                elif not first.done():
+                    first.set_result("too late")
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not spawned.done(), "it went on without what it waits for"
+            second.set_result("in time")
+            assert await spawned == "in time"
+
+    asyncio.run(scenario())
+
+
+def test_the_loop_may_move_to_another_greenlet() -> None:
+    """A function ends to where the loop runs now, not to where it ran when the function began."""
+    loop = asyncio.new_event_loop()
+    future: asyncio.Future[str] = loop.create_future()
+    spawned: list[asyncio.Future[str]] = []
+
+    async def begin() -> None:
+        spawned.append(spawn(wait, future))
+        await asyncio.sleep(0)
+
+    async def end() -> str:
+        future.set_result("ended")
+        return await spawned[0]
+
+    elsewhere = greenlet.greenlet(lambda: loop.run_until_complete(begin()))
+    try:
+        elsewhere.switch()
+        assert elsewhere.dead
+        assert loop.run_until_complete(end()) == "ended"
+        again: asyncio.Future[str] = loop.create_future()
+        future = again
+        loop.run_until_complete(begin())
+        inside = greenlet.greenlet(lambda: loop.run_until_complete(spawn_end()))
+
+        async def spawn_end() -> str:
+            again.set_result("ended")
+            return await spawned[1]
+
+        assert inside.switch() == "ended"
+    finally:
+        loop.close()
+
+
 def test_a_foreign_switch_does_not_end_a_wait() -> None:
     """Somebody who switches into a parked greenlet finds it parked again: its wait goes on."""
 

@@ -278,8 +278,18 @@ def test_a_body_that_is_not_as_long_as_announced_is_the_caller_s_error() -> None
             async with open_pool() as pool:
                 with pytest.raises(ValueError, match="longer than its Content-Length of 2"):
                     await spawn(upload, pool, server.port, b"abc", length=2)
+                connection = connection_to(pool, server.port)  # held, as by whoever tries again
+
+                def too_short() -> None:
+                    connection.putrequest("PUT", "/k")
+                    connection.putheader("Content-Length", 4)
+                    connection.endheaders()
+                    connection.send(b"abc")
+                    connection.getresponse()
+
                 with pytest.raises(ValueError, match="ended after 3 bytes"):
-                    await spawn(upload, pool, server.port, b"abc", length=4)
+                    await spawn(too_short)
+                await assert_idle(pool)
                 with pytest.raises(ValueError, match="the body has 3 bytes"):
                     await spawn(
                         ask, pool, server.port, "PUT", body=b"abc", headers={"Content-Length": 4}

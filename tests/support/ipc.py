@@ -8,7 +8,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -213,12 +213,21 @@ def bound(path: Path) -> socket.socket:
     return sock
 
 
+def watched_num() -> int:
+    """How many descriptors the running loop watches."""
+    return len(asyncio.get_running_loop()._selector.get_map())  # type: ignore[attr-defined]
+
+
 @contextlib.asynccontextmanager
 async def serving(
     path: Path, handler: Handler, server_limits: ServerLimits = LIMITS
 ) -> AsyncIterator[Host]:
-    """A server on the running loop; at the end not one of its descriptors may be left."""
+    """A server on the running loop; at the end nothing of it may be left.
+
+    Counted from outside: what the loop watches, and /proc/self/fd.
+    """
     before = descriptors_num()
+    watched_before = watched_num()
     server = Server(handler, server_limits)
     server.listen(bound(path))
     host = Host(server, path)
@@ -227,12 +236,15 @@ async def serving(
     finally:
         for peer in host.peers:
             peer.close()
-        await server.close(timeout_s=0)
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            await server.close(timeout_s=0)
+    await asyncio.sleep(0)  # what peers waited for is forgotten in the next turn
     assert server.stats() == ()
+    assert watched_num() == watched_before, "the loop still watches a closed descriptor"
     assert descriptors_num() <= before, "the server leaves descriptors behind"
 
 
-def run(scenario: Awaitable[None]) -> None:
+def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a test's scenario on a loop of its own; what goes wrong in a callback fails it."""
 
     async def main() -> None:
@@ -240,7 +252,7 @@ def run(scenario: Awaitable[None]) -> None:
         asyncio.get_running_loop().set_exception_handler(
             lambda _loop, context: errors.append(context)
         )
-        await scenario
+        await asyncio.wait_for(scenario, 4 * STEP_TIMEOUT_S)
         await asyncio.sleep(0)
         assert not errors, f"a callback of the loop raised: {errors}"
 

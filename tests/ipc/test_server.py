@@ -1,0 +1,374 @@
+"""The daemon's end of the socket: who is let in, who is turned away, and how it ends."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from botod.ipc import server as server_module
+from botod.ipc.errors import Code
+from botod.ipc.server import ACCEPTS_AT_ONCE, Server
+from support.ipc import (
+    LIMITS,
+    Calls,
+    Host,
+    Peer,
+    bound,
+    echo,
+    limits,
+    notification,
+    request,
+    run,
+    scripted,
+    serving,
+    until,
+)
+from support.pools import descriptors_num
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the server listens; a short name, because a socket's may have 107 bytes."""
+    return tmp_path / "s"
+
+
+async def closing(host: Host, timeout_s: float) -> "asyncio.Task[None]":
+    """A close of the server that has begun."""
+    task = asyncio.create_task(host.server.close(timeout_s=timeout_s))
+    await asyncio.sleep(0)
+    return task
+
+
+async def assert_served(peer: Peer) -> None:
+    """A request over this connection is answered."""
+    await peer.send(request("hello", here=True))
+    answer = await peer.answer()
+    assert (answer.id, answer.result) == ("hello", {"here": True})
+
+
+@contextlib.contextmanager
+def descriptors_at_most(number: int) -> Iterator[None]:
+    """Let this process open descriptors below a number only."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# Letting in
+
+
+def test_peers_do_not_disturb_each_other(path: Path) -> None:
+    """While one works, others send nonsense, hang up in the middle and pass descriptors."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            good = await host.connect()
+            for number in range(20):
+                nonsense, halfway, silent = [await host.connect() for _ in range(3)]
+                await nonsense.send(os.urandom(1000).replace(b"\n", b"") + b"\n" + request(1))
+                await halfway.send(request(1, "m", b"x" * 1000)[:-number])
+                await silent.send(b"")
+                await assert_served(good)
+                halfway.close()
+                assert (await nonsense.answer()).code == Code.PARSE_ERROR
+                await assert_served(good)
+                silent.close()
+
+    run(scenario())
+
+
+def test_many_connections_leave_nothing(path: Path) -> None:
+    """Two hundred peers come, are served and go, each in one of the ways there are to go."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            first = await host.connect()
+            await assert_served(first)
+            before = descriptors_num()
+            for _ in range(20):
+                peers = [await host.connect() for _ in range(10)]
+                for number, peer in enumerate(peers):
+                    await assert_served(peer)
+                    if number % 3 == 0:
+                        peer.half_close()
+                        assert await peer.rest() == b""
+                    elif number % 3 == 1:
+                        await peer.send(b"nonsense\n")
+                        await peer.rest()
+                    peer.close()
+            await until(lambda: len(host.server.stats()) == 1)
+            assert descriptors_num() == before
+            assert not host.server._hang_ups._callbacks
+            await assert_served(first)
+
+    run(scenario())
+
+
+def test_more_wait_at_the_door_than_are_taken_at_once(path: Path) -> None:
+    """Connections beyond what one turn of the loop takes are taken in the next ones."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            peers = [await host.connect() for _ in range(2 * ACCEPTS_AT_ONCE + 1)]
+            for peer in peers:
+                await assert_served(peer)
+            assert len(host.server.stats()) == len(peers)
+
+    run(scenario())
+
+
+def test_too_many_connections_are_refused(path: Path) -> None:
+    """One more than may be is told why and hung up on; one that leaves makes room."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo), limits(connections=2)) as host:
+            first, second = await host.connect(), await host.connect()
+            await assert_served(second)
+            third = await host.connect()
+            answer = await third.answer()
+            assert (answer.id, answer.code) == (None, Code.OVERLOADED)
+            assert answer.envelope["error"]["data"]["retryable"] is True
+            assert await third.rest() == b""
+            await assert_served(first)
+            await assert_served(second)
+            first.close()
+            await until(lambda: len(host.server.stats()) == 1)
+            await assert_served(await host.connect())
+
+    run(scenario())
+
+
+def test_a_connection_that_is_refused_asks_nothing(path: Path) -> None:
+    """What a refused peer had sent already is not begun."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls(), limits(connections=0)) as host:
+            peer = await host.connect()
+            await peer.send(request(1))
+            assert (await peer.answer()).code == Code.OVERLOADED
+            assert await peer.rest() == b""
+            assert handler.waiting_num == 0
+
+    run(scenario())
+
+
+def test_out_of_descriptors(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who cannot be accepted is logged once, not in every turn of the loop; others go on."""
+    monkeypatch.setattr(server_module, "ACCEPT_AGAIN_S", 3600.0)
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            inside = await host.connect()
+            await assert_served(inside)
+            waiting = await host.connect()
+            with descriptors_at_most(waiting.sock.fileno() + 1):
+                await until(lambda: caplog.records)
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert len(caplog.records) == 1
+                assert "cannot accept a connection: " in caplog.text
+                await assert_served(inside)
+
+    run(scenario())
+    caplog.clear()
+
+
+def test_who_waits_for_a_descriptor_is_served_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When there are descriptors again, those at the door are let in."""
+    monkeypatch.setattr(server_module, "ACCEPT_AGAIN_S", 0.0)
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            waiting = await host.connect()
+            with descriptors_at_most(waiting.sock.fileno() + 1):
+                await until(lambda: len(caplog.records) >= 2)
+            await assert_served(waiting)
+
+    run(scenario())
+    caplog.clear()
+
+
+def test_out_of_descriptors_until_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that stops listening meanwhile does not look at the door again."""
+    monkeypatch.setattr(server_module, "ACCEPT_AGAIN_S", 0.0)
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            waiting = await host.connect()
+            with descriptors_at_most(waiting.sock.fileno() + 1):
+                await until(lambda: caplog.records)
+                host.server.stop_listening()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert host.server.stats() == ()
+
+    run(scenario())
+    caplog.clear()
+
+
+# The end
+
+
+def test_who_stops_listening_refuses_new_ones(path: Path) -> None:
+    """Nobody new gets in; those who are there are served as ever."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            inside = await host.connect()
+            await assert_served(inside)
+            host.server.stop_listening()
+            host.server.stop_listening()
+            with pytest.raises(ConnectionRefusedError):
+                await host.connect()
+            await assert_served(inside)
+
+    run(scenario())
+
+
+def test_close_hangs_up_on_the_idle_at_once(path: Path) -> None:
+    """Who has nothing under way is not waited for, however long the timeout."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            silent, served = await host.connect(), await host.connect()
+            await assert_served(served)
+            task = await closing(host, timeout_s=1e9)
+            assert await silent.rest() == await served.rest() == b""
+            await task
+
+    run(scenario())
+
+
+def test_close_lets_answers_be_written(path: Path) -> None:
+    """What runs is awaited and answered, then the peer is hung up on; nothing new is begun."""
+    body = os.urandom(1_000_000)
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer, other = await host.connect(), await host.connect()
+            await peer.send(request(1))
+            await other.send(notification())
+            asked, told = await handler.next(), await handler.next()
+            task = await closing(host, timeout_s=1e9)
+            await peer.send(request(2))
+            asked.answer(body)
+            answer = await peer.answer()
+            assert (answer.id, answer.blobs) == (1, [body])
+            assert await peer.rest() == b""
+            assert not task.done(), "a notification runs on"
+            told.answer(None)
+            assert await other.rest() == b""
+            await task
+            assert handler.waiting_num == 0
+
+    run(scenario())
+
+
+def test_close_does_not_wait_longer_than_it_may(path: Path) -> None:
+    """When the time is up, what still runs for a peer is ended, and the peer hung up on."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(notification() + request(1))
+            told, asked = await handler.next(), await handler.next()
+            await host.server.close(timeout_s=0.01)
+            assert host.server.stats() == ()
+            assert (await asked.ended()).cancelled()
+            assert not told.future.done()
+            told.answer("nobody hears it")
+            assert await peer.rest() == b""
+
+    run(scenario())
+
+
+def test_close_does_not_wait_for_who_does_not_read(path: Path) -> None:
+    """An answer that cannot be written within the time is given up."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(request(1))
+            (await handler.next()).answer(b"x" * 5_000_000)
+            await host.server.close(timeout_s=0.01)
+            assert host.server.stats() == ()
+            assert 0 < len(await peer.rest()) < 5_000_000
+
+    run(scenario())
+
+
+def test_a_peer_that_leaves_during_close_is_not_waited_for(path: Path) -> None:
+    """The last peer's hang-up ends the waiting."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(request(1))
+            call = await handler.next()
+            task = await closing(host, timeout_s=1e9)
+            peer.close()
+            await task
+            assert call.future.cancelled()
+
+    run(scenario())
+
+
+def test_closing_twice_is_closing_once(path: Path) -> None:
+    """Stopping is idempotent, and works on a server that never listened."""
+
+    async def scenario() -> None:
+        before = descriptors_num()
+        server = Server(scripted(echo), LIMITS)
+        await server.close(timeout_s=0)
+        await server.close(timeout_s=0)
+        assert descriptors_num() == before
+
+    run(scenario())
+
+
+def test_one_listener_a_server(path: Path) -> None:
+    """A second listener would be forgotten by stop_listening: it is a mistake of ours."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            with bound(path.with_name("t")) as second, pytest.raises(AssertionError, match="one"):
+                host.server.listen(second)
+
+    run(scenario())
+
+
+def test_a_listener_that_listens_already(path: Path) -> None:
+    """A socket as a service manager hands it over, with peers waiting in it, is taken as it is."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)):
+            ready = bound(path.with_name("t"))
+            ready.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # PassCredentials=yes
+            ready.listen()
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(str(path.with_name("t")))
+                sock.setblocking(False)
+                early = Peer(sock)
+                await early.send(request("early", here=True))
+                server = Server(scripted(echo), LIMITS)
+                server.listen(ready)
+                assert (await early.answer()).result == {"here": True}
+                (stats,) = server.stats()
+                assert stats.pid == os.getpid()
+                await server.close(timeout_s=0)
+
+    run(scenario())
