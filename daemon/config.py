@@ -112,7 +112,7 @@ def load(path: str) -> Config:
             data = tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers too long, lists too deep, and the rest
         raise ConfigError(f"{path}: not TOML: {error}") from None
     config, mistakes = _read(data)
     if mistakes:
@@ -122,7 +122,7 @@ def load(path: str) -> Config:
 
 def _read(data: dict[str, Any]) -> tuple[Config, list[str]]:
     mistakes: list[str] = []
-    for name in data.keys() - SECTIONS.keys() - {"profile"}:
+    for name in sorted(data.keys() - SECTIONS.keys() - {"profile"}):
         known = ", ".join([*SECTIONS, "profile.NAME"])
         mistakes.append(f"[{name}]: unknown section; there are: {known}")
     sections = {
@@ -130,6 +130,12 @@ def _read(data: dict[str, Any]) -> tuple[Config, list[str]]:
         for name, kind in SECTIONS.items()
     }
     profiles = _read_profiles(data.get("profile", {}), mistakes)
+    daemon = sections["daemon"]
+    if daemon.job_timeout_s > daemon.job_timeout_max_s:
+        mistakes.append(
+            f"[daemon] job_timeout_s = {daemon.job_timeout_s!r}: "
+            f"has to be at most job_timeout_max_s, {daemon.job_timeout_max_s:g}"
+        )
     return Config(**sections, profiles=profiles), mistakes
 
 

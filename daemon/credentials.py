@@ -11,18 +11,26 @@ from pathlib import Path
 from botod.pool import HeldKeys
 
 
+class BadCredentialsFile(Exception):
+    """The shared credentials file cannot be read as one. Says nothing of what is in it."""
+
+
 def find_keys(profile: str, environ: Mapping[str, str] = os.environ) -> HeldKeys | None:
     """The keys of a profile; None if there are none.
 
     The profile called default may have its keys in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
     AWS_SESSION_TOKEN. Others, and it without those, have them in the section of the same name in
-    $AWS_SHARED_CREDENTIALS_FILE (default ~/.aws/credentials).
+    $AWS_SHARED_CREDENTIALS_FILE (default ~/.aws/credentials). Raises BadCredentialsFile.
     """
     if profile == "default" and "AWS_ACCESS_KEY_ID" in environ:
         return _keys({name.lower(): value for name, value in environ.items()})
     path = environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path("~/.aws/credentials").expanduser()
     parser = configparser.RawConfigParser()
-    parser.read(path)
+    try:
+        parser.read(path)
+    except (configparser.Error, UnicodeDecodeError) as error:  # their texts quote the file's lines
+        kind = type(error).__name__
+        raise BadCredentialsFile(f"{path}: not a credentials file: {kind}") from None
     return _keys(parser[profile]) if parser.has_section(profile) else None
 
 

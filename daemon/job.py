@@ -37,6 +37,9 @@ THROTTLED = frozenset({
 
 SERVER_FAULT = 500
 
+FAULTS = frozenset({"InternalError"})
+"""S3's own faults while it copies or deletes; it has answered 200 by then."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -108,6 +111,7 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
     (AnswerTooLarge, Code.BODY_TOO_LARGE, False),
     (BadAnswer, Code.BAD_ANSWER, False),
     (http.client.HTTPException, Code.BAD_ANSWER, False),
+    (UnicodeDecodeError, Code.BAD_ANSWER, True),  # boto decodes the body of a 5xx, unasked
 )
 """Kind of error, code on the wire, whether another try is safe and may help. First match counts."""
 
@@ -117,7 +121,7 @@ def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     data = _data(job, host, error) | {
         "type": kind,
         "http_status": error.status,
-        "retryable": error.status >= SERVER_FAULT or kind in THROTTLED,
+        "retryable": error.status >= SERVER_FAULT or kind in THROTTLED | FAULTS,
     }
     if error.request_id:
         data["request_id"] = error.request_id

@@ -1,9 +1,11 @@
 """The daemon's listening socket: made where it belongs, never taken from a living daemon."""
 
 import contextlib
+import fcntl
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -12,21 +14,25 @@ class SocketInUse(Exception):
 
 
 def open_listener(path: str, mode: int) -> socket.socket:
-    """Bind a Unix stream socket at `path` with rights `mode`; its folder is made if it is missing.
+    """Listen on a Unix stream socket at `path` with rights `mode`; its folder is made if missing.
 
     A socket file that nobody listens on is replaced. One that a daemon answers on is left alone,
     and so is anything that is not a socket: both raise SocketInUse.
     """
     _make_folder(Path(path).parent)
-    _clear(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.bind(path)
-        Path(path).chmod(mode)
-    except OSError as error:
-        sock.close()
-        raise SocketInUse(f"{path}: cannot listen there: {error.strerror or error}") from None
-    return sock
+    with _only_starter(path):
+        _clear(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(path)
+            Path(path).chmod(mode)
+            # Before the first connection can be made: set later, its first bytes have no sender.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            sock.listen()
+        except OSError as error:
+            sock.close()
+            raise SocketInUse(f"{path}: cannot listen there: {error.strerror or error}") from None
+        return sock
 
 
 def remove_socket(path: str) -> None:
@@ -42,6 +48,35 @@ def _make_folder(folder: Path) -> None:
         raise SocketInUse(f"{folder}: cannot make it: {error.strerror}") from None
 
 
+@contextlib.contextmanager
+def _only_starter(path: str) -> Iterator[None]:
+    """Be the only one who makes room at `path`.
+
+    Of two who find a dead socket, the slower would remove the one that the faster has just bound.
+    The lock goes with its file; who opened that before, and locks it after, finds it without name.
+    """
+    name = f"{path}.lock"
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise SocketInUse(f"{name}: {error.strerror}") from None
+    with os.fdopen(lock):
+        if not _is_locked(lock):
+            raise SocketInUse(f"{path}: another daemon is starting there")
+        try:
+            yield
+        finally:
+            remove_socket(name)
+
+
+def _is_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(lock).st_nlink > 0
+
+
 def _clear(path: str) -> None:
     """Make room at `path`, or say why there is none."""
     try:
@@ -54,7 +89,10 @@ def _clear(path: str) -> None:
         raise SocketInUse(f"{path}: there is something that is not a socket; remove it yourself")
     if _is_alive(path):
         raise SocketInUse(f"{path}: a daemon answers there already")
-    os.unlink(path)  # noqa: PTH108
+    try:
+        os.unlink(path)  # noqa: PTH108
+    except OSError as error:
+        raise SocketInUse(f"{path}: cannot remove the dead socket: {error.strerror}") from None
 
 
 def _is_alive(path: str) -> bool:

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from botod.ipc.client import DEFAULT_TIMEOUT_S, connect
 from botod.ipc.errors import DaemonUnavailable, RpcError
@@ -12,6 +12,9 @@ from botod.ipc.errors import DaemonUnavailable, RpcError
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NO_DAEMON = 3
+
+MAX_TIMEOUT_S = 86400.0
+"""The longest deadline that a daemon can be set to allow."""
 
 EPILOG = """\
 parameters:
@@ -64,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         "--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place"
     )
     parser.add_argument(
-        "--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS", help="the deadline"
+        "--timeout",
+        type=_seconds,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="the deadline",
     )
     return parser
 
@@ -75,12 +82,28 @@ def _parameter(word: str) -> tuple[str, Any]:
         raise Usage(f"{word!r} is not Name=text, Name=@file or Name:=json")
     if name.endswith(":"):
         try:
-            return name[:-1], json.loads(value)
-        except ValueError as error:
+            return name[:-1], json.loads(value, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
             raise Usage(f"{name[:-1]}: not JSON: {error}") from None
     if value.startswith("@"):
         return name, _file(value[1:])
     return name, value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is none of its numbers")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MAX_TIMEOUT_S:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not seconds, more than 0 and at most {MAX_TIMEOUT_S:g}"
+        )
+    return seconds
 
 
 def _file(path: str) -> bytes:
@@ -104,8 +127,9 @@ def _write(result: Any, output: str | None) -> None:
         with open(output, "wb") as file:  # noqa: PTH123
             file.write(body)
         del result["Body"]
-    sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False, default=_as_text) + "\n")
-    sys.stdout.flush()
+    text = json.dumps(result, indent=2, ensure_ascii=False, default=_as_text) + "\n"
+    sys.stdout.buffer.write(text.encode())  # UTF-8 whatever the terminal's encoding is
+    sys.stdout.buffer.flush()
 
 
 def _as_text(value: Any) -> str:

@@ -61,9 +61,9 @@ def main(argv: Sequence[str]) -> int:
 def started(folder: str) -> Iterator[str]:
     """Servers and daemon, for as long as the block lasts; gives the path of the daemon's socket."""
     with contextlib.ExitStack() as stack:
-        aws = stack.enter_context(_server("botod.daemon.demo.aws"))
+        aws = stack.enter_context(server("botod.daemon.demo.aws"))
         keys = ("--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY)
-        sdb = stack.enter_context(_server("botod.daemon.demo.simpledb", *keys))
+        sdb = stack.enter_context(server("botod.daemon.demo.simpledb", *keys))
         _say(f"S3 and SQS (moto) at {aws}, SimpleDB at {sdb}")
         path = os.environ.get("BOTOD_SOCKET") or f"{folder}/botod.sock"
         config = Path(folder, "botod.toml")
@@ -116,7 +116,7 @@ def _finish(processes: "list[subprocess.Popen[bytes]]") -> None:
 
 
 @contextlib.contextmanager
-def _server(module: str, *arguments: str) -> Iterator[str]:
+def server(module: str, *arguments: str) -> Iterator[str]:
     """A server in a process of its own; gives the URL that it prints when it listens."""
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", module, "--port", "0", *arguments],

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from botod.daemon.config import Config, ConfigError, load
+from botod.daemon.credentials import BadCredentialsFile
 from botod.daemon.listener import SocketInUse
 from botod.daemon.service import Service
 from botod.pool import PoolError
@@ -31,6 +32,9 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("boto").setLevel(logging.CRITICAL)  # it logs whole answers as errors
     try:
         asyncio.run(_serve(config))
+    except BadCredentialsFile as error:
+        sys.stderr.write(f"botod: {error}\n")
+        return EXIT_CONFIG
     except (SocketInUse, PoolError) as error:
         sys.stderr.write(f"botod: {error}\n")
         return 1

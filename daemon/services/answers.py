@@ -51,8 +51,11 @@ def body_of(response: Any) -> bytes:
     return body
 
 
-def root_of(response: Any) -> ET.Element:
-    """The XML document of a good response. An error inside a 200 is raised as any other."""
+def root_of(response: Any, name: str) -> ET.Element:
+    """The XML document of a good response, an element called `name`.
+
+    An error inside a 200 is raised as any other.
+    """
     body = body_of(response)
     try:
         root = ET.fromstring(body)  # noqa: S314 - expat refuses entity bombs since 2.4.1
@@ -60,6 +63,8 @@ def root_of(response: Any) -> ET.Element:
         raise BadAnswer(f"the answer is not XML: {error}") from None
     if name_of(root) == "Error":
         raise BotoServerError(response.status, response.reason, body)
+    if name_of(root) != name:
+        raise BadAnswer(f"the answer is a document {name_of(root)!r}, not {name!r}")
     return root
 
 

@@ -16,7 +16,7 @@ Form = dict[str, str]
 def ask(connection: Any, action: str, form: Form, path: str = "/") -> tuple[ET.Element, Result]:
     """Do one action: the answer's `<Action>Result` element (or its root), and its metadata."""
     response = connection.make_request(action, form, path, "POST")
-    root = root_of(response)
+    root = root_of(response, f"{action}Response")
     result = root.find(f"{{*}}{action}Result")
     meta = metadata(response)
     inner = root.find("{*}ResponseMetadata")

@@ -4,8 +4,10 @@ from botod.daemon.services import s3
 from botod.daemon.services.operation import Operation, Service
 from botod.daemon.services.shapes import (
     Blob,
+    BucketName,
     Either,
     Flag,
+    HeaderName,
     HeaderText,
     ListOf,
     MapOf,
@@ -15,7 +17,7 @@ from botod.daemon.services.shapes import (
     Text,
 )
 
-_BUCKET = Text(min_length=3, max_length=255)
+_BUCKET = BucketName(min_length=3, max_length=255)
 _KEY = Text(min_length=1, max_length=1024)
 _VERSION = HeaderText(min_length=1)
 _ON_BUCKET: dict[str, Shape] = {"Bucket": _BUCKET}
@@ -26,7 +28,7 @@ _CONTENT: dict[str, Shape] = {
     "ContentEncoding": HeaderText(),
     "ContentLanguage": HeaderText(),
     "ContentType": HeaderText(),
-    "Metadata": MapOf(HeaderText(min_length=1), HeaderText()),
+    "Metadata": MapOf(HeaderName(min_length=1), HeaderText()),
     "StorageClass": HeaderText(),
 }
 _CONDITIONS: dict[str, Shape] = {

@@ -35,8 +35,12 @@ class Text:
             raise InvalidParam(f"{where} has to be a text, not {_kind(value)}")
         if any("\ud800" <= char <= "\udfff" for char in value):
             raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
-        if len(value) < self.min_length:
+        if self.min_length and not value:
             raise InvalidParam(f"{where} must not be empty")
+        if len(value) < self.min_length:
+            raise InvalidParam(
+                f"{where} has {len(value)} characters; at least {self.min_length} have to be"
+            )
         if self.max_length is not None and len(value) > self.max_length:
             raise InvalidParam(f"{where} has {len(value)} characters; {self.max_length} may be")
         if self.choices and value not in self.choices:
@@ -56,6 +60,28 @@ class HeaderText(Text):
 
 
 @dataclass(frozen=True)
+class HeaderName(Text):
+    """A text that is part of an HTTP header's name."""
+
+    def read(self, value: Any, where: str) -> str:
+        text = super().read(value, where)
+        if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*", text):
+            raise InvalidParam(f"{where} travels as a header's name: no spaces, no separators")
+        return text
+
+
+@dataclass(frozen=True)
+class BucketName(Text):
+    """A bucket's name. It becomes part of a host name or a path, so nothing else may be in it."""
+
+    def read(self, value: Any, where: str) -> str:
+        text = super().read(value, where)
+        if not re.fullmatch(r"[0-9A-Za-z._-]*", text):
+            raise InvalidParam(f"{where} may hold letters, digits, '.', '-' and '_' only")
+        return text
+
+
+@dataclass(frozen=True)
 class Number:
     """A whole number."""
 
@@ -66,8 +92,8 @@ class Number:
         if not isinstance(value, int) or isinstance(value, bool):
             raise InvalidParam(f"{where} has to be a whole number, not {_kind(value)}")
         if value < self.minimum or (self.maximum is not None and value > self.maximum):
-            upto = "" if self.maximum is None else f" to {self.maximum}"
-            raise InvalidParam(f"{where} is {value}; allowed is {self.minimum}{upto}")
+            upto = "or more" if self.maximum is None else f"to {self.maximum}"
+            raise InvalidParam(f"{where} is {value}; allowed is {self.minimum} {upto}")
         return value
 
 
@@ -153,7 +179,8 @@ class Struct:
         known = {**self.required, **self.optional}
         unknown = [name for name in value if name not in known]
         if unknown:
-            raise InvalidParam(f"{prefix}{unknown[0]} is unknown; there are: {', '.join(known)}")
+            names = f"there are: {', '.join(known)}" if known else "there are none"
+            raise InvalidParam(f"{prefix}{unknown[0]} is unknown; {names}")
         return {name: known[name].read(item, prefix + name) for name, item in value.items()}
 
 

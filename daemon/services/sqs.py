@@ -1,6 +1,7 @@
 """SQS: its connection and its table of operations."""
 
 import base64
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,10 +40,14 @@ class QueuePath:
     """A QueueUrl, of which only the path is used: the host is the profile's, never the peer's."""
 
     def read(self, value: Any, where: str) -> str:
-        path = urlsplit(Text(min_length=1).read(value, where)).path
-        if not path.strip("/"):
+        text = Text(min_length=1).read(value, where)
+        try:
+            path = urlsplit(text).path.lstrip("/")
+        except ValueError:  # half an IPv6 address
+            path = ""
+        if not re.fullmatch(r"[!-~]+", path):  # what a request line can carry
             raise InvalidParam(f"{where} has to be a queue's URL, with a path")
-        return f"/{path.lstrip('/')}"
+        return f"/{path}"
 
 
 def create_queue(connection: Any, params: Params) -> Result:

@@ -1,0 +1,114 @@
+"""`botod run`: what keeps it from starting, in a line a mistake and with a status that says so."""
+
+import asyncio
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from botod.daemon.commands import run
+from botod.daemon.config import PoolSettings
+from support.daemons import BOUND_S, clean_environ, running_daemon, short_folder
+
+POOL = [setting.name for setting in dataclasses.fields(PoolSettings)]
+
+
+def botod_run(folder: Path, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command until it ends."""
+    return subprocess.run(
+        [sys.executable, "-m", "botod.daemon.cli", "run", *words],
+        env=clean_environ(folder, **environ),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=BOUND_S,
+        cwd=folder,
+    )
+
+
+def test_mistakes_in_the_configuration(tmp_path: Path) -> None:
+    """Status 78, on which supervisors do not start it again; all mistakes, a line each."""
+    file = tmp_path / "botod.toml"
+    file.write_text('[limits]\npeers = 0\n[pool]\nslots = 1\n[daemon]\nlog_level = "loud"\n')
+    done = botod_run(tmp_path, "--config", str(file))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.splitlines() == [
+        f"{file}: [daemon] log_level = 'loud': has to be one of debug, info, warning, error",
+        f"{file}: [limits] peers = 0: has to be from 1 to 100000",
+        f"{file}: [pool] slots: unknown setting; there are: {', '.join(POOL)}",
+    ]
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    """Status 78 and the file's name."""
+    done = botod_run(tmp_path, "--config", "missing.toml")
+    assert (done.returncode, done.stderr) == (78, "missing.toml: No such file or directory\n")
+
+
+def test_a_broken_credentials_file(tmp_path: Path) -> None:
+    """Status 78 and the file's name; no traceback, and nothing of the secret."""
+    file = tmp_path / "keys"
+    file.write_text("[default]\naws_secret_access_key hidden\n")
+    environ = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "BOTOD_SOCKET": str(tmp_path / "x")}
+    done = subprocess.run(
+        [sys.executable, "-m", "botod.daemon.cli", "run"],
+        env=environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=BOUND_S,
+    )
+    assert done.returncode == 78
+    assert done.stderr == f"botod: {file}: not a credentials file: ParsingError\n"
+
+
+def test_a_socket_in_use() -> None:
+    """Status 1 and one line; the daemon that has it goes on."""
+    with running_daemon({}) as daemon:
+        done = botod_run(daemon.folder, BOTOD_SOCKET=daemon.socket_path)
+        assert done.returncode == 1
+        assert done.stderr == f"botod: {daemon.socket_path}: a daemon answers there already\n"
+        with daemon.connect() as connection:
+            assert connection.call("botod.ping")["pid"] == daemon.process.pid
+
+
+def test_a_socket_that_cannot_be() -> None:
+    """Status 1 and one line."""
+    with short_folder() as folder:
+        path = str(folder / ("x" * 120))
+        done = botod_run(folder, BOTOD_SOCKET=path)
+    assert done.returncode == 1
+    assert done.stderr == f"botod: {path}: cannot listen there: AF_UNIX path too long\n"
+
+
+def test_the_log_level_holds() -> None:
+    """At `error` a whole life says nothing."""
+    with running_daemon({"daemon": {"log_level": "error"}}) as daemon:
+        with daemon.connect() as connection:
+            connection.call("botod.ping")
+        assert daemon.stop() == 0
+    assert daemon.lines == []
+
+
+def test_without_a_file_all_settings_are_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file is looked for."""
+    seen = []
+
+    async def serve(config: run.Config) -> None:
+        await asyncio.sleep(0)
+        seen.append(config)
+
+    monkeypatch.setattr(run, "_serve", serve)
+    monkeypatch.setattr(run.logging, "basicConfig", lambda **_options: None)
+    assert run.main([]) == 0
+    assert seen == [run.Config()]
+
+
+def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, from the command's own parser."""
+    with pytest.raises(SystemExit) as caught:
+        run.main(["--confg", "x"])
+    assert caught.value.code == 2
+    assert "usage: botod run" in capsys.readouterr().err

@@ -1,0 +1,105 @@
+"""`botod status`: for a person and for a program."""
+
+import json
+import os
+
+import pytest
+
+from botod.daemon.commands.status import main, report
+from support.daemons import Daemon
+from support.http_server import HttpServer
+
+STATUS = {
+    "version": "1.2.3",
+    "pid": 77,
+    "uptime_s": 61.7,
+    "jobs": {"running_num": 3, "jobs_total": 1000, "failed_total": 4},
+    "visits": {
+        "visits_num": 5000,
+        "longest_s": 0.0123,
+        "over_10ms_num": 2,
+        "over_100ms_num": 1,
+    },
+    "pools": [
+        {
+            "origin": "https://s3.eu-central-1.amazonaws.com:443",
+            "leased_num": 2,
+            "slots_num": 64,
+            "waiting_num": 5,
+            "sockets": {"open_num": 6, "opened_total": 7, "reused_total": 8},
+        }
+    ],
+    "peers": [
+        {"pid": 11, "uid": 12, "in_flight_num": 13, "requests_total": 14, "unread_bytes": 15}
+    ],
+}
+
+
+def test_the_report() -> None:
+    """A line a thing, with its numbers."""
+    assert list(report(STATUS)) == [
+        "botod 1.2.3, pid 77, up 62 s",
+        "jobs    3 running, 1000 so far, 4 failed",
+        "visits  5000, longest 12.3 ms, 2 over 10 ms, 1 over 100 ms",
+        (
+            "pool    https://s3.eu-central-1.amazonaws.com:443: 2 of 64 slots in use, 5 waiting; "
+            "sockets 6 open, 7 opened, 8 reused"
+        ),
+        "peer    pid 11 uid 12: 13 in flight, 14 requests, 15 bytes unread",
+    ]
+
+
+def test_of_a_running_daemon(
+    daemon: Daemon, aws: HttpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its pools and peers, this command among them."""
+    with daemon.connect() as connection:
+        connection.call("s3.get_object", {"Bucket": "photos", "Key": "cat.jpg"})
+        assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("botod ")
+    assert f"pid {daemon.process.pid}," in lines[0]
+    assert any(line.startswith(f"pool    http://127.0.0.1:{aws.port}: 0 of 64") for line in lines)
+    mine = f"peer    pid {os.getpid()} uid {os.geteuid()}: "
+    assert sum(line.startswith(mine) for line in lines) == 2
+
+
+def test_as_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """All figures, and nothing but JSON."""
+    assert main(["--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["pid"] == daemon.process.pid
+    assert status.keys() == {"pid", "version", "uptime_s", "peers", "jobs", "pools", "visits"}
+
+
+def test_no_daemon(capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 3, as `botod call`."""
+    assert main(["--socket", "/no/such.sock"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("botod: no daemon answers at /no/such.sock: ")
+    assert err.count("\n") == 1
+
+
+def test_a_refusal(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 1 and the daemon's words."""
+    monkeypatch.setattr("botod.daemon.commands.status.TIMEOUT_S", 10.0)
+    monkeypatch.setattr("botod.ipc.client.Connection.call", _refused)
+    assert main([]) == 1
+    assert capsys.readouterr().err == "botod: user 7 may not call botod.status (-32003)\n"
+
+
+def _refused(*_arguments: object) -> None:
+    from botod.ipc import Code, RpcError  # noqa: PLC0415 - this test's only
+
+    raise RpcError(Code.ACCESS_DENIED, "user 7 may not call botod.status")
+
+
+def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2, from the command's own parser."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--jsno"])
+    assert caught.value.code == 2
+    assert "usage: botod status" in capsys.readouterr().err

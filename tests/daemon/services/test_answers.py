@@ -1,0 +1,140 @@
+"""Reading answers: bounded, checked, in AWS's shapes."""
+
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from boto.exception import BotoServerError
+
+from botod.daemon.services import answers
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
+from botod.pool import Interrupted
+from support.http_server import Exchange
+from support.services import CannedService, reply, xml
+
+ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
+SMALL = 1000
+
+
+@pytest.fixture
+def small_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer above SMALL bytes can be held."""
+    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", SMALL)
+
+
+def chunked(body: bytes) -> Any:
+    """An answer that does not say how long it is."""
+
+    def answer(exchange: Exchange) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        exchange.send(head + f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n")
+
+    return answer
+
+
+def test_an_answer_as_large_as_may_be_is_held(small_answers: None) -> None:
+    """The bound itself is within bounds, with or without a Content-Length."""
+    body = b"x" * SMALL
+    for answer in (reply(body), chunked(body)):
+        assert CannedService(answer).call("s3.get_object", ON_KEY)["Body"] == body
+
+
+def test_a_byte_more_is_too_large(small_answers: None) -> None:
+    """By what its Content-Length says, or by what comes; the message has the numbers."""
+    body = b"x" * (SMALL + 1)
+    with pytest.raises(AnswerTooLarge, match="the answer has 1001 bytes, at most 1000 can be held"):
+        CannedService(reply(body)).call("s3.get_object", ON_KEY)
+    with pytest.raises(AnswerTooLarge, match="the answer has more than 1000 bytes"):
+        CannedService(chunked(body)).call("s3.get_object", ON_KEY)
+
+
+def test_xml_is_bounded_too(small_answers: None) -> None:
+    """A listing is held as a whole before it is read."""
+    document = f"<ListBucketResult><Name>{'x' * SMALL}</Name></ListBucketResult>"
+    with pytest.raises(AnswerTooLarge):
+        CannedService(xml(document)).call("s3.list_objects_v2", {"Bucket": "photos"})
+
+
+def test_an_error_s_body_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what a proxy says instead of AWS only the beginning is read; no slot is kept for it."""
+    monkeypatch.setattr(answers, "MAX_ERROR_BYTES", 4)
+    with pytest.raises(BotoServerError) as caught:
+        CannedService(reply(b"<html>" * 100, status="403 Forbidden")).call("s3.get_object", ON_KEY)
+    assert caught.value.message == "<htm"
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"[1, 2]", b"12", b'{"Error": "x"}', b"<a><b></a>"])
+def test_an_error_with_an_odd_body_is_an_error_with_its_status(body: bytes) -> None:
+    """Whatever stands in it, what counts is the status."""
+    with pytest.raises(BotoServerError) as caught:
+        CannedService(reply(body, status="403 Forbidden")).call("s3.get_object", ON_KEY)
+    assert (caught.value.status, caught.value.error_code) == (403, None)
+
+
+def test_entity_bombs_are_refused() -> None:
+    """A document of a kilobyte does not become gigabytes of memory."""
+    entities = "".join(f'<!ENTITY e{number} "{f"&e{number - 1};" * 50}">' for number in range(1, 9))
+    bomb = (
+        f'<!DOCTYPE x [<!ENTITY e0 "lol">{entities}]>'
+        "<ListBucketResult><Name>&e8;</Name></ListBucketResult>"
+    )
+    with pytest.raises(BadAnswer, match="not XML"):
+        CannedService(reply(bomb)).call("s3.list_objects_v2", {"Bucket": "photos"})
+
+
+def test_another_document_is_refused_by_name() -> None:
+    """The message says what came and what should have come."""
+    with pytest.raises(BadAnswer, match="a document 'html', not 'ListBucketResult'"):
+        CannedService(reply("<html/>")).call("s3.list_objects_v2", {"Bucket": "photos"})
+
+
+def test_an_answer_that_breaks_off_may_be_asked_for_again() -> None:
+    """Under idempotent terms half a body is `Interrupted`."""
+
+    def half(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        exchange.cut()
+
+    with pytest.raises(Interrupted):
+        CannedService(half).call("s3.get_object", ON_KEY, idempotent=True)
+
+
+class Response:
+    """As much of a response as `metadata` looks at."""
+
+    status = 204
+
+    def __init__(self, **headers: str) -> None:
+        self._headers = headers
+
+    def getheader(self, name: str) -> str | None:
+        return self._headers.get(name.replace("-", "_"))
+
+
+@pytest.mark.parametrize("header", ["x_amz_request_id", "x_amzn_requestid"])
+def test_metadata_knows_both_request_ids(header: str) -> None:
+    """S3's header and that of the other services."""
+    assert answers.metadata(Response(**{header: "r"})) == {
+        "ResponseMetadata": {"HTTPStatusCode": 204, "RequestId": "r"}
+    }
+    assert answers.metadata(Response()) == {"ResponseMetadata": {"HTTPStatusCode": 204}}
+
+
+TREE = ET.fromstring('<a xmlns="urn:x"><b>1</b><b/><c encoding="base64">/w==</c><d> &lt; </d></a>')
+
+
+def test_elements_are_found_whatever_their_namespace() -> None:
+    """AWS's namespaces change from service to service and version to version."""
+    assert answers.name_of(TREE) == "a"
+    assert [element.text for element in answers.all_of(TREE, "b")] == ["1", None]
+    assert answers.all_of(TREE, "x") == []
+
+
+def test_texts() -> None:
+    """Missing is None or left out, empty is empty, white space stays, base64 is decoded."""
+    assert answers.text_of(TREE, "b") == "1"
+    assert answers.text_of(TREE, "x") is None
+    assert answers.text_of(TREE, "d") == " < "
+    assert answers.text_of(TREE, "c") == "\ufffd"
+    assert answers.texts_of(TREE, ("b", "x", "d")) == {"b": "1", "d": " < "}
+    assert answers.plain(answers.all_of(TREE, "b")[1]) == ""

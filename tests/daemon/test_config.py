@@ -1,0 +1,377 @@
+"""The configuration: every mistake is named with its section, its key and what is allowed."""
+
+import tempfile
+import tomllib
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from botod.daemon.config import (
+    LOG_LEVELS,
+    SECTIONS,
+    Config,
+    ConfigError,
+    ProfileSettings,
+    load,
+)
+
+BOUNDED: dict[str, Field[Any]] = {
+    f"{section}.{setting.name}": setting
+    for section, kind in {**SECTIONS, "profile.default": ProfileSettings}.items()
+    for setting in fields(kind)
+    if setting.metadata["bounds"] is not None
+}
+
+POOL = [setting.name for setting in fields(SECTIONS["pool"])]
+ENDPOINT_FORM = "has to be http://host[:port] or https://host[:port]"
+
+
+def config_of(tmp_path: Path, text: str) -> Config:
+    """What a file with this text says."""
+    path = tmp_path / "botod.toml"
+    path.write_text(text)
+    return load(str(path))
+
+
+def mistakes_in(tmp_path: Path, text: str) -> list[str]:
+    """The mistakes of a file with this text; each begins with the file's name."""
+    with pytest.raises(ConfigError) as caught:
+        config_of(tmp_path, text)
+    prefix = f"{tmp_path / 'botod.toml'}: "
+    lines = str(caught.value).split("\n")
+    assert all(line.startswith(prefix) for line in lines), lines
+    return [line.removeprefix(prefix) for line in lines]
+
+
+def value_of(config: Config, name: str) -> Any:
+    """The value of a setting in a configuration."""
+    section, _dot, key = name.rpartition(".")
+    part = config.profiles["default"] if section.startswith("profile") else getattr(config, section)
+    return getattr(part, key)
+
+
+def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
+    """All settings have defaults, and there is always a profile called default."""
+    assert config_of(tmp_path, "") == Config()
+    assert list(Config().profiles) == ["default"]
+
+
+def test_every_setting_can_be_set(tmp_path: Path) -> None:
+    """Each value arrives where it belongs."""
+    config = config_of(
+        tmp_path,
+        """
+        [daemon]
+        socket = "/run/x.sock"
+        socket_mode = "0660"
+        drain_timeout_s = 1
+        job_timeout_s = 2.5
+        job_timeout_max_s = 3
+        log_level = "debug"
+        [limits]
+        peers = 1
+        in_flight_per_peer = 2
+        jobs = 3
+        line_bytes = 1024
+        inline_bytes = 0
+        unread_bytes = 2048
+        [pool]
+        slots_per_host = 4
+        max_waiting = 0
+        slot_timeout_s = 0.5
+        connect_timeout_s = 6
+        idle_timeout_s = 7
+        ca_file = "/etc/roots.pem"
+        [profile.default]
+        region = "eu-central-1"
+        retries = 0
+        [profile.backup]
+        endpoints.s3 = "http://127.0.0.1:9000"
+        endpoints.sqs = "https://[::1]/"
+        """,
+    )
+    daemon, limits, pool = config.daemon, config.limits, config.pool
+    assert (daemon.socket, daemon.socket_mode, daemon.log_level) == (
+        "/run/x.sock",
+        "0660",
+        "debug",
+    )
+    assert (daemon.drain_timeout_s, daemon.job_timeout_s, daemon.job_timeout_max_s) == (1, 2.5, 3)
+    assert (limits.peers, limits.in_flight_per_peer, limits.jobs) == (1, 2, 3)
+    assert (limits.line_bytes, limits.inline_bytes, limits.unread_bytes) == (1024, 0, 2048)
+    assert (pool.slots_per_host, pool.max_waiting, pool.ca_file) == (4, 0, "/etc/roots.pem")
+    assert (pool.slot_timeout_s, pool.connect_timeout_s, pool.idle_timeout_s) == (0.5, 6, 7)
+    assert config.profiles == {
+        "default": ProfileSettings(region="eu-central-1", retries=0),
+        "backup": ProfileSettings(
+            endpoints={"s3": "http://127.0.0.1:9000", "sqs": "https://[::1]/"}
+        ),
+    }
+
+
+def test_whole_numbers_do_for_seconds(tmp_path: Path) -> None:
+    """They become floats, as the rest of the daemon expects."""
+    assert isinstance(config_of(tmp_path, "[pool]\nidle_timeout_s = 7").pool.idle_timeout_s, float)
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_defaults_are_within_their_bounds(tmp_path: Path, name: str) -> None:
+    """A file with all settings at their defaults is a good one."""
+    section, _dot, key = name.rpartition(".")
+    setting = BOUNDED[name]
+    config = config_of(tmp_path, f"[{section}]\n{key} = {setting.default!r}")
+    assert value_of(config, name) == setting.default
+    assert config == Config()
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("end", [0, 1])
+def test_bounds(tmp_path: Path, name: str, end: int) -> None:
+    """The bounds themselves are allowed; a step beyond is refused, by name and with both bounds."""
+    section, _dot, key = name.rpartition(".")
+    setting = BOUNDED[name]
+    low, high = setting.metadata["bounds"]
+    bound = (low, high)[end]
+    rest = {"daemon.job_timeout_s": "job_timeout_max_s = 86400\n"}
+    beside = rest.get(name, "job_timeout_s = 1\n" if name == "daemon.job_timeout_max_s" else "")
+    good = config_of(tmp_path, f"[{section}]\n{beside}{key} = {bound}")
+    assert value_of(good, name) == bound
+    step = 1 if isinstance(setting.default, int) else 0.001
+    beyond = bound + (step if end else -step)
+    assert mistakes_in(tmp_path, f"[{section}]\n{beside}{key} = {beyond!r}") == [
+        f"[{section}] {key} = {beyond!r}: has to be from {low:g} to {high:g}"
+    ]
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("value", ['"7"', "true", "[7]", "1979-05-27", "nan", "inf"])
+def test_what_is_not_a_number(tmp_path: Path, name: str, value: str) -> None:
+    """Texts, flags, lists, dates and what only looks like a number are refused by name."""
+    section, _dot, key = name.rpartition(".")
+    (mistake,) = mistakes_in(tmp_path, f"[{section}]\n{key} = {value}")
+    assert mistake.startswith(f"[{section}] {key} = ")
+    assert "has to be" in mistake
+
+
+def test_a_count_has_no_fraction(tmp_path: Path) -> None:
+    """Half a connection there is not."""
+    assert mistakes_in(tmp_path, "[limits]\npeers = 1.5") == [
+        "[limits] peers = 1.5: has to be a whole number"
+    ]
+
+
+@pytest.mark.parametrize("setting", ["daemon.socket", "pool.ca_file"])
+def test_what_is_not_a_text(tmp_path: Path, setting: str) -> None:
+    """A path without quotes is told what it lacks."""
+    section, _dot, key = setting.partition(".")
+    assert mistakes_in(tmp_path, f"[{section}]\n{key} = 7") == [
+        f"[{section}] {key} = 7: has to be a text in quotes"
+    ]
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_log_levels(tmp_path: Path, level: str) -> None:
+    """All that are listed are allowed."""
+    assert config_of(tmp_path, f'[daemon]\nlog_level = "{level}"').daemon.log_level == level
+
+
+@pytest.mark.parametrize("value", ['"INFO"', '""', "20", "[]"])
+def test_what_is_no_log_level(tmp_path: Path, value: str) -> None:
+    """The message lists those that are."""
+    (mistake,) = mistakes_in(tmp_path, f"[daemon]\nlog_level = {value}")
+    assert mistake.endswith(": has to be one of debug, info, warning, error")
+
+
+@pytest.mark.parametrize("value", ['"0660"', '"600"', '"0"', '"777"'])
+def test_socket_modes(tmp_path: Path, value: str) -> None:
+    """Octal, with or without the leading nought."""
+    assert config_of(tmp_path, f"[daemon]\nsocket_mode = {value}")
+
+
+@pytest.mark.parametrize("value", ['"0668"', '"1777"', "0o660", '"rw"', '"-6"', '""', '"0o660"'])
+def test_what_is_no_socket_mode(tmp_path: Path, value: str) -> None:
+    """Not octal, with bits that are no rights, or without quotes."""
+    (mistake,) = mistakes_in(tmp_path, f"[daemon]\nsocket_mode = {value}")
+    assert mistake.startswith("[daemon] socket_mode = ")
+    assert mistake.endswith(': has to be octal in quotes, like "0660"')
+
+
+@pytest.mark.parametrize("value", ['"eu central"', '""', "1", '"evil.com/"', '"größe"', '"-"'])
+def test_what_is_no_region(tmp_path: Path, value: str) -> None:
+    """It becomes part of a host name."""
+    (mistake,) = mistakes_in(tmp_path, f"[profile.default]\nregion = {value}")
+    assert mistake.startswith("[profile.default] region = ")
+    assert mistake.endswith(': has to be a region\'s name, like "eu-central-1"')
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:9000",
+        "ftp://h",
+        "http://",
+        "http://:80",
+        "http://h:0",
+        "http://h:99999",
+        "http://h:x",
+        "http://h/path",
+        "http://h?q",
+        "http://[::1",
+    ],
+)
+def test_what_is_no_endpoint(tmp_path: Path, url: str) -> None:
+    """The mistake names the service and the form."""
+    assert mistakes_in(tmp_path, f'[profile.p]\nendpoints.s3 = "{url}"') == [
+        f"[profile.p] endpoints = {{'s3': '{url}'}}: s3: {ENDPOINT_FORM}"
+    ]
+
+
+def test_endpoints_of_unknown_services(tmp_path: Path) -> None:
+    """The mistake says which services there are."""
+    (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints.ec2 = "http://h"')
+    assert mistake.endswith(": ec2: unknown service; there are: s3, sdb, sqs")
+    (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints = "http://h"')
+    assert mistake.endswith(': has to be a table: endpoints.s3 = "https://…"')
+    (mistake,) = mistakes_in(tmp_path, "[profile.p]\nendpoints.s3 = 7")
+    assert mistake.endswith("s3: has to be http://host[:port] or https://host[:port]")
+
+
+def test_unknown_settings_and_sections(tmp_path: Path) -> None:
+    """The mistake says which there are."""
+    assert mistakes_in(tmp_path, "[pol]\n[pool]\nslots = 1\n[profile.p]\nregoin = 1\n") == [
+        "[pol]: unknown section; there are: daemon, limits, pool, profile.NAME",
+        f"[pool] slots: unknown setting; there are: {', '.join(POOL)}",
+        "[profile.p] regoin: unknown setting; there are: region, retries, endpoints",
+    ]
+
+
+def test_a_setting_where_a_section_should_be(tmp_path: Path) -> None:
+    """The mistake shows how a section is written."""
+    assert mistakes_in(tmp_path, "pool = 7\nprofile = 8") == [
+        "pool: has to be a section, [pool]",
+        "profile: write [profile.NAME]",
+    ]
+    assert mistakes_in(tmp_path, 'profile.p = "x"') == [
+        "profile.p: has to be a section, [profile.p]"
+    ]
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    """One does not have to start the daemon once a mistake."""
+    assert mistakes_in(
+        tmp_path,
+        """
+        [zzz]
+        [aaa]
+        [daemon]
+        log_level = "loud"
+        drain_timeout_s = -1
+        [limits]
+        peers = 0
+        [profile.p]
+        retries = 11
+        """,
+    ) == [
+        "[aaa]: unknown section; there are: daemon, limits, pool, profile.NAME",
+        "[zzz]: unknown section; there are: daemon, limits, pool, profile.NAME",
+        "[daemon] log_level = 'loud': has to be one of debug, info, warning, error",
+        "[daemon] drain_timeout_s = -1: has to be from 0 to 3600",
+        "[limits] peers = 0: has to be from 1 to 100000",
+        "[profile.p] retries = 11: has to be from 0 to 10",
+    ]
+
+
+def test_the_default_deadline_is_within_the_longest(tmp_path: Path) -> None:
+    """Otherwise every job that names no deadline would be refused for one that it did not name."""
+    assert mistakes_in(tmp_path, "[daemon]\njob_timeout_max_s = 30") == [
+        "[daemon] job_timeout_s = 60.0: has to be at most job_timeout_max_s, 30"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[daemon\n",
+        b"= 7",
+        b"[a]\n[a]\n",
+        b"\xff\xfe",
+        b"[limits]\npeers = 1\npeers = 2\n",
+        b"x = " + b"[" * 100_000,
+        b"x = " + b"9" * 10_000,
+    ],
+)
+def test_what_is_not_toml(tmp_path: Path, text: bytes) -> None:
+    """The message names the file."""
+    path = tmp_path / "botod.toml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError) as caught:
+        load(str(path))
+    assert str(caught.value).startswith(f"{path}: not TOML: ")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Missing, or a folder: named, with the system's words."""
+    missing = tmp_path / "missing.toml"
+    with pytest.raises(ConfigError) as caught:
+        load(str(missing))
+    assert str(caught.value) == f"{missing}: No such file or directory"
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(str(tmp_path))
+
+
+KEYS = st.sampled_from([*SECTIONS, "profile", "default", "endpoints", "s3", "region", "x y"]) | (
+    st.sampled_from([setting.name for kind in SECTIONS.values() for setting in fields(kind)])
+)
+LEAVES = (
+    st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.sampled_from(["info", "0660", "http://h:1", "http://[::1]:80", "eu-central-1"])
+)
+TABLES = st.dictionaries(
+    KEYS,
+    st.recursive(
+        LEAVES,
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4),
+        max_leaves=12,
+    ),
+    max_size=4,
+)
+
+
+def as_toml(value: Any) -> str:
+    """A value in TOML's inline form."""
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f"{_text(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return _text(value) if isinstance(value, str) else repr(value).lower()
+
+
+def _text(value: str) -> str:
+    return '"' + "".join(f"\\U{ord(char):08x}" for char in value) + '"'
+
+
+@settings(deadline=None)
+@given(TABLES)
+def test_whatever_stands_in_a_file_it_is_read_or_refused(tables: dict[str, Any]) -> None:
+    """No other error than ConfigError, and what is accepted is within all bounds."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.writelines(f"{_text(key)} = {as_toml(value)}\n" for key, value in tables.items())
+        file.flush()
+        with Path(file.name).open("rb") as again:
+            tomllib.load(again)  # so what is refused below is refused for what it says
+        try:
+            config = load(file.name)
+        except ConfigError:
+            return
+    for name, setting in BOUNDED.items():
+        low, high = setting.metadata["bounds"]
+        assert low <= value_of(config, name) <= high

@@ -1,0 +1,194 @@
+"""What came of a job, as an error of the wire."""
+
+import http.client
+from typing import Any
+
+import pytest
+from boto.exception import BotoServerError
+
+from botod.daemon.job import RETRY_AFTER_MS, Job, cancelled, failure, refusal
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
+from botod.daemon.services.operation import Operation
+from botod.daemon.services.shapes import InvalidParam, Struct
+from botod.daemon.upstreams import NoCredentials, NoSuchProfile
+from botod.ipc.errors import Code
+from botod.pool import (
+    CertificateError,
+    ConnectTimeout,
+    DeadlineExceeded,
+    Interrupted,
+    NotInGreenlet,
+    NotSent,
+    OutcomeUnknown,
+    PoolClosed,
+    PoolFull,
+    PoolTimeout,
+    Terms,
+)
+from support.services import REQUEST_ID
+
+HOST = "s3.eu-central-1.amazonaws.com:443"
+
+
+def job(*, attempts: int = 1, idempotent: bool = False, run: Any = None) -> Job:
+    """A job that made so many attempts."""
+    terms = Terms(idempotent=idempotent)
+    terms.attempts_num = attempts
+    operation = Operation(Struct(), run or (lambda _connection, _params: {}), idempotent)
+    return Job("s3", "get_object", operation, {"Key": "k"}, "default", 100.0, terms)
+
+
+def test_a_job_runs_its_operation() -> None:
+    """With boto's connection and the params as read."""
+    one = job(run=lambda connection, params: {"got": (connection, params)})
+    assert one.run("a connection") == {"got": ("a connection", {"Key": "k"})}
+    assert one.method == "s3.get_object"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidParam("Key is missing"), Code.INVALID_PARAMS),
+        (NoSuchProfile("no profile 'x'"), Code.INVALID_PARAMS),
+        (NoCredentials("no keys"), Code.NO_CREDENTIALS),
+    ],
+)
+def test_refusals(error: Exception, code: Code) -> None:
+    """What keeps a job from being started has a code; found later, it has the same."""
+    for found in (refusal(error), failure(job(), HOST, error)):
+        assert found is not None
+        assert (found.code, found.message) == (code, str(error))
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x")])
+def test_bugs_are_no_refusals(error: Exception) -> None:
+    """They stay what they are."""
+    assert refusal(error) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retryable", "outcome_unknown"),
+    [
+        (OutcomeUnknown("broke off"), Code.OUTCOME_UNKNOWN, False, True),
+        (Interrupted("broke off"), Code.UNREACHABLE, True, False),
+        (NotSent("no such host"), Code.UNREACHABLE, True, False),
+        (ConnectTimeout("took too long"), Code.UNREACHABLE, True, False),
+        (CertificateError("https://h:443", "expired"), Code.UNTRUSTED_SERVER, False, False),
+        (DeadlineExceeded("by the deadline"), Code.DEADLINE_EXCEEDED, True, False),
+        (PoolTimeout("no slot"), Code.OVERLOADED, True, False),
+        (PoolFull("1000 wait"), Code.OVERLOADED, True, False),
+        (PoolClosed("closed"), Code.SHUTTING_DOWN, True, False),
+        (AnswerTooLarge("17 MiB"), Code.BODY_TOO_LARGE, False, False),
+        (BadAnswer("not XML"), Code.BAD_ANSWER, False, False),
+        (http.client.BadStatusLine("HTTP/x"), Code.BAD_ANSWER, False, False),
+        (http.client.IncompleteRead(b""), Code.BAD_ANSWER, False, False),
+    ],
+)
+def test_failures(error: Exception, code: Code, retryable: bool, outcome_unknown: bool) -> None:
+    """Each kind has its code, says whether to try again, and names service, host and attempts."""
+    found = failure(job(attempts=2), HOST, error)
+    assert found is not None
+    assert found.code == code
+    assert found.message == f"s3.get_object on {HOST}, 2 attempts: {error}"
+    again = {"retry_after_ms": RETRY_AFTER_MS} if code is Code.OVERLOADED else {}
+    assert found.data == again | {
+        "type": type(error).__name__,
+        "service": "s3",
+        "operation": "get_object",
+        "host": HOST,
+        "attempts": 2,
+        "retryable": retryable,
+        "outcome_unknown": outcome_unknown,
+    }
+
+
+@pytest.mark.parametrize(
+    ("attempts", "words"), [(0, "0 attempts"), (1, "1 attempt"), (4, "4 attempts")]
+)
+def test_attempts_are_counted_in_words(attempts: int, words: str) -> None:
+    """No attempt at all: nothing was sent."""
+    found = failure(job(attempts=attempts), HOST, NotSent("no such host"))
+    assert found is not None
+    assert f", {words}: " in found.message
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), NotInGreenlet("x"), OSError()])
+def test_a_bug_is_not_dressed_up(error: Exception) -> None:
+    """What we do not know is not given a code."""
+    assert failure(job(), HOST, error) is None
+
+
+def service_error(status: int, code: str | None, message: str = "The words") -> BotoServerError:
+    """An error as boto raises it for AWS's answer."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message>\
+<RequestId>{REQUEST_ID}</RequestId></Error>"
+    return BotoServerError(status, "Reason", body.encode() if code else b"")
+
+
+def test_the_service_s_own_error() -> None:
+    """Its code, its words, its request id, its status."""
+    found = failure(job(), HOST, service_error(404, "NoSuchKey"))
+    assert found is not None
+    assert (found.code, found.message) == (Code.SERVICE_ERROR, "The words")
+    assert found.data == {
+        "type": "NoSuchKey",
+        "http_status": 404,
+        "request_id": REQUEST_ID,
+        "service": "s3",
+        "operation": "get_object",
+        "host": HOST,
+        "attempts": 1,
+        "retryable": False,
+        "outcome_unknown": False,
+    }
+
+
+def test_an_answer_without_a_body() -> None:
+    """A HEAD's: the status stands for the code, its reason for the words."""
+    found = failure(job(), HOST, service_error(404, None))
+    assert found is not None
+    assert (found.message, found.data["type"]) == ("Reason", "404")
+    assert "request_id" not in found.data
+    found = failure(job(), HOST, BotoServerError(404, "", b""))
+    assert found is not None
+    assert found.message == "HTTP status 404"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retryable"),
+    [
+        (400, "ValidationError", False),
+        (403, "AccessDenied", False),
+        (400, "Throttling", True),
+        (400, "ThrottlingException", True),
+        (400, "RequestThrottled", True),
+        (400, "RequestLimitExceeded", True),
+        (503, "SlowDown", True),
+        (500, "InternalError", True),
+        (500, None, True),
+        (200, "SlowDown", True),
+        (200, "InternalError", True),
+        (200, "AccessDenied", False),
+    ],
+)
+def test_whether_to_try_again(status: int, code: str | None, retryable: bool) -> None:
+    """After the service's own faults and its requests to slow down, also those inside a 200."""
+    found = failure(job(), HOST, service_error(status, code))
+    assert found is not None
+    assert found.data["retryable"] is retryable
+
+
+@pytest.mark.parametrize(
+    ("attempts", "idempotent", "unknown"), [(0, False, False), (1, False, True), (1, True, False)]
+)
+def test_an_ended_job(attempts: int, idempotent: bool, unknown: bool) -> None:
+    """It may have been done if something was sent that may not be sent twice."""
+    found = cancelled(job(attempts=attempts, idempotent=idempotent))
+    assert found.code == Code.CANCELLED
+    assert found.data == {
+        "service": "s3",
+        "operation": "get_object",
+        "outcome_unknown": unknown,
+    }
+    words = "it may have been done" if unknown else "trying again is safe"
+    assert found.message == f"s3.get_object was ended; {words}"

@@ -1,0 +1,266 @@
+"""The whole daemon as a process: it serves, reports, drains and stops."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from botod.daemon import service
+from botod.daemon.config import Config, LimitSettings
+from botod.ipc import ClientError, Code, DaemonUnavailable, RpcError, connect
+from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
+from support.http_server import Answer, Exchange, http_server
+from support.services import reply, s3_error
+
+ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
+
+
+class Held:
+    """An answer that waits until the test lets it go."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.arrived = threading.Event()
+        self.release = threading.Event()
+        self._answer = answer
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.arrived.set()
+        assert self.release.wait(BOUND_S)
+        self._answer(exchange)
+
+
+def get(daemon: Daemon) -> Any:
+    """One job on a connection of its own: its body, or the error."""
+    try:
+        with daemon.connect() as connection:
+            return connection.call("s3.get_object", ON_KEY)["Body"]
+    except (RpcError, DaemonUnavailable) as error:
+        return error
+
+
+def test_a_job_goes_all_the_way() -> None:
+    """Over the socket, through boto and the pool to the service, and back."""
+    with http_server(reply(b"miaow")) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        with daemon.connect() as connection:
+            result = connection.client("s3").get_object(**ON_KEY)
+        assert result["Body"].read() == b"miaow"
+        headers = aws.requests[0].headers
+        assert "Credential=an-access-key/" in headers["authorization"]
+        daemon.wait_for_line("job s3.get_object ok attempts=1 took_ms=")
+        assert daemon.stop() == 0
+
+
+def test_the_service_s_errors_arrive_as_boto3_s() -> None:
+    """With code, status and request id."""
+    aws_says = s3_error("NoSuchKey", "No such key", "404 Not Found")
+    with http_server(aws_says) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        error = get(daemon)
+        assert isinstance(error, ClientError)
+        assert error.response["Error"] == {"Code": "NoSuchKey", "Message": "No such key"}
+
+
+def test_what_was_not_foreseen_is_answered_and_logged() -> None:
+    """As a date that is none: the peer is told, the log has the traceback, the daemon goes on."""
+    odd = reply(b"x", "Last-Modified: yesterday")
+    with http_server(odd) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        error = get(daemon)
+        assert isinstance(error, RpcError)
+        assert error.code == Code.INTERNAL_ERROR
+        daemon.wait_for_line("a handler failed")
+        daemon.wait_for_line("ValueError")
+        with daemon.connect() as connection:
+            assert connection.call("botod.ping")["pid"] == daemon.process.pid
+
+
+def test_the_status_counts() -> None:
+    """Peers, jobs, pools and visits, in numbers only."""
+    with http_server(reply(b"x")) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        with daemon.connect() as connection:
+            connection.call("s3.get_object", ON_KEY)
+            connection.call("s3.get_object", ON_KEY)
+            status = connection.call("botod.status")
+        assert status["pid"] == daemon.process.pid
+        assert status["jobs"] == {"running_num": 0, "jobs_total": 2, "failed_total": 0}
+        (peer,) = status["peers"]
+        assert (peer["pid"], peer["uid"]) == (os.getpid(), os.geteuid())
+        assert (peer["requests_total"], peer["unread_bytes"]) == (3, 0)
+        (pool,) = status["pools"]
+        assert pool["origin"] == f"http://127.0.0.1:{aws.port}"
+        assert (pool["slots_num"], pool["leased_num"], pool["leases_total"]) == (64, 0, 2)
+        assert pool["sockets"] == {"open_num": 1, "opened_total": 1, "reused_total": 1}
+        assert status["visits"]["visits_num"] > 0
+        assert "secret" not in json.dumps(status)
+
+
+def test_settings_arrive_where_they_belong() -> None:
+    """Rights of the socket, limits of peers and jobs, deadlines, tries."""
+    config = endpoints(0) | {
+        "daemon": {"socket_mode": "0600", "job_timeout_s": 5, "job_timeout_max_s": 40},
+        "limits": {"inline_bytes": 10, "peers": 2},
+        "pool": {"slots_per_host": 3},
+    }
+    broken = s3_error("InternalError", "Oops", "500 Internal Server Error")
+    with http_server(broken) as aws:
+        config["profile"] = endpoints(aws.port)["profile"]
+        config["profile"]["default"] |= {"retries": 0, "region": "eu-central-1"}
+        with running_daemon(config) as daemon:
+            assert stat.S_IMODE(Path(daemon.socket_path).stat().st_mode) == 0o600
+            with daemon.connect() as connection:
+                with pytest.raises(RpcError, match="at most 40"):
+                    connection.call("s3.get_object", ON_KEY, timeout_s=41)
+                with pytest.raises(RpcError, match="at most 10 may be"):
+                    connection.call("s3.put_object", ON_KEY | {"Body": b"x" * 11})
+                with pytest.raises(ClientError):
+                    connection.call("s3.get_object", ON_KEY)
+                assert connection.call("botod.status")["pools"][0]["slots_num"] == 3
+                with daemon.connect() as second:
+                    second.call("botod.ping")
+                    with daemon.connect() as third, pytest.raises(RpcError, match="2 peers"):
+                        third.call("botod.ping")
+            assert len(aws.requests) == 1
+            assert "/eu-central-1/s3/" in aws.requests[0].headers["authorization"]
+
+
+def test_the_environment_may_name_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the configuration does not: the same place that clients look at."""
+    monkeypatch.setenv("BOTOD_SOCKET", "/tmp/somewhere.sock")  # not made: nothing listens yet
+
+    async def main() -> None:
+        one = service.Service(Config())
+        assert one.socket_path == "/tmp/somewhere.sock"
+        one._pool.close()
+
+    service.asyncio.run(main())
+
+
+def test_limits_are_handed_on() -> None:
+    """Each of the peer's limits comes from the setting of its name."""
+    limits = service._server_limits(
+        Config(limits=LimitSettings(peers=1, in_flight_per_peer=2, line_bytes=3, inline_bytes=4))
+    )
+    assert (limits.connections, limits.in_flight) == (1, 2)
+    assert (limits.message.line_bytes, limits.message.inline_bytes) == (3, 4)
+    assert limits.unread_bytes == LimitSettings().unread_bytes
+
+
+def test_without_keys_it_starts_and_says_so() -> None:
+    """Jobs are refused with what to do."""
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    with running_daemon({}, environ) as daemon:
+        daemon.wait_for_line("no AWS keys for profile 'default': its jobs will fail")
+        error = get(daemon)
+        assert isinstance(error, RpcError)
+        assert error.code == Code.NO_CREDENTIALS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_after_its_jobs(number: int) -> None:
+    """New peers find no socket, new jobs are refused, what runs is finished and answered."""
+    held = Held(reply(b"miaow"))
+    with (
+        http_server(held) as aws,
+        running_daemon(endpoints(aws.port)) as daemon,
+        daemon.connect() as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        other.call("botod.ping")
+        job = thread.submit(get, daemon)
+        assert held.arrived.wait(BOUND_S)
+        daemon.signal(number)
+        daemon.wait_for_line("stopping: 1 jobs are running")
+        wait_until(lambda: not Path(daemon.socket_path).exists(), daemon)
+        with pytest.raises(DaemonUnavailable):
+            connect(daemon.socket_path)
+        with pytest.raises(RpcError) as caught:
+            other.call("s3.get_object", ON_KEY)
+        assert caught.value.code == Code.SHUTTING_DOWN
+        assert daemon.process.poll() is None
+        held.release.set()
+        assert job.result(BOUND_S) == b"miaow"
+        assert daemon.wait() == 0
+        daemon.wait_for_line("stopped")
+        assert len(aws.requests) == 1
+
+
+def test_jobs_that_take_too_long_are_ended() -> None:
+    """After `drain_timeout_s`; their peers are told."""
+    held = Held(reply(b"miaow"))
+    with http_server(held) as aws:
+        config = endpoints(aws.port) | {"daemon": {"drain_timeout_s": 0}}
+        with running_daemon(config) as daemon, ThreadPoolExecutor(1) as thread:
+            job = thread.submit(get, daemon)
+            assert held.arrived.wait(BOUND_S)
+            assert daemon.stop() == 0
+            error = job.result(BOUND_S)
+            held.release.set()
+            assert isinstance(error, RpcError)
+            assert error.code == Code.CANCELLED
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    """With status 1, for whoever has no time."""
+    held = Held(reply(b"miaow"))
+    with http_server(held) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        with ThreadPoolExecutor(1) as thread:
+            job = thread.submit(get, daemon)
+            assert held.arrived.wait(BOUND_S)
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_for_line("stopping: 1 jobs are running")
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 1
+            assert isinstance(job.result(BOUND_S), DaemonUnavailable)
+            held.release.set()
+        daemon.wait_for_line("second signal: ending at once")
+        assert not Path(daemon.socket_path).exists()
+
+
+def test_an_idle_daemon_stops_with_peers_connected() -> None:
+    """They are hung up on: nothing of theirs is under way."""
+    with running_daemon({}) as daemon, daemon.connect() as connection:
+        connection.call("botod.ping")
+        assert daemon.stop() == 0
+        with pytest.raises(DaemonUnavailable):
+            connection.call("botod.ping")
+
+
+def test_a_killed_daemon_s_socket_is_taken_over() -> None:
+    """The next one starts at the same place."""
+    with running_daemon({}) as daemon:
+        daemon.process.kill()
+        daemon.wait()
+        assert Path(daemon.socket_path).exists()
+        with running_daemon({"daemon": {"socket": daemon.socket_path}}) as next_one:
+            with next_one.connect() as connection:
+                assert connection.call("botod.ping")["pid"] == next_one.process.pid
+            assert next_one.stop() == 0
+
+
+def test_a_peer_that_hangs_up_ends_its_job() -> None:
+    """And nobody else's; the transfer is closed towards the service."""
+    held = Held(reply(b"miaow"))
+    with http_server(held) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.connect(daemon.socket_path)
+            line = {"jsonrpc": "2.0", "id": 1, "method": "s3.get_object", "params": ON_KEY}
+            peer.sendall(json.dumps(line).encode() + b"\n")
+            assert held.arrived.wait(BOUND_S)
+        daemon.wait_for_line("job s3.get_object cancelled attempts=1")
+        held.release.set()
+        assert get(daemon) == b"miaow"
+
+
+def test_boto_s_own_configuration_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in /etc/boto.cfg or ~/.boto changes nothing here."""
+    boto_config = service.boto.config
+    boto_config.add_section("Boto")
+    boto_config.set("Boto", "num_retries", "77")
+    service._forget_boto_config()
+    assert boto_config.sections() == []
+    assert boto_config.getint("Boto", "num_retries", 3) == 3

@@ -1,0 +1,619 @@
+"""The worker: takes requests, runs them as jobs, settles them."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from botod.daemon.config import ProfileSettings
+from botod.daemon.job import RETRY_AFTER_MS
+from botod.daemon.policy import Policy
+from botod.daemon.services import SERVICES
+from botod.daemon.services.operation import Operation
+from botod.daemon.services.shapes import Struct
+from botod.daemon.upstreams import Upstreams
+from botod.daemon.worker import Worker
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.peer import Sender
+from botod.ipc.protocol import Request
+from botod.pool import HeldKeys, Pool, in_greenlet
+from support.http_server import Answer, Exchange, HttpServer, http_server
+from support.pools import KEYS, open_pool
+from support.services import query_error, query_xml, reply, s3_error
+
+SENDER = Sender(pid=1, uid=os.geteuid(), gid=0, connection_id=7)
+ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
+MESSAGE = {"QueueUrl": "http://h/1/q", "MessageBody": "x"}
+BOUND_S = 30.0
+"""Nothing here takes so long, but a test that hangs."""
+
+
+def request(method: str, params: dict[str, Any] | None = None, **options: Any) -> Request:
+    """A request as the wire would give it."""
+    return Request(1, False, method, params or {}, options)
+
+
+class Held:
+    """An answer that waits until the test lets it go."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.arrived = threading.Event()
+        self.release = threading.Event()
+        self._answer = answer
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.arrived.set()
+        assert self.release.wait(BOUND_S)
+        self._answer(exchange)
+
+
+class Rig:
+    """A worker over a real pool and a server that gives canned answers."""
+
+    def __init__(self, worker: Worker, server: HttpServer) -> None:
+        self.worker = worker
+        self.server = server
+
+    async def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> Any:
+        """What becomes of a request."""
+        async with asyncio.timeout(BOUND_S):
+            return await self.worker.handle(request(method, params, **options), SENDER)
+
+    async def error(
+        self, method: str, params: dict[str, Any] | None = None, **options: Any
+    ) -> RpcError:
+        """The wire's error that becomes of a request."""
+        with pytest.raises(RpcError) as caught:
+            await self.call(method, params, **options)
+        return caught.value
+
+
+@contextlib.asynccontextmanager
+async def rig(
+    answer: Answer,
+    *,
+    retries: int = 0,
+    jobs_max: int = 100,
+    own_uid: int | None = None,
+    control: dict[str, Callable[[], Any]] | None = None,
+    port: int | None = None,
+    scheme: str = "http",
+    **pool_options: Any,
+) -> AsyncIterator[Rig]:
+    """A worker with the profiles default and poor, which has no keys."""
+    with http_server(answer) as server:
+        async with open_pool(**pool_options) as pool:
+            upstreams = _upstreams(pool, f"{scheme}://127.0.0.1:{port or server.port}", retries)
+            worker = Worker(
+                upstreams,
+                Policy(own_uid),
+                control=control or {},
+                jobs_max=jobs_max,
+                job_timeout_s=BOUND_S,
+                job_timeout_max_s=100.0,
+            )
+            yield Rig(worker, server)
+            await asyncio.sleep(0)  # what is done is forgotten in the next turn
+            assert worker.running_num == 0, "a job has not been settled"
+
+
+def _upstreams(pool: Pool, url: str, retries: int) -> Upstreams:
+    endpoints = dict.fromkeys(SERVICES, url)
+    settings = ProfileSettings(retries=retries, endpoints=endpoints)
+    return Upstreams(
+        pool,
+        {"default": settings, "poor": settings},
+        lambda name: None if name == "poor" else HeldKeys(*KEYS),
+    )
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test's coroutine."""
+    asyncio.run(main)
+
+
+def job_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The worker's line about each job, without how long it took."""
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "botod.daemon.worker"
+    ]
+    assert all("took_ms=" in line for line in lines)
+    return [line.partition(" took_ms=")[0] for line in lines]
+
+
+def test_a_job_is_done_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Its result is the operation's; one line says what it was and how it went."""
+
+    async def main() -> None:
+        async with rig(reply(b"miaow")) as one:
+            result = await one.call("s3.get_object", ON_KEY)
+            assert result["Body"] == b"miaow"
+            assert (one.worker.jobs_total, one.worker.failed_total) == (1, 0)
+            assert one.server.requests[0].target == "/photos/cat.jpg"
+
+    run(main())
+    assert job_lines(caplog) == ["job s3.get_object ok attempts=1"]
+
+
+def test_many_jobs_run_at_once() -> None:
+    """They wait for one another only in the pool."""
+
+    async def main() -> None:
+        together = threading.Barrier(8)
+
+        def answer(exchange: Exchange) -> None:
+            together.wait(BOUND_S)
+            exchange.ok(exchange.target.encode())
+
+        async with rig(answer, slots=8) as one:
+            jobs = [
+                one.call("s3.get_object", {"Bucket": "photos", "Key": str(key)}) for key in range(8)
+            ]
+            bodies = [result["Body"] for result in await asyncio.gather(*jobs)]
+            assert bodies == [f"/photos/{key}".encode() for key in range(8)]
+
+    run(main())
+
+
+def test_the_daemon_s_own_methods_answer_at_once() -> None:
+    """They are no jobs; whether there is room for more does not matter to them."""
+
+    async def main() -> None:
+        async with rig(reply(), jobs_max=0, control={"botod.ping": lambda: {"pid": 1}}) as one:
+            future = one.worker.handle(request("botod.ping"), SENDER)
+            assert future.done()
+            assert future.result() == {"pid": 1}
+            assert one.worker.jobs_total == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("method", ["s3.get_object", "botod.ping", "no.such"])
+def test_strangers_are_refused_first(method: str) -> None:
+    """They do not even learn which methods there are."""
+
+    async def main() -> None:
+        control = {"botod.ping": lambda: {"pid": 1}}
+        async with rig(reply(), own_uid=os.geteuid() + 1, control=control) as one:
+            assert (await one.error(method)).code == Code.ACCESS_DENIED
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("s3.get_objekt", "unknown method 's3.get_objekt'; s3 has: create_bucket, "),
+        ("ec2.run_instances", "'ec2.run_instances'; there are services: s3, sdb, sqs"),
+        ("s3", "unknown method 's3'; s3 has: "),
+        ("", "unknown method ''; there are services: "),
+        ("s3.get_object.x", "unknown method 's3.get_object.x'; s3 has: "),
+        ("botod.nonsense", "unknown method 'botod.nonsense'; there are services: "),
+    ],
+)
+def test_unknown_methods(method: str, words: str) -> None:
+    """The refusal says which there are."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            error = await one.error(method)
+            assert error.code == Code.METHOD_NOT_FOUND
+            assert words in error.message
+            assert one.server.requests == []
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "options", "words"),
+    [
+        ("s3.get_object", {"Bucket": "photos"}, {}, "Key is missing"),
+        ("s3.get_object", ON_KEY | {"Kee": 1}, {}, "Kee is unknown; there are: Bucket, Key, "),
+        ("s3.get_object", ON_KEY | {"Key": 7}, {}, "Key has to be a text, not a number"),
+        ("s3.get_object", ON_KEY | {"Bucket": "localhost/x"}, {}, "Bucket may hold letters"),
+        ("sqs.receive_message", {"QueueUrl": "http://[/q"}, {}, "QueueUrl has to be a queue's URL"),
+        ("s3.get_object", ON_KEY, {"profile": "x"}, "no profile 'x'; there are: default, poor"),
+        ("s3.get_object", ON_KEY, {"profile": 7}, "profile has to be a text"),
+        ("s3.get_object", ON_KEY, {"profile": None}, "profile has to be a text"),
+    ],
+)
+def test_wrong_params_are_refused_before_anything_is_sent(
+    method: str, params: dict[str, Any], options: dict[str, Any], words: str
+) -> None:
+    """At once, by name; it was no job."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            with pytest.raises(RpcError) as caught:
+                one.worker.handle(request(method, params, **options), SENDER)
+            assert caught.value.code == Code.INVALID_PARAMS
+            assert words in caught.value.message
+            assert one.server.requests == []
+            assert one.worker.jobs_total == 0
+
+    run(main())
+
+
+def test_a_param_that_only_the_operation_can_judge(caplog: pytest.LogCaptureFixture) -> None:
+    """Found wrong inside the job, it has the same code and nothing was sent."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            error = await one.error("s3.copy_object", ON_KEY | {"CopySource": "nowhere"})
+            assert error.code == Code.INVALID_PARAMS
+            assert "CopySource" in error.message
+            assert one.server.requests == []
+
+    run(main())
+    assert job_lines(caplog) == [f"job s3.copy_object {Code.INVALID_PARAMS} attempts=0"]
+
+
+@pytest.mark.parametrize(
+    "timeout_s", [0, -1, 100.1, 10**400, float("inf"), float("nan"), True, "7", None, []]
+)
+def test_a_deadline_out_of_bounds_is_refused(timeout_s: Any) -> None:
+    """The message has the bounds."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            error = await one.error("s3.get_object", ON_KEY, timeout_s=timeout_s)
+            assert error.code == Code.INVALID_PARAMS
+            words = "timeout_s has to be seconds, more than 0 and at most 100"
+            assert error.message == words
+            assert one.server.requests == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("timeout_s", [100, 0.5e2])
+def test_a_deadline_within_bounds(timeout_s: float) -> None:
+    """The longest itself is allowed; whole numbers are seconds too."""
+
+    async def main() -> None:
+        async with rig(reply(b"x")) as one:
+            assert (await one.call("s3.get_object", ON_KEY, timeout_s=timeout_s))["Body"] == b"x"
+
+    run(main())
+
+
+def test_a_profile_without_keys() -> None:
+    """The refusal has its own code and says what to do."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            error = await one.error("s3.get_object", ON_KEY, profile="poor")
+            assert error.code == Code.NO_CREDENTIALS
+            assert "'poor'" in error.message
+            assert "AWS_ACCESS_KEY_ID" in error.message
+
+    run(main())
+
+
+def test_more_jobs_than_may_run_are_refused() -> None:
+    """With when to come back; when one is done there is room again."""
+
+    async def main() -> None:
+        held = Held(reply(b"x"))
+        async with rig(held, jobs_max=1) as one:
+            first = asyncio.ensure_future(one.call("s3.get_object", ON_KEY))
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            error = await one.error("s3.get_object", ON_KEY)
+            assert (error.code, error.message) == (Code.OVERLOADED, "1 jobs are running already")
+            assert error.data == {"retryable": True, "retry_after_ms": RETRY_AFTER_MS}
+            held.release.set()
+            await first
+            assert (await one.call("s3.get_object", ON_KEY))["Body"] == b"x"
+            assert one.worker.jobs_total == 2
+
+    run(main())
+
+
+def test_draining_lets_jobs_finish_and_takes_no_more() -> None:
+    """Those that run are done; a newcomer is told; then there is nothing left."""
+
+    async def main() -> None:
+        held = Held(reply(b"x"))
+        async with rig(held) as one:
+            job = asyncio.ensure_future(one.call("s3.get_object", ON_KEY))
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            drain = asyncio.ensure_future(one.worker.drain(BOUND_S))
+            await asyncio.sleep(0)
+            error = await one.error("s3.get_object", ON_KEY)
+            assert (error.code, error.data) == (Code.SHUTTING_DOWN, {"retryable": True})
+            assert not drain.done()
+            held.release.set()
+            await drain
+            assert (await job)["Body"] == b"x"
+
+    run(main())
+
+
+def test_draining_ends_what_takes_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    """Each job is told whether it may have been done; their transfers are stopped."""
+
+    async def main() -> None:
+        arrived = threading.Barrier(3)
+        gone = threading.Event()
+
+        def answer(_exchange: Exchange) -> None:
+            arrived.wait(BOUND_S)
+            gone.wait(BOUND_S)
+
+        async with rig(answer) as one:
+            read = asyncio.ensure_future(one.error("s3.get_object", ON_KEY))
+            send = asyncio.ensure_future(one.error("sqs.send_message", MESSAGE))
+            await asyncio.to_thread(arrived.wait, BOUND_S)
+            async with asyncio.timeout(BOUND_S / 2):  # before anything else would end them
+                await one.worker.drain(0)
+            gone.set()
+            assert (await read).code == (await send).code == Code.CANCELLED
+            assert (await read).data["outcome_unknown"] is False
+            assert (await send).data["outcome_unknown"] is True
+            assert one.worker.failed_total == 2
+
+    run(main())
+    assert sorted(job_lines(caplog)) == [
+        "job s3.get_object cancelled attempts=1",
+        "job sqs.send_message cancelled attempts=1",
+    ]
+
+
+def test_draining_an_idle_worker() -> None:
+    """Nothing to wait for."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            await one.worker.drain(BOUND_S)
+
+    run(main())
+
+
+def test_a_cancelled_job_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    """As when its peer hangs up: the transfer is ended, its slot is free."""
+
+    async def main() -> None:
+        held = Held(reply(b"x"))
+        async with rig(held, slots=1) as one:
+            future = one.worker.handle(request("s3.get_object", ON_KEY), SENDER)
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            future.cancel()
+            with pytest.raises(RpcError) as caught:
+                await future
+            assert caught.value.code == Code.CANCELLED
+            held.release.set()
+            assert (await one.call("s3.get_object", ON_KEY))["Body"] == b"x"
+
+    run(main())
+    assert job_lines(caplog)[0] == "job s3.get_object cancelled attempts=1"
+
+
+def test_a_job_cancelled_before_it_began() -> None:
+    """Nothing was sent, and it does not count as running."""
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            future = one.worker.handle(request("s3.get_object", ON_KEY), SENDER)
+            assert one.worker.running_num == 1
+            future.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await future
+            assert one.server.requests == []
+
+    run(main())
+
+
+def test_a_bug_in_an_operation_stays_a_bug(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not given one of the wire's codes here: the wire's border logs it and says so."""
+
+    def buggy(_connection: Any, params: dict[str, Any]) -> dict[str, Any]:
+        assert in_greenlet()
+        return {"x": params["typo"]}
+
+    table: Any = SERVICES["s3"].operations
+    monkeypatch.setitem(table, "buggy", Operation(Struct(), buggy, idempotent=True))
+
+    async def main() -> None:
+        async with rig(reply()) as one:
+            with pytest.raises(KeyError, match="typo"):
+                await one.call("s3.buggy")
+            assert one.worker.failed_total == 1
+
+    run(main())
+    assert job_lines(caplog) == ["job s3.buggy failed attempts=0"]
+
+
+def test_the_service_s_error_is_the_job_s(caplog: pytest.LogCaptureFixture) -> None:
+    """With all that the service said; the log has its code."""
+
+    async def main() -> None:
+        async with rig(s3_error("NoSuchKey", "No such key", "404 Not Found")) as one:
+            error = await one.error("s3.get_object", ON_KEY)
+            assert (error.code, error.message) == (Code.SERVICE_ERROR, "No such key")
+            assert error.data["type"] == "NoSuchKey"
+            assert error.data["http_status"] == 404
+            assert error.data["host"] == f"127.0.0.1:{one.server.port}"
+            assert error.data["attempts"] == 1
+
+    run(main())
+    assert job_lines(caplog) == ["job s3.get_object NoSuchKey attempts=1"]
+
+
+def test_attempts_are_counted_over_boto_s_tries(
+    caplog: pytest.LogCaptureFixture, quick_retries: None
+) -> None:
+    """The profile says how many there may be."""
+
+    async def main() -> None:
+        error = query_error("ServiceUnavailable", "busy", "503 Service Unavailable")
+        async with rig(error, retries=2) as one:
+            found = await one.error("sqs.list_queues")
+            assert (found.data["attempts"], found.data["retryable"]) == (3, True)
+            assert len(one.server.requests) == 3
+
+    run(main())
+    assert job_lines(caplog) == ["job sqs.list_queues ServiceUnavailable attempts=3"]
+
+
+def test_nobody_is_there(quick_retries: None) -> None:
+    """Nothing was sent; the message names service, host and attempts."""
+
+    async def main() -> None:
+        with http_server() as gone:
+            port = gone.port
+        async with rig(reply(), port=port) as one:
+            error = await one.error("sqs.send_message", MESSAGE)
+            assert error.code == Code.UNREACHABLE
+            assert error.message.startswith(f"sqs.send_message on 127.0.0.1:{port}, 1 attempt: ")
+            assert (error.data["retryable"], error.data["outcome_unknown"]) == (True, False)
+
+    run(main())
+
+
+def cut(exchange: Exchange) -> None:
+    """Close the connection without a word."""
+    exchange.cut()
+
+
+def test_a_message_whose_fate_is_unknown(quick_retries: None) -> None:
+    """It is not sent again, and the error says so."""
+
+    async def main() -> None:
+        async with rig(cut, retries=3) as one:
+            error = await one.error("sqs.send_message", MESSAGE)
+            assert error.code == Code.OUTCOME_UNKNOWN
+            assert (error.data["retryable"], error.data["outcome_unknown"]) == (False, True)
+            assert (error.data["attempts"], len(one.server.requests)) == (1, 1)
+
+    run(main())
+
+
+def test_what_may_be_repeated_is_tried_again(quick_retries: None) -> None:
+    """A read that broke off is made anew; if that fails to the end, trying later is safe."""
+
+    async def main() -> None:
+        async with rig(cut, retries=2) as one:
+            error = await one.error("s3.get_object", ON_KEY)
+            assert error.code == Code.UNREACHABLE
+            assert (error.data["retryable"], error.data["attempts"]) == (True, 3)
+            assert len(one.server.requests) == 3
+
+    run(main())
+
+
+def test_a_conditional_put_is_not_repeated(quick_retries: None) -> None:
+    """Its params make it so."""
+
+    async def main() -> None:
+        async with rig(cut, retries=2) as one:
+            error = await one.error("s3.put_object", ON_KEY | {"IfNoneMatch": "*"})
+            assert error.code == Code.OUTCOME_UNKNOWN
+            assert len(one.server.requests) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("s3.get_object", ON_KEY, Code.DEADLINE_EXCEEDED),
+        ("sqs.send_message", MESSAGE, Code.OUTCOME_UNKNOWN),
+    ],
+)
+def test_a_deadline_ends_a_job(method: str, params: dict[str, Any], code: Code) -> None:
+    """The message says how far it got; what may not be repeated has an unknown outcome."""
+
+    async def main() -> None:
+        held = Held(reply())
+        async with rig(held) as one:
+            future: Any = one.worker.handle(request(method, params, timeout_s=50), SENDER)
+            assert 0 < future.deadline - asyncio.get_running_loop().time() <= 50
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            future._expire()  # what the loop does when the time has come
+            with pytest.raises(RpcError) as caught:
+                await future
+            assert caught.value.code == code
+            assert "no answer by the deadline" in caught.value.message
+            held.release.set()
+
+    run(main())
+
+
+def test_waiting_for_a_slot_too_long() -> None:
+    """Too many wait, or one waits too long: overloaded, with when to come back."""
+
+    async def main() -> None:
+        held = Held(reply(b"x"))
+        async with rig(held, slots=1, max_waiting=1, slot_timeout_s=0.05) as one:
+            first = asyncio.ensure_future(one.call("s3.get_object", ON_KEY))
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            second = asyncio.ensure_future(one.error("s3.get_object", ON_KEY))
+            third = asyncio.ensure_future(one.error("s3.get_object", ON_KEY))
+            for error in (await second, await third):
+                assert error.code == Code.OVERLOADED
+                assert error.data["retry_after_ms"] == RETRY_AFTER_MS
+            assert {(await second).data["type"], (await third).data["type"]} == {
+                "PoolTimeout",
+                "PoolFull",
+            }
+            held.release.set()
+            await first
+            assert len(one.server.requests) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (reply("<html/>"), Code.BAD_ANSWER),
+        (reply(""), Code.BAD_ANSWER),
+        (reply("", status="x"), Code.UNREACHABLE),
+        (reply("nicht verfügbar".encode("latin-1"), status="503 Oops"), Code.BAD_ANSWER),
+    ],
+)
+def test_answers_that_make_no_sense(answer: Answer, code: Code, quick_retries: None) -> None:
+    """Whatever comes is an error of the wire, none a bug of ours."""
+
+    async def main() -> None:
+        async with rig(answer) as one:
+            error = await one.error("s3.list_buckets")
+            assert error.code == code
+
+    run(main())
+
+
+def test_an_answer_that_is_too_large() -> None:
+    """Trying again is no cure."""
+
+    def huge(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nx")
+
+    async def main() -> None:
+        async with rig(huge) as one:
+            error = await one.error("s3.get_object", ON_KEY)
+            assert (error.code, error.data["retryable"]) == (Code.BODY_TOO_LARGE, False)
+
+    run(main())
+
+
+def test_jobs_have_their_params_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Keys, messages and receipts are the users'."""
+
+    async def main() -> None:
+        async with rig(query_xml("SendMessage")) as one:
+            await one.call("sqs.send_message", MESSAGE | {"MessageBody": "hidden-text"})
+
+    caplog.set_level(logging.DEBUG, logger="botod")
+    run(main())
+    assert not any(
+        "hidden-text" in record.getMessage() or KEYS[1] in record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("botod")
+    )
