@@ -4,6 +4,7 @@ Each section is a frozen dataclass; a setting's bounds and words stand beside it
 names every mistake in a file at once, with file, key and what is allowed.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -102,6 +103,9 @@ SECTIONS: Mapping[str, type] = {
     "pool": PoolSettings,
 }
 
+MAX_SOCKET_PATH = 107
+"""sockaddr_un has 108 bytes, the last of them nought."""
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -178,7 +182,7 @@ def _mistake(key: str, default: Any, bounds: Bounds | None, value: Any) -> str |
             return "has to be a whole number" if numeric == (int,) else "has to be a number"
         assert bounds is not None, f"{key} is a number without bounds"
         if not bounds[0] <= value <= bounds[1]:
-            return f"has to be from {bounds[0]:g} to {bounds[1]:g}"
+            return f"has to be from {bounds[0]:.10g} to {bounds[1]:.10g}"
     elif not isinstance(value, str):
         return "has to be a text in quotes"
     return None
@@ -208,6 +212,21 @@ def _url_mistake(url: Any) -> str | None:
     return None if good and parts.path in ("", "/") and not parts.query else form
 
 
+def _socket_mistake(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "has to be a text in quotes"
+    if "\0" in value or len(value.encode()) > MAX_SOCKET_PATH:
+        return f"has to be a path of at most {MAX_SOCKET_PATH} bytes, which is the kernel's bound"
+    return None
+
+
+def _ca_file_mistake(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "has to be a text in quotes"
+    good = not value or ("\0" not in value and os.access(value, os.R_OK) and Path(value).is_file())
+    return None if good else "there is no such file that can be read"
+
+
 def _log_level_mistake(value: Any) -> str | None:
     return None if value in LOG_LEVELS else f"has to be one of {', '.join(LOG_LEVELS)}"
 
@@ -225,8 +244,10 @@ def _region_mistake(value: Any) -> str | None:
 
 
 _SPECIAL = {
+    "ca_file": _ca_file_mistake,
     "endpoints": _endpoints_mistake,
     "log_level": _log_level_mistake,
     "region": _region_mistake,
+    "socket": _socket_mistake,
     "socket_mode": _mode_mistake,
 }

@@ -22,7 +22,7 @@ def find_keys(profile: str, environ: Mapping[str, str] = os.environ) -> HeldKeys
     AWS_SESSION_TOKEN. Others, and it without those, have them in the section of the same name in
     $AWS_SHARED_CREDENTIALS_FILE (default ~/.aws/credentials). Raises BadCredentialsFile.
     """
-    if profile == "default" and "AWS_ACCESS_KEY_ID" in environ:
+    if profile == "default" and environ.get("AWS_ACCESS_KEY_ID"):
         return _keys({name.lower(): value for name, value in environ.items()})
     path = environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path("~/.aws/credentials").expanduser()
     parser = configparser.RawConfigParser()

@@ -10,9 +10,11 @@ from functools import cache
 from typing import Any
 
 import boto.connection
+import boto.provider
 import boto.utils
 from boto.connection import AWSAuthConnection
 from boto.provider import Provider
+from boto.pyami.config import Config
 
 from botod.pool import bridge
 from botod.pool.connection import HTTPConnection
@@ -38,6 +40,34 @@ class _GreenletTime:
 # boto's retry loop (connection.py, _mexe) sleeps up to a minute between tries. Its own name for the
 # module is replaced, never the module.
 boto.connection.time = _GreenletTime()
+
+
+class _LateConfig(Config):  # type: ignore[misc]
+    """boto's reader of the shared credentials file, which reads when something is looked up.
+
+    boto reads the file for each connection that is made, also where keys were given; on the loop
+    that is a wait, and an error in it would quote the secret.
+    """
+
+    _path: str | None = None
+
+    def load_from_path(self, path: str) -> None:
+        """Called by Provider's constructor, and for a file that another one imports."""
+        self._path = path
+
+    @property
+    def _parser(self) -> Any:
+        path, self._path = self._path, None
+        if path is not None:
+            super().load_from_path(path)
+        return self._read
+
+    @_parser.setter
+    def _parser(self, parser: Any) -> None:
+        self._read = parser
+
+
+boto.provider.Config = _LateConfig
 
 
 class HeldKeys(Provider):  # type: ignore[misc]

@@ -249,7 +249,8 @@ def _copy_source(source: str | dict[str, str]) -> str:
         if not slash or not key:
             raise InvalidParam("CopySource has to be bucket/key, or {Bucket, Key, VersionId}")
         bucket = BucketName().read(bucket, "CopySource's bucket")
-        return f"{bucket}/{quote(unquote(key), safe='/-_.~')}"
+        key, mark, version = key.partition("?versionId=")
+        return f"{bucket}/{quote(unquote(key), safe='/-_.~')}{mark}{quote(version, safe='-_.~')}"
     version = source.get("VersionId")
     path = f"{source['Bucket']}/{quote(source['Key'], safe='/-_.~')}"
     return path if version is None else f"{path}?versionId={version}"

@@ -85,7 +85,7 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         slot_timeout_s = 0.5
         connect_timeout_s = 6
         idle_timeout_s = 7
-        ca_file = "/etc/roots.pem"
+        ca_file = "/etc/hosts"
         [profile.default]
         region = "eu-central-1"
         retries = 0
@@ -103,7 +103,7 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
     assert (daemon.drain_timeout_s, daemon.job_timeout_s, daemon.job_timeout_max_s) == (1, 2.5, 3)
     assert (limits.peers, limits.in_flight_per_peer, limits.jobs) == (1, 2, 3)
     assert (limits.line_bytes, limits.inline_bytes, limits.unread_bytes) == (1024, 0, 2048)
-    assert (pool.slots_per_host, pool.max_waiting, pool.ca_file) == (4, 0, "/etc/roots.pem")
+    assert (pool.slots_per_host, pool.max_waiting, pool.ca_file) == (4, 0, "/etc/hosts")
     assert (pool.slot_timeout_s, pool.connect_timeout_s, pool.idle_timeout_s) == (0.5, 6, 7)
     assert config.profiles == {
         "default": ProfileSettings(region="eu-central-1", retries=0),
@@ -143,7 +143,7 @@ def test_bounds(tmp_path: Path, name: str, end: int) -> None:
     step = 1 if isinstance(setting.default, int) else 0.001
     beyond = bound + (step if end else -step)
     assert mistakes_in(tmp_path, f"[{section}]\n{beside}{key} = {beyond!r}") == [
-        f"[{section}] {key} = {beyond!r}: has to be from {low:g} to {high:g}"
+        f"[{section}] {key} = {beyond!r}: has to be from {low:.10g} to {high:.10g}"
     ]
 
 
@@ -162,6 +162,20 @@ def test_a_count_has_no_fraction(tmp_path: Path) -> None:
     assert mistakes_in(tmp_path, "[limits]\npeers = 1.5") == [
         "[limits] peers = 1.5: has to be a whole number"
     ]
+
+
+def test_a_file_of_roots_that_is_not_there(tmp_path: Path) -> None:
+    """Told at the start, not by each job that then trusts nobody."""
+    assert mistakes_in(tmp_path, '[pool]\nca_file = "/no/such/file"') == [
+        "[pool] ca_file = '/no/such/file': there is no such file that can be read"
+    ]
+
+
+@pytest.mark.parametrize("path", ["/tmp/" + "x" * 103, "/tmp/nul\\u0000"])
+def test_a_path_that_no_socket_can_have(tmp_path: Path, path: str) -> None:
+    """Longer than the kernel takes, or with a NUL in it."""
+    (mistake,) = mistakes_in(tmp_path, f'[daemon]\nsocket = "{path}"')
+    assert "has to be a path of at most 107 bytes" in mistake
 
 
 @pytest.mark.parametrize("setting", ["daemon.socket", "pool.ca_file"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto.connection
+import boto.provider
 import boto.utils
 import pytest
 from boto.exception import BotoServerError, S3ResponseError
@@ -393,6 +394,27 @@ def test_keys_come_from_outside_and_nobody_is_asked_for_them(
         assert second.headers["x-amz-security-token"] == "new-token"
 
     run(scenario)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # boto's own leak
+def test_the_shared_credentials_file_is_read_only_for_keys_that_were_not_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """boto reads it for every connection it makes; here a broken one is no matter."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / ".aws" / "credentials"
+    file.parent.mkdir()
+    file.write_text("secret-without-section")
+
+    async def scenario() -> None:
+        async with open_pool() as pool:
+            s3_connection(pool, 1)
+            sqs_connection(pool, 1)
+
+    run(scenario)
+    file.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    found = boto.provider.Provider("aws")
+    assert (found.access_key, found.secret_key) == ("a", "b")
 
 
 def test_keys_have_to_be_given() -> None:

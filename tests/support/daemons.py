@@ -22,6 +22,11 @@ BOUND_S = 30.0
 
 STEP_S = 0.01
 
+LOUD = (" WARNING ", " ERROR ", " CRITICAL ", "Traceback")
+
+EXPECTED_ANYWHERE = ("a visit of",)
+"""A loaded machine may stretch any visit."""
+
 RUN = ("-m", "botod.daemon.cli", "run")
 
 KEYS = {"AWS_ACCESS_KEY_ID": "an-access-key", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
@@ -60,6 +65,15 @@ class Daemon:
             line = self._find(words)
         assert line is not None, f"no line with {words!r} in {self.lines}"
         return line
+
+    def assert_quiet(self, expected: Sequence[str]) -> None:
+        """No line of the log so far is a warning or worse, but those with one of these parts."""
+        bad = [
+            line
+            for line in self.lines
+            if any(part in line for part in LOUD) and not any(part in line for part in expected)
+        ]
+        assert not bad, f"unexpected log lines: {bad}"
 
     def _find(self, words: str) -> str | None:
         return next((line for line in self.lines if words in line), None)
@@ -135,13 +149,18 @@ def running_daemon(
     config: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
     command: Sequence[str] = RUN,
+    expected: tuple[str, ...] = EXPECTED_ANYWHERE,
 ) -> Iterator[Daemon]:
-    """A daemon that answers; at the end it is killed if the test has not stopped it."""
+    """A daemon that answers; at the end it is killed if the test has not stopped it.
+
+    It must not have logged a warning or an error, except those whose parts are `expected`.
+    """
     with short_folder() as folder:
         daemon = start(config, folder, environ, command)
         try:
             wait_until(lambda: _answers(daemon), daemon)
             yield daemon
+            daemon.assert_quiet(expected)
         finally:
             if daemon.process.poll() is None:
                 daemon.process.kill()

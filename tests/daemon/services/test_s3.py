@@ -332,6 +332,7 @@ COPIED = f"<CopyObjectResult {NS}><LastModified>2022-10-12T17:50:00.000Z</LastMo
         ("music/a b", "music/a%20b"),
         ("/music/a%20b", "music/a%20b"),
         ("music/a%2Bb//c", "music/a%2Bb//c"),
+        ("music/a b?versionId=3HL4", "music/a%20b?versionId=3HL4"),
         ({"Bucket": "music", "Key": "ü?%"}, "music/%C3%BC%3F%25"),
         ({"Bucket": "music", "Key": "k", "VersionId": "3HL4"}, "music/k?versionId=3HL4"),
     ],
