@@ -3,6 +3,7 @@
 import base64
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from boto.exception import BotoServerError
@@ -14,6 +15,9 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 MAX_ERROR_BYTES = 64 * 1024
 """AWS's errors have a few hundred bytes; what a proxy says instead is cut here."""
+
+MAX_DIGITS = 20
+"""Of a number in an answer: 2**64 has 20."""
 
 OK = range(200, 300)
 
@@ -38,8 +42,8 @@ def checked(response: Any) -> Any:
 def body_of(response: Any) -> bytes:
     """The whole body of a good response."""
     checked(response)
-    length = response.getheader("content-length")
-    if length is not None and int(length) > MAX_ANSWER_BYTES:
+    length = whole_number(response.getheader("content-length"), "Content-Length")
+    if length > MAX_ANSWER_BYTES:
         response.close()
         raise AnswerTooLarge(
             f"the answer has {length} bytes, at most {MAX_ANSWER_BYTES} can be held"
@@ -75,6 +79,23 @@ def metadata(response: Any) -> Result:
     if request_id:
         meta["RequestId"] = request_id
     return {"ResponseMetadata": meta}
+
+
+def whole_number(text: str | None, name: str) -> int:
+    """The number that a text says; 0 where there is none."""
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        raise BadAnswer(f"{name} is {text[:MAX_DIGITS]!r}, which is not a whole number")
+    return int(text)
+
+
+def moment(text: str, name: str) -> str:
+    """A date of HTTP in ISO 8601."""
+    try:
+        return parsedate_to_datetime(text).isoformat()
+    except (ValueError, OverflowError):
+        raise BadAnswer(f"{name} is {text!r}, which is not a date") from None
 
 
 def name_of(element: ET.Element) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import escape
@@ -15,9 +14,11 @@ from botod.daemon.services.answers import (
     body_of,
     checked,
     metadata,
+    moment,
     root_of,
     text_of,
     texts_of,
+    whole_number,
 )
 from botod.daemon.services.operation import Endpoint, Params, Result
 from botod.daemon.services.shapes import BucketName, InvalidParam
@@ -164,14 +165,14 @@ def list_objects_v2(connection: Any, params: Params) -> Result:
             result[name] = _unquoted(result[name], is_quoted=is_quoted)
     result |= texts_of(root, ("ContinuationToken", "NextContinuationToken"))
     result["IsTruncated"] = text_of(root, "IsTruncated") == "true"
-    result["MaxKeys"] = int(text_of(root, "MaxKeys") or 0)
+    result["MaxKeys"] = whole_number(text_of(root, "MaxKeys"), "MaxKeys")
     result["Contents"] = [_listed(item, is_quoted=is_quoted) for item in all_of(root, "Contents")]
     result["CommonPrefixes"] = [
         {"Prefix": _unquoted(text_of(item, "Prefix") or "", is_quoted=is_quoted)}
         for item in all_of(root, "CommonPrefixes")
     ]
     count = len(result["Contents"]) + len(result["CommonPrefixes"])
-    result["KeyCount"] = int(text_of(root, "KeyCount") or count)
+    result["KeyCount"] = whole_number(text_of(root, "KeyCount") or str(count), "KeyCount")
     return result | metadata(response)
 
 
@@ -231,9 +232,9 @@ def _object_headers(response: Any) -> Result:
     result = _with_headers(response, _OBJECT_RESULT)
     for name in ("ContentLength", "MissingMeta"):
         if name in result:
-            result[name] = int(result[name])
+            result[name] = whole_number(result[name], name)
     if "LastModified" in result:
-        result["LastModified"] = parsedate_to_datetime(result["LastModified"]).isoformat()
+        result["LastModified"] = moment(result["LastModified"], "LastModified")
     prefix = "x-amz-meta-"
     result["Metadata"] = {
         name.lower().removeprefix(prefix): value
@@ -251,9 +252,8 @@ def _copy_source(source: str | dict[str, str]) -> str:
         bucket = BucketName().read(bucket, "CopySource's bucket")
         key, mark, version = key.partition("?versionId=")
         return f"{bucket}/{quote(unquote(key), safe='/-_.~')}{mark}{quote(version, safe='-_.~')}"
-    version = source.get("VersionId")
     path = f"{source['Bucket']}/{quote(source['Key'], safe='/-_.~')}"
-    return path if version is None else f"{path}?versionId={version}"
+    return f"{path}?versionId={source['VersionId']}" if "VersionId" in source else path
 
 
 def _delete_document(delete: Params) -> bytes:
@@ -273,7 +273,7 @@ def _delete_document(delete: Params) -> bytes:
 def _listed(item: Any, *, is_quoted: bool) -> Result:
     entry = texts_of(item, ("Key", "LastModified", "ETag", "StorageClass"))
     entry["Key"] = _unquoted(entry.get("Key", ""), is_quoted=is_quoted)
-    entry["Size"] = int(text_of(item, "Size") or 0)
+    entry["Size"] = whole_number(text_of(item, "Size"), "Size")
     for owner in all_of(item, "Owner"):
         entry["Owner"] = texts_of(owner, ("DisplayName", "ID"))
     return entry

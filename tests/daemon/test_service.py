@@ -66,19 +66,6 @@ def test_the_service_s_errors_arrive_as_boto3_s() -> None:
         assert error.response["Error"] == {"Code": "NoSuchKey", "Message": "No such key"}
 
 
-def test_what_was_not_foreseen_is_answered_and_logged() -> None:
-    """As a date that is none: the peer is told, the log has the traceback, the daemon goes on."""
-    odd = reply(b"x", "Last-Modified: yesterday")
-    with http_server(odd) as aws, running_daemon(endpoints(aws.port)) as daemon:
-        error = get(daemon)
-        assert isinstance(error, RpcError)
-        assert error.code == Code.INTERNAL_ERROR
-        daemon.wait_for_line("a handler failed")
-        daemon.wait_for_line("ValueError")
-        with daemon.connect() as connection:
-            assert connection.call("botod.ping")["pid"] == daemon.process.pid
-
-
 def test_the_status_counts() -> None:
     """Peers, jobs, pools and visits, in numbers only."""
     with http_server(reply(b"x")) as aws, running_daemon(endpoints(aws.port)) as daemon:
@@ -153,7 +140,7 @@ def test_limits_are_handed_on() -> None:
 def test_without_keys_it_starts_and_says_so() -> None:
     """Jobs are refused with what to do."""
     environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    with running_daemon({}, environ) as daemon:
+    with running_daemon({}, environ, expected=("no AWS keys",)) as daemon:
         daemon.wait_for_line("no AWS keys for profile 'default': its jobs will fail")
         error = get(daemon)
         assert isinstance(error, RpcError)
@@ -207,7 +194,11 @@ def test_jobs_that_take_too_long_are_ended() -> None:
 def test_a_second_signal_ends_it_at_once() -> None:
     """With status 1, for whoever has no time."""
     held = Held(reply(b"miaow"))
-    with http_server(held) as aws, running_daemon(endpoints(aws.port)) as daemon:
+    expected = ("second signal",)
+    with (
+        http_server(held) as aws,
+        running_daemon(endpoints(aws.port), expected=expected) as daemon,
+    ):
         with ThreadPoolExecutor(1) as thread:
             job = thread.submit(get, daemon)
             assert held.arrived.wait(BOUND_S)

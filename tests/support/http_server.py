@@ -70,7 +70,6 @@ class HttpServer:
     requests: list[Exchange] = field(default_factory=list)
     connections_total: int = 0
     open_now: set[socket.socket] = field(default_factory=set)
-    most_at_once: int = 0
     says_continue: bool = True
 
     def copies(self, target: str) -> int:
@@ -120,7 +119,6 @@ def http_server(
             with lock:
                 server.connections_total += 1
                 server.open_now.add(sock)
-                server.most_at_once = max(server.most_at_once, len(server.open_now))
                 number = server.connections_total
             threading.Thread(target=converse, args=(sock, number), daemon=True).start()
 

@@ -7,7 +7,7 @@ import pytest
 from boto.exception import BotoServerError
 
 from botod.daemon.services import answers
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, moment, whole_number
 from botod.pool import Interrupted
 from support.http_server import Exchange
 from support.services import CannedService, reply, xml
@@ -138,3 +138,25 @@ def test_texts() -> None:
     assert answers.text_of(TREE, "c") == "\ufffd"
     assert answers.texts_of(TREE, ("b", "x", "d")) == {"b": "1", "d": " < "}
     assert answers.plain(answers.all_of(TREE, "b")[1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [(None, 0), ("", 0), ("0", 0), ("18446744073", 18446744073)]
+)
+def test_whole_numbers(text: str | None, number: int) -> None:
+    """Where there is none it is nought."""
+    assert whole_number(text, "Size") == number
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "2, 2", "many", "\u0662", "1" * 5000])
+def test_a_number_that_is_none_is_no_answer(text: str) -> None:
+    """An odd header is the server's mistake, not a bug of ours."""
+    with pytest.raises(BadAnswer, match="Size is '.*', which is not a whole number"):
+        whole_number(text, "Size")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "Wed, 32 Oct 2022 17:50:00 GMT"])
+def test_a_date_that_is_none_is_no_answer(text: str) -> None:
+    """The same for dates."""
+    with pytest.raises(BadAnswer, match="LastModified is .* not a date"):
+        moment(text, "LastModified")
