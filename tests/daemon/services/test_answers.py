@@ -151,12 +151,12 @@ def test_whole_numbers(text: str | None, number: int) -> None:
 @pytest.mark.parametrize("text", ["-1", "1.5", "2, 2", "many", "\u0662", "1" * 5000])
 def test_a_number_that_is_none_is_no_answer(text: str) -> None:
     """An odd header is the server's mistake, not a bug of ours."""
-    with pytest.raises(BadAnswer, match="Size is '.*', which is not a whole number"):
+    with pytest.raises(BadAnswer, match=r"Size is '.*', which is not a whole number"):
         whole_number(text, "Size")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "Wed, 32 Oct 2022 17:50:00 GMT"])
 def test_a_date_that_is_none_is_no_answer(text: str) -> None:
     """The same for dates."""
-    with pytest.raises(BadAnswer, match="LastModified is .* not a date"):
+    with pytest.raises(BadAnswer, match=r"LastModified is .* not a date"):
         moment(text, "LastModified")
