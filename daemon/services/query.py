@@ -7,10 +7,24 @@ import base64
 import xml.etree.ElementTree as ET
 from typing import Any
 
+from boto.regioninfo import RegionInfo
+
 from botod.daemon.services.answers import metadata, root_of, text_of
-from botod.daemon.services.operation import Params, Result
+from botod.daemon.services.operation import Endpoint, Params, Result
+from botod.pool import HeldKeys, Pool, pooled
 
 Form = dict[str, str]
+
+
+def connect(connection_class: type, pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
+    """A connection of one of boto's classes for this protocol."""
+    return pooled(connection_class)(
+        pool=pool,
+        keys=keys,
+        region=RegionInfo(name=endpoint.region, endpoint=endpoint.host),
+        port=endpoint.port,
+        is_secure=endpoint.is_secure,
+    )
 
 
 def ask(connection: Any, action: str, form: Form, path: str = "/") -> tuple[ET.Element, Result]:

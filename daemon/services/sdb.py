@@ -1,30 +1,17 @@
 """SimpleDB: its connection and its table of operations."""
 
+from functools import partial
 from typing import Any
 
-from boto.regioninfo import RegionInfo
 from boto.sdb.connection import SDBConnection
 
 from botod.daemon.services.answers import all_of, plain, text_of, texts_of
-from botod.daemon.services.operation import Endpoint, Operation, Params, Result, Service
-from botod.daemon.services.query import Form, ask, numbered, prefixed, scalars
+from botod.daemon.services.operation import Operation, Params, Result, Service
+from botod.daemon.services.query import Form, ask, connect, numbered, prefixed, scalars
 from botod.daemon.services.shapes import Flag, ListOf, Number, Shape, Struct, Text
-from botod.pool import HeldKeys, Pool, pooled
 
 MAX_SELECTED_ITEMS = 25_000
 """Items that one select gathers over its pages, ten full ones; the rest is behind NextToken."""
-
-_Connection = pooled(SDBConnection)
-
-
-def connect(pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
-    return _Connection(
-        pool=pool,
-        keys=keys,
-        region=RegionInfo(name=endpoint.region, endpoint=endpoint.host),
-        port=endpoint.port,
-        is_secure=endpoint.is_secure,
-    )
 
 
 def create_domain(connection: Any, params: Params) -> Result:
@@ -112,7 +99,7 @@ _EXPECTED: dict[str, Shape] = {
 }
 
 SERVICE = Service(
-    connect=connect,
+    connect=partial(connect, SDBConnection),
     default_host="sdb.{region}.amazonaws.com",
     operations={
         "create_domain": Operation(Struct(_DOMAIN), create_domain, idempotent=True),

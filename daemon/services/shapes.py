@@ -22,11 +22,16 @@ class Shape(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """A text; bytes are taken for UTF-8."""
+    """A text; bytes are taken for UTF-8.
+
+    pattern: what the whole text has to match; allowed: the same in words.
+    """
 
     min_length: int = 0
     max_length: int | None = None
     choices: tuple[str, ...] = ()
+    pattern: str = ""
+    allowed: str = ""
 
     def read(self, value: Any, where: str) -> str:
         if isinstance(value, bytes):
@@ -45,6 +50,8 @@ class Text:
             raise InvalidParam(f"{where} has {len(value)} characters; {self.max_length} may be")
         if self.choices and value not in self.choices:
             raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise InvalidParam(f"{where} {self.allowed}")
         return value
 
 
@@ -52,33 +59,24 @@ class Text:
 class HeaderText(Text):
     """A text that travels in an HTTP header: printable ASCII."""
 
-    def read(self, value: Any, where: str) -> str:
-        text = super().read(value, where)
-        if not re.fullmatch(r"[ -~]*", text):
-            raise InvalidParam(f"{where} travels in a header: only printable ASCII characters")
-        return text
+    pattern: str = r"[ -~]*"
+    allowed: str = "travels in a header: only printable ASCII characters"
 
 
 @dataclass(frozen=True)
 class HeaderName(Text):
     """A text that is part of an HTTP header's name."""
 
-    def read(self, value: Any, where: str) -> str:
-        text = super().read(value, where)
-        if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*", text):
-            raise InvalidParam(f"{where} travels as a header's name: no spaces, no separators")
-        return text
+    pattern: str = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*"
+    allowed: str = "travels as a header's name: no spaces, no separators"
 
 
 @dataclass(frozen=True)
 class BucketName(Text):
     """A bucket's name. It becomes part of a host name or a path, so nothing else may be in it."""
 
-    def read(self, value: Any, where: str) -> str:
-        text = super().read(value, where)
-        if not re.fullmatch(r"[0-9A-Za-z._-]*", text):
-            raise InvalidParam(f"{where} may hold letters, digits, '.', '-' and '_' only")
-        return text
+    pattern: str = r"[0-9A-Za-z._-]*"
+    allowed: str = "may hold letters, digits, '.', '-' and '_' only"
 
 
 @dataclass(frozen=True)

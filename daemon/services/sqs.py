@@ -2,15 +2,15 @@
 
 import base64
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from boto.regioninfo import RegionInfo
 from boto.sqs.connection import SQSConnection
 
 from botod.daemon.services.answers import all_of, text_of, texts_of
-from botod.daemon.services.operation import Endpoint, Operation, Params, Result, Service
-from botod.daemon.services.query import Form, ask, numbered, prefixed, scalars
+from botod.daemon.services.operation import Operation, Params, Result, Service
+from botod.daemon.services.query import Form, ask, connect, numbered, prefixed, scalars
 from botod.daemon.services.shapes import (
     Blob,
     InvalidParam,
@@ -21,19 +21,6 @@ from botod.daemon.services.shapes import (
     Struct,
     Text,
 )
-from botod.pool import HeldKeys, Pool, pooled
-
-_Connection = pooled(SQSConnection)
-
-
-def connect(pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
-    return _Connection(
-        pool=pool,
-        keys=keys,
-        region=RegionInfo(name=endpoint.region, endpoint=endpoint.host),
-        port=endpoint.port,
-        is_secure=endpoint.is_secure,
-    )
 
 
 class QueuePath:
@@ -216,7 +203,7 @@ _SENDING: dict[str, Shape] = {
 _VISIBILITY = Number(0, 43200)
 
 SERVICE = Service(
-    connect=connect,
+    connect=partial(connect, SQSConnection),
     default_host="sqs.{region}.amazonaws.com",
     operations={
         "create_queue": Operation(
