@@ -14,7 +14,7 @@ from tornado.curl_httpclient import CurlAsyncHTTPClient
 
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.sockets import Route, Sockets, SocketStats
-from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer
+from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
 
 EXPECT_TIMEOUT_MS = 1000
 """How long an upload with `Expect: 100-continue` waits for the interim answer: curl's default."""
@@ -62,7 +62,8 @@ class _Handle:
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         if request.upload is not None:
             curl.setopt(pycurl.UPLOAD, 1)
-            curl.setopt(pycurl.INFILESIZE_LARGE, request.upload.length_bytes)
+            length = request.upload.length_bytes
+            curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
         elif request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
 
@@ -141,9 +142,14 @@ class CurlClient(CurlAsyncHTTPClient):
         upload = transfer.request.upload
         assert upload is not None, f"{transfer} has no body"
         upload.feed(data)
-        if upload.paused and transfer in self._handle_of:
-            upload.paused = False
-            self._resume(transfer)
+        self._send_on(transfer, upload)
+
+    def finish(self, transfer: Transfer) -> None:
+        """Say that a body of unknown length has been fed whole."""
+        upload = transfer.request.upload
+        assert upload is not None, f"{transfer} has no body"
+        upload.finished = True
+        self._send_on(transfer, upload)
 
     def take(self, transfer: Transfer, size: int | None) -> bytes:
         """Take what is here of the answer's body, and let curl go on once there is room."""
@@ -172,6 +178,11 @@ class CurlClient(CurlAsyncHTTPClient):
         for handle in self._idle:
             handle.curl.close()
         self._idle.clear()
+
+    def _send_on(self, transfer: Transfer, upload: Upload) -> None:
+        if upload.paused and transfer in self._handle_of:
+            upload.paused = False
+            self._resume(transfer)
 
     def _resume(self, transfer: Transfer) -> None:
         try:

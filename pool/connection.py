@@ -10,11 +10,12 @@ what boto forgets to close (it does, on every failed try) holds no slot.
 
 import http.client
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from botod.pool.errors import Unsupported
 from botod.pool.failures import failure_error
+from botod.pool.framing import Unframer
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse, wait_for_change
 from botod.pool.terms import current_terms
@@ -31,6 +32,8 @@ HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 CURLS_OWN = ("Accept", "Content-Type", "Expect", "User-Agent")
 """Headers that curl adds unless it is told not to."""
+
+BYTES = (bytes, bytearray, memoryview)
 
 BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
 """Methods whose empty body is said in the request: `Content-Length: 0`."""
@@ -50,6 +53,7 @@ class HTTPConnection:
         self._line: tuple[str, str] | None = None
         self._headers: list[tuple[str, str]] = []
         self._transfer: Transfer | None = None
+        self._unframer: Unframer | None = None
         self._idempotent = False
 
     def __repr__(self) -> str:
@@ -71,9 +75,20 @@ class HTTPConnection:
             self._pool.client.abort(transfer)
 
     def request(
-        self, method: str, url: str, body: Any = None, headers: dict[str, Any] | None = None
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: dict[str, Any] | None = None,
+        *,
+        encode_chunked: bool = False,
     ) -> None:
-        """Send a whole request. `body`: None, bytes, text of latin-1 characters, or a file."""
+        """Send a whole request.
+
+        body: None, bytes, text of latin-1 characters, a file, or an iterable of bytes; the last two
+        go in chunks unless a header says their length. encode_chunked: a body that the headers call
+        chunked is not framed yet.
+        """
         headers = headers or {}
         names = {name.lower() for name in headers}
         self.putrequest(
@@ -84,13 +99,11 @@ class HTTPConnection:
         )
         for name, value in headers.items():
             self.putheader(name, value)
-        if isinstance(body, str):
-            body = body.encode("latin-1")
-        if hasattr(body, "read"):
-            self.endheaders()
-            self._send_file(body)
-        else:
-            self.endheaders(body)
+        has_length = body is None or isinstance(body, (str, *BYTES))
+        if not has_length and not names & {"content-length", "transfer-encoding"}:
+            self.putheader("Transfer-Encoding", "chunked")
+            encode_chunked = True
+        self.endheaders(body, encode_chunked=encode_chunked)
 
     def putrequest(
         self,
@@ -115,48 +128,51 @@ class HTTPConnection:
             raise ValueError(f"not a header that can be sent: {name!r}")
         self._headers.append((name, value))
 
-    def endheaders(self, message_body: bytes | None = None) -> None:
-        """Lease a slot (park until there is one) and hand the request to curl."""
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
+        """Lease a slot (park until there is one), hand the request to curl, and send the body.
+
+        message_body, encode_chunked: as for `request`.
+        """
         if self._line is None:
             raise http.client.CannotSendHeader
-        terms = current_terms()
-        self._idempotent = terms.idempotent
-        request = self._built(message_body or b"")
-        lease = self._pool.lease(self._origin)
-        terms.attempts_num += 1
-        transfer = Transfer(request, on_end=lease.release)
-        try:
-            self._pool.client.start(transfer)
-        except BaseException:
-            lease.release()
-            raise
-        self._transfer = transfer
-        if message_body:
-            self._pool.client.feed(transfer, message_body)
+        if isinstance(message_body, str):
+            message_body = message_body.encode("latin-1")
+        known_bytes = len(message_body) if isinstance(message_body, BYTES) else 0
+        request = self._built(known_bytes)
+        is_chunked = request.upload is not None and request.upload.length_bytes is None
+        self._unframer = Unframer() if is_chunked and not encode_chunked else None
+        self._start(request)
+        if message_body is not None and (known_bytes or not isinstance(message_body, BYTES)):
+            self.send(message_body)
+        if is_chunked and encode_chunked:
+            self._pool.client.finish(self._started())
 
     def send(self, data: Any) -> None:
-        """Send a piece of the body; parks while curl has enough to do.
+        """Send a piece of the body, or a file or an iterable; parks while curl has enough to do.
 
         Once the transfer has ended (an early answer, a failure) the rest goes nowhere, and
         `getresponse` tells what happened.
         """
         transfer = self._started()
-        self._pool.client.feed(transfer, data.encode("latin-1") if isinstance(data, str) else data)
-        upload = transfer.request.upload
-        assert upload is not None, "a request without a body was fed one"
-        while upload.full and not transfer.ended:
-            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+        for piece in _pieces(data):
+            if self._unframer is None:
+                self._feed(transfer, piece)
+                continue
+            for part in self._unframer.feed(piece):
+                self._feed(transfer, part)
+            if self._unframer.ended:
+                self._pool.client.finish(transfer)
 
     def getresponse(self) -> HTTPResponse:
         """Wait for status and headers. Raises what came instead, by what had been sent."""
         transfer = self._started()
         upload = transfer.request.upload
-        if upload is not None and upload.fed_bytes < upload.length_bytes and not transfer.ended:
+        if upload is not None and not upload.complete and not transfer.ended:
             self.close()
-            raise ValueError(
-                f"the body ended after {upload.fed_bytes} bytes, "
-                f"its Content-Length is {upload.length_bytes}"
-            )
+            due = "its last chunk did not come"
+            if upload.length_bytes is not None:
+                due = f"its Content-Length is {upload.length_bytes}"
+            raise ValueError(f"the body ended after {upload.fed_bytes} bytes, {due}")
         while transfer.state in (State.CONNECTING, State.SENDING):
             wait_for_change(self._pool, transfer, idempotent=self._idempotent)
         self._transfer = None
@@ -169,9 +185,25 @@ class HTTPConnection:
             raise http.client.ResponseNotReady
         return self._transfer
 
-    def _send_file(self, body: Any) -> None:
-        while block := body.read(READ_BLOCK_BYTES):
-            self.send(block)
+    def _start(self, request: Request) -> None:
+        terms = current_terms()
+        self._idempotent = terms.idempotent
+        lease = self._pool.lease(self._origin)
+        terms.attempts_num += 1
+        transfer = Transfer(request, on_end=lease.release)
+        try:
+            self._pool.client.start(transfer)
+        except BaseException:
+            lease.release()
+            raise
+        self._transfer = transfer
+
+    def _feed(self, transfer: Transfer, piece: bytes) -> None:
+        self._pool.client.feed(transfer, piece)
+        upload = transfer.request.upload
+        assert upload is not None, "a request without a body was fed one"
+        while upload.full and not transfer.ended:
+            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
 
     def _host_header(self) -> str:
         scheme, host, port = self._origin
@@ -181,25 +213,30 @@ class HTTPConnection:
         )
         return host if default else f"{host}:{port}"
 
-    def _built(self, body: bytes) -> Request:
+    def _built(self, body_bytes: int) -> Request:
         assert self._line is not None, "built before putrequest"
         method, target = self._line
-        length = _content_length(self._headers, len(body))
-        # A length of a body comes from curl, which then sends exactly as much; `Content-Length: 0`
-        # of a request without body stays the header that boto may have signed.
-        if length and method == "HEAD":
+        length = _body_length(self._headers, body_bytes)
+        if length != 0 and method == "HEAD":
             raise Unsupported("a HEAD request with a body is not carried")
-        upload = Upload(length) if length or method in BODY_METHODS else None
+        # The length of a body comes from curl, which then sends exactly as much; of a request
+        # without body, `Content-Length: 0` stays the header that boto may have signed.
+        upload = Upload(length) if length != 0 or method in BODY_METHODS else None
         headers = _encoded(self._headers, own_length=upload is not None)
         return Request(method, self._origin, target, headers, upload)
 
 
-def _content_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int:
-    """How long the body will be: what its header says, which must agree with a body at hand."""
+def _body_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int | None:
+    """How long the body will be, by the headers, which must agree with a body at hand.
+
+    None: it comes in chunks.
+    """
     values = {name.lower(): value for name, value in headers}
-    if "transfer-encoding" in values:
-        raise Unsupported("a chunked upload is not carried: give the body's length")
-    declared = values.get("content-length")
+    coding, declared = values.get("transfer-encoding"), values.get("content-length")
+    if coding is not None:
+        if coding.lower() != "chunked" or declared is not None:
+            raise Unsupported(f"a body with Transfer-Encoding: {coding} is not carried")
+        return None
     if declared is None:
         return body_bytes
     if not declared.isdecimal():
@@ -207,6 +244,20 @@ def _content_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int:
     if body_bytes and int(declared) != body_bytes:
         raise ValueError(f"Content-Length is {declared}, the body has {body_bytes} bytes")
     return int(declared)
+
+
+def _pieces(data: Any) -> Iterator[bytes]:
+    """A body's bytes, whatever it is given as."""
+    if isinstance(data, str):
+        yield data.encode("latin-1")
+    elif isinstance(data, BYTES):
+        yield bytes(data)
+    elif hasattr(data, "read"):
+        while block := data.read(READ_BLOCK_BYTES):
+            yield from _pieces(block)
+    else:
+        for piece in data:
+            yield from _pieces(piece)
 
 
 def _encoded(headers: Iterable[tuple[str, str]], *, own_length: bool) -> tuple[bytes, ...]:

@@ -61,33 +61,48 @@ class Failure:
 class Upload:
     """A request's body on its way into curl.
 
-    length_bytes: what Content-Length says; feeding more or less is the caller's mistake.
+    length_bytes: what Content-Length says; feeding more or less is the caller's mistake. None: not
+    known, so that curl sends it in chunks until `finish`.
     """
 
-    length_bytes: int
+    length_bytes: int | None
     fed_bytes: int = 0
     unsent_bytes: int = 0
     paused: bool = False
+    finished: bool = False
+    given_up: bool = False
     _chunks: deque[memoryview] = field(default_factory=deque)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was fed."""
+        return self.finished or self.fed_bytes == self.length_bytes
 
     @property
     def full(self) -> bool:
         return self.unsent_bytes >= HIGH_BYTES
 
     def feed(self, data: bytes) -> None:
-        if self.fed_bytes + len(data) > self.length_bytes:
+        assert not self.finished, "a body that was finished grows"
+        if self.length_bytes is not None and self.fed_bytes + len(data) > self.length_bytes:
             raise ValueError(
                 f"the body is longer than its Content-Length of {self.length_bytes} bytes"
             )
-        if data:
+        self.fed_bytes += len(data)
+        if data and not self.given_up:
             self._chunks.append(memoryview(data))
-            self.fed_bytes += len(data)
             self.unsent_bytes += len(data)
+
+    def give_up(self) -> None:
+        """Hold nothing any more, and nothing of what is still fed: nobody will send it."""
+        self.given_up = True
+        self._chunks.clear()
+        self.unsent_bytes = 0
 
     def pull(self, size: int) -> bytes | None:
         """Up to `size` bytes for curl; None: nothing yet, so pause."""
         if not self._chunks:
-            self.paused = self.fed_bytes < self.length_bytes
+            self.paused = not self.complete
             return None if self.paused else b""
         chunk = self._chunks.popleft()
         if len(chunk) > size:
@@ -173,6 +188,8 @@ class Transfer:
         if self.ended:
             return
         self.failure = failure
+        if self.request.upload is not None:
+            self.request.upload.give_up()
         self._move(state)
         self._on_end()
 

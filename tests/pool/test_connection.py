@@ -5,7 +5,7 @@ import http.client
 import io
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -302,17 +302,107 @@ def test_a_body_that_is_not_as_long_as_announced_is_the_caller_s_error() -> None
     run(scenario)
 
 
-def test_a_chunked_upload_is_refused_instead_of_framed_twice() -> None:
-    """boto would write the framing itself, and curl once more around it."""
+def test_a_chunked_upload_is_framed_once() -> None:
+    """Framed by the caller, as boto does it; by http.client's rules; or not at all: the same."""
+    chunks = [b"first", b"x" * 3 * MIB, b"last"]
+    framed = b"".join(b"%x;\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    whole = b"".join(chunks)
+    said = {"Transfer-Encoding": "chunked"}
 
     async def scenario() -> None:
         with http_server() as server:
             async with open_pool() as pool:
-                with pytest.raises(Unsupported, match="chunked"):
-                    await spawn(
-                        ask, pool, server.port, "PUT", headers={"Transfer-Encoding": "chunked"}
-                    )
-        assert server.connections_total == 0
+
+                def piecewise() -> bytes:
+                    connection = connection_to(pool, server.port)
+                    connection.putrequest("PUT", "/k")
+                    connection.putheader("Transfer-Encoding", "chunked")
+                    connection.endheaders()
+                    for start in range(0, len(framed), 100_001):
+                        connection.send(framed[start : start + 100_001])
+                    return connection.getresponse().read()
+
+                assert await spawn(piecewise) == b"fine"
+                for options in (
+                    {"body": framed, "headers": said},
+                    {"body": iter([framed]), "headers": said},
+                    {"body": whole, "headers": said, "encode_chunked": True},
+                    {"body": iter(chunks)},
+                    {"body": io.BytesIO(whole)},
+                ):
+                    assert await spawn(ask, pool, server.port, "PUT", **options) == b"fine"
+        assert [request.body for request in server.requests] == [whole] * 6
+        for request in server.requests:
+            assert request.headers["transfer-encoding"] == "chunked"
+            assert "content-length" not in request.headers
+
+    run(scenario)
+
+
+def test_an_empty_chunked_upload() -> None:
+    """Nothing but the last chunk."""
+
+    async def scenario() -> None:
+        with http_server() as server:
+            async with open_pool() as pool:
+                assert await spawn(ask, pool, server.port, "PUT", body=iter([])) == b"fine"
+        assert server.requests[0].body == b""
+
+    run(scenario)
+
+
+def test_a_chunked_upload_that_does_not_end_is_the_caller_s_error() -> None:
+    """So is framing that is none, and a coding that is not known; nothing is left under way."""
+
+    async def scenario() -> None:
+        with http_server() as server:
+            async with open_pool() as pool:
+                for body, coding, words in (
+                    (b"3\r\nabc\r\n", "chunked", "its last chunk did not come"),
+                    (b"abc", "chunked", "did not come"),
+                    (b"xyz\r\n", "chunked", "is not the size of a chunk"),
+                    (b"abc", "gzip", "is not carried"),
+                ):
+                    headers = {"Transfer-Encoding": coding}
+                    with pytest.raises((ValueError, Unsupported), match=words):
+                        await spawn(ask, pool, server.port, "PUT", body=body, headers=headers)
+                    await assert_idle(pool)
+
+    run(scenario)
+
+
+def test_an_upload_of_any_length_is_never_held() -> None:
+    """A server that answers early and reads no more: the rest of a long body goes nowhere."""
+    read = 0
+
+    def produce() -> Iterator[bytes]:
+        nonlocal read
+        for _ in range(200):
+            read += MIB
+            yield b"x" * MIB
+
+    async def scenario() -> None:
+        def refuse(sock: socket.socket, _number: int) -> bool:
+            sock.recv(65536)
+            sock.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return False
+
+        with http_server(on_connect=refuse) as server:
+            async with open_pool() as pool:
+
+                def work() -> int:
+                    connection = connection_to(pool, server.port)
+                    connection.request("PUT", "/", body=produce())
+                    upload = connection._started().request.upload
+                    assert upload is not None
+                    assert upload.unsent_bytes <= 2 * MIB
+                    try:
+                        return connection.getresponse().status
+                    except OutcomeUnknown:  # the kernel may drop the answer with the connection
+                        return 403
+
+                assert await spawn(work) == 403
+        assert read == 200 * MIB
 
     run(scenario)
 

@@ -150,17 +150,51 @@ def _read_request(
     exchange = Exchange(sock, number, 0, method, target, head, b"")
     if "expect" in exchange.headers and server.says_continue:
         sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    length = int(exchange.headers.get("content-length", 0))
-    parts = [body]
-    got = len(body)
-    while got < length:
-        piece = sock.recv(min(1 << 20, length - got))
-        if not piece:
-            return None
-        parts.append(piece)
-        got += len(piece)
-    exchange.body = b"".join(parts)
+    coming = _Coming(sock, body)
+    if exchange.headers.get("transfer-encoding") == "chunked":
+        exchange.body = _read_chunks(coming)
+    else:
+        exchange.body = coming.read(int(exchange.headers.get("content-length", 0)))
     with lock:
         server.requests.append(exchange)
         exchange.number = len(server.requests)
     return exchange
+
+
+class _Coming:
+    """What follows the head: some bytes are here, the others come."""
+
+    def __init__(self, sock: socket.socket, here: bytes) -> None:
+        self._sock = sock
+        self._here = bytearray(here)
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes; ConnectionError if the client leaves before."""
+        while len(self._here) < size:
+            self._receive(min(1 << 20, size - len(self._here)))
+        return self._cut(size)
+
+    def read_line(self) -> bytes:
+        while b"\r\n" not in self._here:
+            self._receive(65536)
+        return self._cut(self._here.index(b"\r\n") + 2)
+
+    def _receive(self, size: int) -> None:
+        piece = self._sock.recv(size)
+        if not piece:
+            raise ConnectionError("the client left in the middle of a body")
+        self._here += piece
+
+    def _cut(self, size: int) -> bytes:
+        data = bytes(self._here[:size])
+        del self._here[:size]
+        return data
+
+
+def _read_chunks(coming: _Coming) -> bytes:
+    parts = []
+    while size := int(coming.read_line().partition(b";")[0], 16):
+        parts.append(coming.read(size))
+        assert coming.read_line() == b"\r\n", "a chunk is longer than its size"
+    assert coming.read_line() == b"\r\n", "a trailer"
+    return b"".join(parts)
