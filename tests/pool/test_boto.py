@@ -104,6 +104,65 @@ def test_boto_s_own_objects_work_in_greenlets() -> None:
     run(scenario)
 
 
+def test_a_stream_of_unknown_length_is_framed_once() -> None:
+    """boto's chunked upload, whose framing it writes itself."""
+    store = Store()
+    body = bytes(range(256)) * 10_000
+
+    async def scenario() -> None:
+        with http_server(store) as server:
+            async with open_pool() as pool:
+                key = key_of(s3_connection(pool, server.port))
+                await spawn(key.send_file, io.BytesIO(body), chunked_transfer=True)
+        assert server.requests[0].headers["transfer-encoding"] == "chunked"
+        assert store.body == body
+
+    run(scenario)
+
+
+def test_a_multipart_upload_in_parts() -> None:
+    """boto's own: begun, parts uploaded at once, completed."""
+    parts: dict[str, bytes] = {}
+    completed: list[bytes] = []
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.target.endswith("?uploads"):
+            exchange.ok(
+                b"<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>k</Key>"
+                b"<UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+            )
+        elif exchange.method == "PUT":
+            parts[exchange.target] = exchange.body
+            etag = hashlib.md5(exchange.body, usedforsecurity=False).hexdigest()
+            exchange.ok(b"", f'ETag: "{etag}"')
+        elif exchange.method == "GET":
+            exchange.ok(b"<ListPartsResult/>")
+        else:
+            completed.append(exchange.body)
+            exchange.ok(
+                b"<CompleteMultipartUploadResult><Bucket>bucket</Bucket><Key>k</Key>"
+                b'<ETag>"e"</ETag></CompleteMultipartUploadResult>'
+            )
+
+    async def scenario() -> None:
+        with http_server(answer) as server:
+            async with open_pool() as pool:
+                bucket = s3_connection(pool, server.port).get_bucket("bucket", validate=False)
+                upload = await spawn(bucket.initiate_multipart_upload, "k")
+                bodies = {number: bytes([number]) * 5_000_000 for number in (1, 2, 3)}
+                await asyncio.gather(
+                    *(
+                        spawn(upload.upload_part_from_file, io.BytesIO(body), number)
+                        for number, body in bodies.items()
+                    )
+                )
+                await spawn(upload.complete_upload)
+        assert sorted(parts.values()) == [bodies[number] for number in (1, 2, 3)]
+        assert len(completed) == 1
+
+    run(scenario)
+
+
 def test_a_fast_close_stops_the_download() -> None:
     """Key.close(fast=True) leaves the rest of a large object on the server."""
     stopped = threading.Event()
