@@ -1,6 +1,7 @@
 """botod.pool: boto 2 over one event loop. Blocking style in greenlets, connections from a pool."""
 
-from botod.pool.boto import HeldKeys, pooled
+import botod.pool.old_boto  # noqa: F401 - before the first import of boto
+from botod.pool.boto import connect, pooled
 from botod.pool.bridge import in_greenlet, sleep, spawn, spawn_until, visit_stats, wait
 from botod.pool.client import CurlClient
 from botod.pool.errors import (
@@ -17,6 +18,7 @@ from botod.pool.errors import (
     Unsupported,
 )
 from botod.pool.failures import CertificateError
+from botod.pool.keys import HeldKeys
 from botod.pool.pool import HostPoolStats, Pool
 from botod.pool.terms import Terms, current_terms, on_terms
 
@@ -38,6 +40,7 @@ __all__ = [
     "PoolTimeout",
     "Terms",
     "Unsupported",
+    "connect",
     "current_terms",
     "in_greenlet",
     "on_terms",

@@ -2,110 +2,34 @@
 
 `pooled(S3Connection)` is boto's class with `new_http_connection` replaced. boto's own pool is never
 given anything: it would take a connection back before its response is read. boto's retry loop
-stays, but sleeps as a greenlet sleeps. Keys come from outside, by `HeldKeys`.
+stays, but sleeps as a greenlet sleeps (`blocking`). Keys come from outside, by `HeldKeys`.
 """
 
-import time
-from functools import cache
+import copy
+import importlib
+from functools import cache, partial
 from typing import Any
 
 import boto.connection
-import boto.provider
 import boto.utils
 from boto.connection import AWSAuthConnection
-from boto.provider import Provider
-from boto.pyami.config import Config
 
-from botod.pool import bridge
+from botod.pool import blocking
+from botod.pool.bodies import briefly_logged
 from botod.pool.connection import HTTPConnection
-from botod.pool.errors import Unsupported
+from botod.pool.keys import HeldKeys
+from botod.pool.locks import GreenletLock
 from botod.pool.pool import Pool
-from botod.pool.transfer import Origin
-
-
-class _GreenletTime:
-    """The `time` module as boto.connection sees it: `sleep` parks where it can."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        if bridge.in_greenlet():
-            bridge.sleep(seconds)
-        else:
-            time.sleep(seconds)
-
-
-# boto's retry loop (connection.py, _mexe) sleeps up to a minute between tries. Its own name for the
-# module is replaced, never the module.
-boto.connection.time = _GreenletTime()
-
-
-class _LateConfig(Config):  # type: ignore[misc]
-    """boto's reader of the shared credentials file, which reads when something is looked up.
-
-    boto reads the file for each connection that is made, also where keys were given; on the loop
-    that is a wait, and an error in it would quote the secret.
-    """
-
-    _path: str | None = None
-
-    def load_from_path(self, path: str) -> None:
-        """Called by Provider's constructor, and for a file that another one imports."""
-        self._path = path
-
-    @property
-    def _parser(self) -> Any:
-        path, self._path = self._path, None
-        if path is not None:
-            super().load_from_path(path)
-        return self._read
-
-    @_parser.setter
-    def _parser(self, parser: Any) -> None:
-        self._read = parser
-
-
-boto.provider.Config = _LateConfig
-
-
-class HeldKeys(Provider):  # type: ignore[misc]
-    """A provider of boto's that holds the keys it was given and never looks for any.
-
-    boto's asks the metadata service from its constructor, and again in the middle of signing once
-    its keys grow old. New keys are pushed in with `hold`.
-    """
-
-    def __init__(self, access_key: str, secret_key: str, security_token: str | None = None) -> None:
-        super().__init__("aws", access_key, secret_key, security_token)
-
-    def get_credentials(
-        self,
-        access_key: str | None = None,
-        secret_key: str | None = None,
-        security_token: str | None = None,
-        profile_name: str | None = None,  # noqa: ARG002 - boto's signature
-    ) -> None:
-        """Called by boto's constructor, to find keys; takes what it is given."""
-        if access_key is None or secret_key is None:
-            raise ValueError("HeldKeys needs an access key and a secret key")
-        self.hold(access_key, secret_key, security_token)
-
-    def hold(self, access_key: str, secret_key: str, security_token: str | None = None) -> None:
-        """Sign with these from the next request on."""
-        self._access_key = access_key
-        self._secret_key = secret_key
-        self._security_token = security_token
-
-    def _credentials_need_refresh(self) -> bool:
-        return False
+from botod.pool.signing import faster
+from botod.pool.transfer import Origin, Proxy
 
 
 class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
     """What `pooled` mixes into a connection class of boto's."""
 
     pool: Pool
+    _auth_handler: Any
+    _via: Proxy | None
 
     def __init__(self, *, pool: Pool, keys: HeldKeys, **kwargs: Any) -> None:
         """Everything by keyword: pool, keys, and what boto's class takes.
@@ -117,7 +41,14 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key, **kwargs
         )
         self.provider = keys
+        self._auth_handler = faster(self._auth_handler)
         self._auth_handler.update_provider(keys)
+        if hasattr(self, "_mutex"):  # STS holds one over its request
+            self._mutex = GreenletLock()
+
+    def _mexe(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        request.body = briefly_logged(request.body)
+        return super()._mexe(request, *args, **kwargs)
 
     def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         """A place to make requests to; each leases its slot when it starts."""
@@ -125,7 +56,8 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             return super().new_http_connection(host, port, is_secure)
         name = boto.utils.parse_host(self.server_name() if host is None else host)
         origin = Origin("https" if is_secure else "http", name.strip("[]").lower(), int(port))
-        return HTTPConnection(self.pool, origin, timeout=self.http_connection_kwargs.get("timeout"))
+        timeout = self.http_connection_kwargs.get("timeout")
+        return HTTPConnection(self.pool, origin, timeout=timeout, proxy=self._via)
 
     def get_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         return self.new_http_connection(host, port, is_secure)
@@ -143,11 +75,17 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
     def handle_proxy(
         self, proxy: str | None, proxy_port: Any, proxy_user: Any, proxy_pass: Any
     ) -> None:
-        """Refuse a proxy instead of going round it; the environment's is not looked at."""
-        if proxy:
-            raise Unsupported("connections of the pool do not go through a proxy")
-        self.proxy, self.proxy_port = None, proxy_port
+        """Go through the proxy that was given; the environment's is not looked at.
+
+        curl talks to it, so boto is to write its requests as if there were none.
+        """
+        self.proxy, self.proxy_port = proxy, proxy_port
         self.proxy_user, self.proxy_pass = proxy_user, proxy_pass
+        self._via = None
+        if proxy:
+            if not proxy_port:
+                raise ValueError(f"the proxy {proxy!r} needs a port, proxy_port")
+            self._via = Proxy(proxy, int(proxy_port), proxy_user, proxy_pass)
         self.no_proxy = ""
         self.use_proxy = False
 
@@ -155,4 +93,23 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
 @cache
 def pooled(connection_class: type) -> type:
     """`connection_class`, one of boto's, over the pool: `pooled(S3Connection)(pool=…, keys=…)`."""
+    blocking.unblock_loaded()
     return type(f"Pooled{connection_class.__name__}", (PooledConnection, connection_class), {})
+
+
+def connect(service: str, region: str, *, pool: Pool, keys: HeldKeys, **kwargs: Any) -> Any:
+    """A connection of boto's to a service in a region, as `boto.SERVICE.connect_to_region` gives.
+
+    service: the name of boto's package, such as "dynamodb2" or "ec2.autoscale". Raises ValueError
+    for what boto does not know.
+    """
+    try:
+        regions = importlib.import_module(f"boto.{service}").regions()
+    except (ImportError, AttributeError):
+        raise ValueError(f"boto has no service {service!r} with regions") from None
+    known = {info.name: info for info in regions}
+    if region not in known:
+        raise ValueError(f"boto.{service} knows no region {region!r}; it knows: {', '.join(known)}")
+    info = copy.copy(known[region])
+    info.connection_cls = partial(pooled(info.connection_cls), pool=pool, keys=keys)
+    return info.connect(**kwargs)

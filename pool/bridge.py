@@ -212,6 +212,11 @@ def sleep(seconds: float) -> None:
         timer.cancel()
 
 
+def require_greenlet() -> None:
+    """Raise NotInGreenlet, which says what to do, unless `wait` and `sleep` would work."""
+    _running()
+
+
 def in_greenlet() -> bool:
     """Whether the caller runs inside `spawn`, so that `wait` and `sleep` work."""
     return getattr(greenlet.getcurrent(), "spawned", None) is not None

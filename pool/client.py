@@ -55,7 +55,9 @@ class _Handle:
         request, curl = transfer.request, self.curl
         curl.setopt(pycurl.FRESH_CONNECT, int(anew))
         curl.setopt(pycurl.URL, f"{request.origin}/")
-        curl.setopt(pycurl.REQUEST_TARGET, request.target)
+        curl.setopt(pycurl.REQUEST_TARGET, request.wire_target)
+        # Always set, or the environment would say: a daemon's proxy is in its configuration.
+        curl.setopt(pycurl.PROXY, "" if request.proxy is None else request.proxy.url)
         curl.setopt(pycurl.HTTPHEADER, list(request.headers))
         # HTTPGET undoes NOBODY and UPLOAD, so it comes first.
         curl.setopt(pycurl.HTTPGET, 1)
@@ -253,8 +255,6 @@ def _options(
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         # boto follows redirects itself, because it has to sign anew.
         pycurl.FOLLOWLOCATION: 0,
-        # Not what the environment says: a daemon's proxy is set in its configuration.
-        pycurl.PROXY: "",
         pycurl.CAINFO: ca_file,
         pycurl.SSL_VERIFYPEER: 1,
         pycurl.SSL_VERIFYHOST: 2,

@@ -13,13 +13,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from botod.pool import bridge
 from botod.pool.errors import Unsupported
 from botod.pool.failures import failure_error
 from botod.pool.framing import Unframer
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse, wait_for_change
 from botod.pool.terms import current_terms
-from botod.pool.transfer import Origin, Request, State, Transfer, Upload
+from botod.pool.transfer import Origin, Proxy, Request, State, Transfer, Upload
 
 READ_BLOCK_BYTES = 64 * 1024
 """How much of a file is read at a time when one is given as a body."""
@@ -30,7 +31,7 @@ TARGET = re.compile(r"[!-~]+")
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
-CURLS_OWN = ("Accept", "Content-Type", "Expect", "User-Agent")
+CURLS_OWN = ("Accept", "Content-Type", "Expect", "Proxy-Connection", "User-Agent")
 """Headers that curl adds unless it is told not to."""
 
 BYTES = (bytes, bytearray, memoryview)
@@ -42,7 +43,14 @@ BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
 class HTTPConnection:
     """Makes requests to one origin, one at a time, each on a slot of its own."""
 
-    def __init__(self, pool: Pool, origin: Origin, *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        origin: Origin,
+        *,
+        timeout: float | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
         self.host = origin.host
         self.port = origin.port
         self.timeout = timeout  # boto reads it back; the client's idle timeout is what counts
@@ -50,6 +58,7 @@ class HTTPConnection:
         self.response_class: Any = HTTPResponse  # boto sets it; ours repeats read() by itself
         self._pool = pool
         self._origin = origin
+        self._proxy = proxy
         self._line: tuple[str, str] | None = None
         self._headers: list[tuple[str, str]] = []
         self._transfer: Transfer | None = None
@@ -186,6 +195,7 @@ class HTTPConnection:
         return self._transfer
 
     def _start(self, request: Request) -> None:
+        bridge.require_greenlet()  # now, not at the answer: nothing was sent yet
         terms = current_terms()
         self._idempotent = terms.idempotent
         lease = self._pool.lease(self._origin)
@@ -223,7 +233,7 @@ class HTTPConnection:
         # without body, `Content-Length: 0` stays the header that boto may have signed.
         upload = Upload(length) if length != 0 or method in BODY_METHODS else None
         headers = _encoded(self._headers, own_length=upload is not None)
-        return Request(method, self._origin, target, headers, upload)
+        return Request(method, self._origin, target, headers, upload, self._proxy)
 
 
 def _body_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int | None:

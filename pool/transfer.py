@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pycurl
 
@@ -33,6 +34,26 @@ class Origin(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}"
+
+
+class Proxy(NamedTuple):
+    """An HTTP proxy: requests over http go to it, for https it opens a tunnel."""
+
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+
+    @property
+    def url(self) -> str:
+        """As curl takes it, secrets included: not for messages."""
+        login = ""
+        if self.user is not None:
+            login = f"{quote(self.user, safe='')}:{quote(self.password or '', safe='')}@"
+        return f"http://{login}{self.host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self.host}:{self.port}>"
 
 
 class State(Enum):
@@ -116,7 +137,8 @@ class Upload:
 class Request:
     """What goes out. `target` and `headers` stand on the wire as they are here.
 
-    target: path and query of the request line. headers: encoded lines without line ends.
+    target: path and query of the request line. headers: encoded lines without line ends. proxy: who
+    takes it there; None: nobody, whatever the environment says.
     """
 
     method: str
@@ -124,6 +146,13 @@ class Request:
     target: str
     headers: tuple[bytes, ...]
     upload: Upload | None = None
+    proxy: Proxy | None = None
+
+    @property
+    def wire_target(self) -> str:
+        """What stands in the request line: to a proxy that has to find the server, a whole URL."""
+        is_proxied = self.proxy is not None and self.origin.scheme == "http"
+        return f"{self.origin}{self.target}" if is_proxied else self.target
 
 
 class Transfer:

@@ -1,6 +1,5 @@
 """S3: its connection, and what each operation does with it."""
 
-import asyncio
 import base64
 import hashlib
 from typing import Any
@@ -22,22 +21,7 @@ from botod.daemon.services.answers import (
 )
 from botod.daemon.services.operation import Endpoint, Params, Result
 from botod.daemon.services.shapes import BucketName, InvalidParam
-from botod.pool import HeldKeys, Pool, pooled, wait
-
-OFFLOAD_BYTES = 256 * 1024
-"""A body from this size on is hashed in a thread: SHA-256 does about 1 MiB in a millisecond."""
-
-EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-
-
-class _Body(bytes):
-    """A body that says its length where boto writes it into a debug line.
-
-    boto formats that line whether it is logged or not; 16 MiB took a quarter of a second.
-    """
-
-    def __str__(self) -> str:
-        return f"{len(self)} bytes"
+from botod.pool import HeldKeys, Pool, pooled
 
 
 class _CallingFormat(SubdomainCallingFormat):  # type: ignore[misc]
@@ -186,8 +170,6 @@ def _request(
     data: bytes = b"",
 ) -> Any:
     """One request about the bucket and key that the params name."""
-    headers = dict(headers or {})
-    headers["x-amz-content-sha256"] = _sha256(data)
     if "VersionId" in params:
         query = (query or {}) | {"versionId": params["VersionId"]}
     query_args = "&".join(
@@ -199,19 +181,9 @@ def _request(
         params.get("Bucket", ""),
         params.get("Key", ""),
         headers=headers,
-        data=_Body(data),
+        data=data,
         query_args=query_args or None,
     )
-
-
-def _sha256(data: bytes) -> str:
-    """The hash that goes into the signature; of a large body off the loop."""
-    if not data:
-        return EMPTY_SHA256
-    if len(data) < OFFLOAD_BYTES:
-        return hashlib.sha256(data).hexdigest()
-    loop = asyncio.get_running_loop()
-    return wait(loop.run_in_executor(None, lambda: hashlib.sha256(data).hexdigest()))
 
 
 def _headers(params: Params) -> dict[str, str]:

@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import io
+import pickle
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from boto.s3.key import Key
 from botod.pool import (
     CertificateError,
     HeldKeys,
+    NotSent,
     OutcomeUnknown,
     Terms,
-    Unsupported,
     on_terms,
     pooled,
     sleep,
@@ -40,6 +40,7 @@ from support.pools import (
     sdb_connection,
     sqs_connection,
 )
+from support.proxies import proxy_server
 from support.signatures import is_signed
 
 SENT = (
@@ -240,23 +241,6 @@ def test_tries_again_without_delaying_anybody_else(short_sleeps: None) -> None:
                 assert await troubled == b"fine"
                 assert terms.attempts_num == 3
         assert events == ["troubled"] * 3
-
-    run(scenario)
-
-
-def test_boto_s_sleep_is_the_greenlet_s_and_time_itself_stays(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Only boto.connection's own name for the module is replaced; outside a greenlet it sleeps."""
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-
-    async def scenario() -> None:
-        await spawn(boto.connection.time.sleep, 0.001)
-        assert slept == []
-        boto.connection.time.sleep(7)
-        assert slept == [7]
-        assert boto.connection.time.gmtime is time.gmtime
 
     run(scenario)
 
@@ -471,7 +455,7 @@ def test_the_shared_credentials_file_is_read_only_for_keys_that_were_not_given(
 
     run(scenario)
     file.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
-    found = boto.provider.Provider("aws")
+    found = pickle.loads(pickle.dumps(boto.provider.Provider("aws")))
     assert (found.access_key, found.secret_key) == ("a", "b")
 
 
@@ -502,10 +486,75 @@ def test_a_factory_of_connections_is_still_honoured() -> None:
     run(scenario)
 
 
-def test_a_proxy_is_refused_and_the_environment_s_is_not_used(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_secure", [False, True])
+@pytest.mark.parametrize("user", [None, "us er"])
+def test_requests_go_through_the_proxy_that_was_given(
+    is_secure: bool, user: str | None, tmp_path: Path
 ) -> None:
-    """Going round a proxy that was asked for would be worse than saying that there is none."""
+    """Over http it gets a whole URL, over https it opens a tunnel; the signature stays good."""
+    authority = new_authority(tmp_path)
+    context = authority.server_context("127.0.0.1") if is_secure else None
+    password = "p:w/d@"
+
+    async def scenario() -> None:
+        with http_server(tls=context) as server, proxy_server(user, password) as proxy:
+            async with open_pool(ca_file=authority.ca_file) as pool:
+                connection = s3_connection(
+                    pool, server.port, is_secure=is_secure, proxy="127.0.0.1",
+                    proxy_port=str(proxy.port), proxy_user=user, proxy_pass=password,
+                )  # fmt: skip
+                for _ in range(2):
+                    response = await spawn(connection.make_request, "GET", "bucket", "a//../k?")
+                    assert await spawn(response.read) == b"fine"
+                    assert response.getheader("X-Proxy") is None
+        authority_of = f"127.0.0.1:{server.port}"
+        first = f"CONNECT {authority_of}" if is_secure else f"GET http://{authority_of}/bucket"
+        assert proxy.lines[0].startswith(first)
+        assert proxy.refused_num == 0
+        # This proxy makes a path of the URL in a connection's first request only.
+        for seen in server.requests if is_secure else server.requests[:1]:
+            assert seen.target == "/bucket/a//../k%3F"
+            assert is_signed(seen, KEYS[1], scope="us-east-1/s3")
+            assert "proxy-authorization" not in seen.headers or not is_secure
+        assert len(server.requests) == 2
+
+    run(scenario)
+
+
+def test_a_proxy_that_refuses_is_told() -> None:
+    """A wrong password: through a tunnel nothing was sent, else it is the proxy's own answer."""
+
+    async def scenario() -> None:
+        with http_server() as server, proxy_server("user", "right") as proxy:
+            async with open_pool() as pool:
+                via = {"proxy": "127.0.0.1", "proxy_port": proxy.port, "proxy_user": "user",
+                       "proxy_pass": "wrong"}  # fmt: skip
+                plain = s3_connection(pool, server.port, **via)
+                response = await spawn(plain.make_request, "GET", "bucket")
+                assert response.status == 407
+                secure = s3_connection(pool, server.port, is_secure=True, **via)
+                secure.num_retries = 0
+                with pytest.raises(NotSent, match="407") as caught:
+                    await spawn(secure.make_request, "GET", "bucket")
+                assert "wrong" not in str(caught.value)
+        assert server.requests == []
+
+    run(scenario)
+
+
+def test_a_proxy_without_a_port_is_refused() -> None:
+    """boto would take the server's own port, with a line on standard output."""
+
+    async def scenario() -> None:
+        async with open_pool() as pool:
+            with pytest.raises(ValueError, match="needs a port"):
+                s3_connection(pool, 80, proxy="proxy.test")
+
+    run(scenario)
+
+
+def test_the_environment_s_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where requests go is not for the environment to say."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
 
     async def scenario() -> None:
@@ -513,8 +562,6 @@ def test_a_proxy_is_refused_and_the_environment_s_is_not_used(
             async with open_pool() as pool:
                 connection = s3_connection(pool, server.port)
                 await spawn(connection.make_request, "GET", "bucket")
-                with pytest.raises(Unsupported, match="proxy"):
-                    s3_connection(pool, server.port, proxy="proxy.test", proxy_port=3128)
         assert len(server.requests) == 1
 
     run(scenario)

@@ -437,17 +437,19 @@ def test_steps_in_the_wrong_order_raise_what_http_client_raises() -> None:
     run(scenario)
 
 
-def test_outside_a_greenlet_nothing_is_left_behind() -> None:
-    """Whoever forgets `spawn` is told to use it, and the request is stopped."""
+def test_outside_a_greenlet_nothing_is_sent() -> None:
+    """Whoever forgets `spawn`, or comes from another thread, is told so before it is too late."""
 
     async def scenario() -> None:
         with http_server() as server:
             async with open_pool() as pool:
                 connection = connection_to(pool, server.port)
-                connection.request("GET", "/")
                 with pytest.raises(NotInGreenlet, match="spawn"):
-                    connection.getresponse()
+                    connection.request("GET", "/")
+                with pytest.raises(NotInGreenlet, match="spawn"):
+                    await asyncio.to_thread(connection.request, "GET", "/")
                 await assert_idle(pool)
+        assert server.requests == []
 
     run(scenario)
 
