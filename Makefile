@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long lint types clean
+.PHONY: demo test test-long boto-suite lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -14,8 +14,12 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/pytest -m "not long"
 
-test-long: $(VENV)/.test
+test-long: $(VENV)/.test $(VENV)/.boto-suite
 	$(BIN)/pytest
+
+# boto's own unit tests over stock boto and over the pool, compared.
+boto-suite: $(VENV)/.boto-suite
+	PYTHONPATH=tests $(BIN)/python -m boto_suite
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -2,7 +2,15 @@
 
 import botod.pool.old_boto  # noqa: F401 - before the first import of boto
 from botod.pool.boto import connect, pooled
-from botod.pool.bridge import in_greenlet, sleep, spawn, spawn_until, visit_stats, wait
+from botod.pool.bridge import (
+    in_greenlet,
+    sleep,
+    spawn,
+    spawn_until,
+    visit_stats,
+    wait,
+    watched_visits,
+)
 from botod.pool.client import CurlClient
 from botod.pool.errors import (
     ConnectTimeout,
@@ -50,4 +58,5 @@ __all__ = [
     "spawn_until",
     "visit_stats",
     "wait",
+    "watched_visits",
 ]

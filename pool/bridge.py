@@ -14,15 +14,16 @@ switches back. Four rules keep this sound:
 """
 
 import asyncio
+import contextlib
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar, cast
 
 import greenlet
 
 from botod.pool.errors import DeadlineExceeded, NotInGreenlet
-from botod.pool.visits import Visits, VisitStats, clock, cpu_clock
+from botod.pool.visits import WARN_OVER_S, Visits, VisitStats, Watchdog, cpu_clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,12 +111,11 @@ class Spawned(asyncio.Future[T]):
         stack = self._stack
         assert stack is not None, "a visit before the start"
         self._hub = stack.parent = greenlet.getcurrent()
-        began, cpu_began = clock(), cpu_clock()
+        visit, cpu_began = _visits.begin(self.name), cpu_clock()
         try:
             stack.switch(*args)
         finally:
-            wall_s, cpu_s = clock() - began, cpu_clock() - cpu_began
-            _visits.record(self.name, wall_s, cpu_s, stack.gr_frame)
+            _visits.end(visit, cpu_clock() - cpu_began, stack.gr_frame)
 
     def park(self, future: "asyncio.Future[T]") -> T:
         """Put this stack aside until `future` is done; its result, or its exception raised."""
@@ -236,6 +236,22 @@ def live_num() -> int:
 def visit_stats() -> VisitStats:
     """What the visits of this process took so far."""
     return _visits.stats()
+
+
+@contextlib.contextmanager
+def watched_visits(bound_s: float = WARN_OVER_S) -> Iterator[None]:
+    """Inside the block, log visits of more than `bound_s` seconds, with their stack as they last.
+
+    Blocking the loop for longer is a mistake of whatever the log names. Blocks do not nest.
+    """
+    _visits.warn_over_s = bound_s
+    watchdog = Watchdog(_visits)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.stop()
+        _visits.warn_over_s = WARN_OVER_S
 
 
 def _running() -> Spawned[Any]:

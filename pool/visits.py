@@ -2,13 +2,22 @@
 
 A visit is one stretch of a greenlet between two parks: time in which the loop serves nobody else.
 Wall time is what others lose, CPU time what the visit itself used; on a busy machine they differ.
+
+A visit over the bound is logged when it ends. `Watchdog`, a thread, logs it also while it lasts,
+with the stack: one that never ends would else never be told.
 """
 
 import logging
+import sys
+import threading
 import time
+import traceback
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import get_ident
 from types import FrameType
+from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
@@ -18,12 +27,43 @@ BOUNDS_S = (0.0001, 0.001, 0.010, 0.100)
 WARN_OVER_S = 0.100
 """A visit longer than this is logged: it delayed every other job by as much."""
 
+NAMES_MAX = 256
+"""Names that are counted apart; those that come later are counted together, under OTHERS."""
+
+OTHERS = "…"
+
+STACK_FRAMES = 25
+"""Innermost frames that the watchdog prints: boto's own stacks have some twelve."""
+
+clock = time.perf_counter
+cpu_clock = time.thread_time
+
+
+class Visit(NamedTuple):
+    """A visit that lasts."""
+
+    name: str
+    began: float
+
+
+@dataclass(frozen=True)
+class NamedVisits:
+    """What the visits of one job or function took."""
+
+    visits_num: int
+    total_s: float
+    longest_s: float
+    over_10ms_num: int
+    over_100ms_num: int
+    buckets_num: tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class VisitStats:
     """What all visits of this process took so far.
 
     `buckets_num[i]` counts visits of at most `BOUNDS_S[i]` seconds, the last one the longer ones.
+    by_name: the same by what ran.
     """
 
     visits_num: int
@@ -33,44 +73,125 @@ class VisitStats:
     over_10ms_num: int
     over_100ms_num: int
     buckets_num: tuple[int, ...]
+    by_name: Mapping[str, NamedVisits]
+
+
+class _Count:
+    """The visits of one name."""
+
+    __slots__ = ("buckets", "longest_s", "total_s")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BOUNDS_S) + 1)
+        self.total_s = 0.0
+        self.longest_s = 0.0
+
+    def stats(self) -> NamedVisits:
+        return NamedVisits(
+            visits_num=sum(self.buckets),
+            total_s=self.total_s,
+            longest_s=self.longest_s,
+            over_10ms_num=sum(self.buckets[-2:]),
+            over_100ms_num=self.buckets[-1],
+            buckets_num=tuple(self.buckets),
+        )
 
 
 class Visits:
-    """Counts visits. One loop a process, so one instance a process."""
+    """Counts visits; knows which one is under way in each thread that has a loop.
 
-    def __init__(self) -> None:
-        self._total_s = 0.0
-        self._longest_s = 0.0
+    warn_over_s: a longer one is logged.
+    """
+
+    def __init__(self, *, warn_over_s: float = WARN_OVER_S) -> None:
+        self.warn_over_s = warn_over_s
+        self.lasting: dict[int, Visit] = {}
+        self._counts: dict[str, _Count] = {}
         self._longest_cpu_s = 0.0
-        self._buckets = [0] * (len(BOUNDS_S) + 1)
+
+    def begin(self, name: str) -> Visit:
+        visit = self.lasting[get_ident()] = Visit(name, clock())
+        return visit
+
+    def end(self, visit: Visit, cpu_s: float, frame: FrameType | None) -> None:
+        """Count a visit, which ended at `frame` (None: the greenlet is done)."""
+        del self.lasting[get_ident()]
+        self.record(visit.name, clock() - visit.began, cpu_s, frame)
 
     def record(self, name: str, wall_s: float, cpu_s: float, frame: FrameType | None) -> None:
-        """Count one visit of `name`, which ended at `frame` (None: the greenlet is done)."""
-        self._total_s += wall_s
-        self._longest_s = max(self._longest_s, wall_s)
+        """Count one visit of `name`."""
+        count = self._counts.get(name) or self._new_count(name)
+        count.total_s += wall_s
+        count.longest_s = max(count.longest_s, wall_s)
+        count.buckets[bisect_left(BOUNDS_S, wall_s)] += 1
         self._longest_cpu_s = max(self._longest_cpu_s, cpu_s)
-        self._buckets[bisect_left(BOUNDS_S, wall_s)] += 1
-        if wall_s > WARN_OVER_S:
+        if wall_s > self.warn_over_s:
             logger.warning(
                 "a visit of %s kept the loop for %.0f ms (%.0f ms of CPU); it ended %s",
                 name, wall_s * 1000, cpu_s * 1000, _where(frame),
             )  # fmt: skip
 
     def stats(self) -> VisitStats:
-        buckets = tuple(self._buckets)
+        by_name = {name: count.stats() for name, count in self._counts.items()}
+        counts = self._counts.values()
+        buckets = tuple(
+            sum(count.buckets[index] for count in counts) for index in range(len(BOUNDS_S) + 1)
+        )
         return VisitStats(
             visits_num=sum(buckets),
-            total_s=self._total_s,
-            longest_s=self._longest_s,
+            total_s=sum(named.total_s for named in by_name.values()),
+            longest_s=max((named.longest_s for named in by_name.values()), default=0.0),
             longest_cpu_s=self._longest_cpu_s,
             over_10ms_num=sum(buckets[-2:]),
             over_100ms_num=buckets[-1],
             buckets_num=buckets,
+            by_name=by_name,
         )
+
+    def _new_count(self, name: str) -> _Count:
+        if len(self._counts) >= NAMES_MAX:
+            name = OTHERS
+        return self._counts.setdefault(name, _Count())
+
+
+class Watchdog:
+    """A thread that logs a visit over the bound while it lasts, once, with its stack."""
+
+    def __init__(self, visits: Visits) -> None:
+        self._visits = visits
+        self._stop = threading.Event()
+        self._told: Visit | None = None
+        self._thread = threading.Thread(target=self._watch, name="visits-watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns once it has ended."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        # Half the bound, so that a visit of one and a half of it is surely seen.
+        while not self._stop.wait(self._visits.warn_over_s / 2):
+            for thread, visit in list(self._visits.lasting.items()):
+                self._look(thread, visit)
+
+    def _look(self, thread: int, visit: Visit) -> None:
+        lasts_s = clock() - visit.began
+        frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no other way to see it
+        if lasts_s <= self._visits.warn_over_s or visit is self._told or frame is None:
+            return
+        self._told = visit
+        stack = "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
+        logger.warning(
+            "a visit of %s has kept the loop for %.0f ms and lasts; it is %s\n%s",
+            visit.name, lasts_s * 1000, _where(frame), stack,
+        )  # fmt: skip
 
 
 def _where(frame: FrameType | None) -> str:
-    """Name the boto frame a greenlet is parked in, or its innermost one."""
+    """Name the boto frame a greenlet is in, or its innermost one."""
     if frame is None:
         return "with the function's return"
     innermost = frame
@@ -78,7 +199,3 @@ def _where(frame: FrameType | None) -> str:
         frame = frame.f_back
     chosen = frame or innermost
     return f"in {chosen.f_code.co_qualname} ({chosen.f_code.co_filename}:{chosen.f_lineno})"
-
-
-clock = time.perf_counter
-cpu_clock = time.thread_time

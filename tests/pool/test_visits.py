@@ -1,14 +1,17 @@
 """What is counted of visits, and when one is named in the log."""
 
 import asyncio
+import logging
 import sys
+import threading
 import time
 from types import FrameType
 
 import pytest
 
-from botod.pool import spawn, wait
-from botod.pool.visits import Visits
+from botod.pool import sleep, spawn, wait, watched_visits
+from botod.pool.visits import OTHERS, Visits
+from support.loops import BOUND_S
 
 
 def test_the_histogram_puts_each_visit_in_its_bucket() -> None:
@@ -49,3 +52,62 @@ def test_the_frame_of_boto_is_preferred(caplog: pytest.LogCaptureFixture) -> Non
     exec(compile("def inner():\n    return frame()\n", "/lib/boto/connection.py", "exec"), scope)
     Visits().record("job", 1.0, 1.0, scope["inner"]())  # type: ignore[operator]
     assert "in inner (/lib/boto/connection.py:" in caplog.text
+
+
+def test_visits_are_counted_by_what_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name has figures of its own, up to a bound; then they share one."""
+    monkeypatch.setattr("botod.pool.visits.NAMES_MAX", 2)
+    visits = Visits()
+    for name, wall_s in (("a", 0.005), ("b", 0.05), ("a", 0.2), ("c", 0.001), ("d", 0.001)):
+        visits.record(name, wall_s, wall_s, None)
+    stats = visits.stats()
+    assert set(stats.by_name) == {"a", "b", OTHERS}
+    assert stats.by_name["a"].visits_num == 2
+    assert (stats.by_name["a"].over_10ms_num, stats.by_name["a"].over_100ms_num) == (1, 1)
+    assert (stats.by_name["b"].longest_s, stats.by_name[OTHERS].visits_num) == (0.05, 2)
+    assert (stats.visits_num, stats.longest_s) == (5, 0.2)
+
+
+def test_without_visits_everything_is_nought() -> None:
+    """Figures can be asked for before anything ran."""
+    stats = Visits().stats()
+    assert (stats.visits_num, stats.longest_s, stats.buckets_num) == (0, 0.0, (0, 0, 0, 0, 0))
+
+
+def test_the_watchdog_shows_a_visit_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    """A function that blocks is named with its stack before it has ended; and once."""
+    told = threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda record: told.set()  # type: ignore[method-assign]
+    logging.getLogger("botod.pool.visits").addHandler(handler)
+
+    def blocks() -> bool:
+        return told.wait(BOUND_S)  # blocks the loop until the watchdog has spoken
+
+    async def scenario() -> None:
+        with watched_visits(0.01):
+            assert await spawn(blocks), "the watchdog said nothing"
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        logging.getLogger("botod.pool.visits").removeHandler(handler)
+    lasting = [
+        record.getMessage() for record in caplog.records if "and lasts" in record.getMessage()
+    ]
+    assert len(lasting) == 1
+    assert "blocks has kept the loop" in lasting[0]
+    assert "return told.wait(BOUND_S)" in lasting[0]
+    assert "kept the loop for" in caplog.records[-1].getMessage()
+
+
+def test_the_watchdog_is_quiet_about_short_visits(caplog: pytest.LogCaptureFixture) -> None:
+    """Waiting is no visit, however long it takes."""
+
+    async def scenario() -> None:
+        with watched_visits(5.0):
+            await asyncio.gather(*(spawn(sleep, 0.01) for _ in range(10)))
+
+    asyncio.run(scenario())
+    assert caplog.records == []
+    assert "visits-watchdog" not in {thread.name for thread in threading.enumerate()}

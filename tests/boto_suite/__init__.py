@@ -1,0 +1,1 @@
+"""boto's own unit tests over stock boto and over the pool, compared: `make boto-suite`."""
