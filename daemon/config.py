@@ -38,6 +38,9 @@ class DaemonSettings:
         60.0, "a job's deadline where it names none; a long poll takes 20 s", (1, 3600)
     )
     job_timeout_max_s: float = _setting(900.0, "the longest deadline a job may name", (1, 86400))
+    visit_warn_s: float = _setting(
+        0.1, "a job that keeps the loop for longer at a stretch is logged", (0.001, 60)
+    )
     log_level: str = _setting("info", "debug, info, warning or error")
 
 

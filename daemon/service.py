@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from botod.ipc.client import default_socket
 from botod.ipc.peer import ServerLimits
 from botod.ipc.protocol import Limits
 from botod.ipc.server import Server
-from botod.pool import CurlClient, HostPoolStats, Pool, visit_stats
+from botod.pool import CurlClient, HostPoolStats, Pool, visit_stats, watched_visits
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Service:
         self.socket_path = config.daemon.socket or default_socket()
         self._socket_mode = int(config.daemon.socket_mode, 8)
         self._drain_timeout_s = config.daemon.drain_timeout_s
+        self._visit_warn_s = config.daemon.visit_warn_s
         self._began = time.monotonic()
         self._stop = asyncio.Event()
         self._pool = _pool(config)
@@ -62,11 +64,18 @@ class Service:
         """
         listener = open_listener(self.socket_path, self._socket_mode)
         self._handle_signals()
+        with watched_visits(self._visit_warn_s):
+            self._start(listener)
+            await self._stop.wait()
+            await self._shut_down()
+
+    def _start(self, listener: socket.socket) -> None:
         for profile in self._upstreams.without_keys():
             logger.warning("no AWS keys for profile %r: its jobs will fail", profile)
         self._server.listen(listener)
         logger.info("listening on %s", self.socket_path)
-        await self._stop.wait()
+
+    async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
         self._server.stop_listening()
         remove_socket(self.socket_path)

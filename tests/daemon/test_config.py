@@ -71,6 +71,7 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         drain_timeout_s = 1
         job_timeout_s = 2.5
         job_timeout_max_s = 3
+        visit_warn_s = 0.5
         log_level = "debug"
         [limits]
         peers = 1
@@ -101,6 +102,7 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         "debug",
     )
     assert (daemon.drain_timeout_s, daemon.job_timeout_s, daemon.job_timeout_max_s) == (1, 2.5, 3)
+    assert daemon.visit_warn_s == 0.5
     assert (limits.peers, limits.in_flight_per_peer, limits.jobs) == (1, 2, 3)
     assert (limits.line_bytes, limits.inline_bytes, limits.unread_bytes) == (1024, 0, 2048)
     assert (pool.slots_per_host, pool.max_waiting, pool.ca_file) == (4, 0, "/etc/hosts")
