@@ -7,6 +7,7 @@ transfer holds a slot for it.
 """
 
 from collections.abc import Callable
+from random import random
 from typing import Any
 
 import pycurl
@@ -23,7 +24,15 @@ CONNECTIONS_KEPT = 4096
 """Idle connections curl keeps: above any sum of slots, or a burst's connections are thrown away."""
 
 IDLE_CONNECTION_S = 60
-"""An idle connection older than this is not used again: AWS closes its side after about that."""
+"""A connection idle for longer is not used again. AWS closes most of them sooner, after some 20 s;
+that is noticed before a request is sent on one (see `sockets`), so this need not be as short."""
+
+LONGEST_CONNECTION_S = 3600
+"""A connection older than this, less up to a tenth, is not used again: so that a service's load
+balancers, which change, get their share."""
+
+RESOLVED_S = 60
+"""A name is asked for anew after this: AWS's answers are good for 60 s at most, many for 5."""
 
 
 class _Handle:
@@ -37,6 +46,8 @@ class _Handle:
         self._client = client
         for option, value in client.options.items():
             self.curl.setopt(option, value)
+        # Each handle's own, or all connections of a burst would be replaced in one moment.
+        self.curl.setopt(pycurl.MAXLIFETIME_CONN, _jittered(LONGEST_CONNECTION_S))
         self.curl.setopt(pycurl.PREREQFUNCTION, self._ready)
         self.curl.setopt(pycurl.HEADERFUNCTION, lambda line: self._carried().curl_header(line))
         self.curl.setopt(pycurl.WRITEFUNCTION, lambda data: self._carried().curl_write(data))
@@ -244,6 +255,10 @@ class CurlClient(CurlAsyncHTTPClient):
             self._timeout = None
 
 
+def _jittered(seconds: int) -> int:
+    return round(seconds * (1 - random() / 10))  # noqa: S311 - not a secret
+
+
 def _options(
     ca_file: str, connect_timeout_s: float, idle_timeout_s: float
 ) -> dict[int, int | str | Callable[..., Any]]:
@@ -264,5 +279,6 @@ def _options(
         pycurl.LOW_SPEED_TIME: max(1, round(idle_timeout_s)),
         pycurl.EXPECT_100_TIMEOUT_MS: EXPECT_TIMEOUT_MS,
         pycurl.MAXAGE_CONN: IDLE_CONNECTION_S,
+        pycurl.DNS_CACHE_TIMEOUT: RESOLVED_S,
         pycurl.TCP_KEEPALIVE: 1,
     }

@@ -44,6 +44,10 @@ class ConnectTimeout(NotSent, TimeoutError):
     """Connecting took too long. Nothing was sent."""
 
 
+class HostResting(NotSent):
+    """The host took no connections just now, so it was not asked again. Nothing was sent."""
+
+
 class Interrupted(PoolError, ConnectionError):
     """An idempotent request broke off after it was sent. Safe to try again."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pycurl
 import pytest
 
-from botod.pool.client import CurlClient
+from botod.pool.client import CurlClient, _jittered
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.pool import Pool
 from botod.pool.transfer import HIGH_BYTES, Origin, Request, State, Transfer, Upload
@@ -234,6 +234,32 @@ def test_a_burst_leaves_its_connections_warm() -> None:
                 assert server.connections_total == 40
 
     run(scenario)
+
+
+def test_a_connection_does_not_live_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older than its lifetime it is replaced, however busy it is."""
+    monkeypatch.setattr("botod.pool.client.LONGEST_CONNECTION_S", 1)
+    monkeypatch.setattr("botod.pool.client.random", lambda: 0.0)
+
+    async def scenario() -> None:
+        with http_server() as server:
+            async with open_pool() as pool:
+                await carried(pool, request_to(server.port))
+                while server.connections_total == 1:  # as busy as can be, for its second
+                    await carried(pool, request_to(server.port))
+                stats = pool.client.socket_stats(origin_of(server.port))
+                assert stats.opened_total == 2
+                assert stats.open_num == 1
+
+    run(scenario)
+
+
+def test_lifetimes_differ_by_up_to_a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connections of a burst are not all replaced in one moment."""
+    monkeypatch.setattr("botod.pool.client.random", lambda: 1.0)
+    assert _jittered(3600) == 3240
+    monkeypatch.setattr("botod.pool.client.random", lambda: 0.0)
+    assert _jittered(3600) == 3600
 
 
 def test_http_1_1_is_spoken_where_the_server_would_speak_http_2(tmp_path: Path) -> None:
