@@ -23,6 +23,11 @@ from botod.pool.pool import Pool
 from botod.pool.signing import faster
 from botod.pool.transfer import Origin, Proxy
 
+AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
+
+DEFAULT_REGION = "us-east-1"
+"""What servers that are not AWS's expect to be called, unless they are told another name."""
+
 
 class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
     """What `pooled` mixes into a connection class of boto's."""
@@ -43,8 +48,20 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         self.provider = keys
         self._auth_handler = faster(self._auth_handler)
         self._auth_handler.update_provider(keys)
+        self._name_region()
         if hasattr(self, "_mutex"):  # STS holds one over its request
             self._mutex = GreenletLock()
+
+    def _name_region(self) -> None:
+        """Say the region that signatures are for, where the host's name does not tell it.
+
+        boto takes a part of the name for the region, whatever it is; for a name without dots its S3
+        signer fails with UnboundLocalError.
+        """
+        signs_for_region = hasattr(self._auth_handler, "region_name")
+        if not self.host.endswith(AWS_DOMAINS) and signs_for_region and not self.auth_region_name:
+            region = getattr(self, "region", None)
+            self.auth_region_name = DEFAULT_REGION if region is None else region.name
 
     def _mexe(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         request.body = briefly_logged(request.body)

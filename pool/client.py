@@ -17,8 +17,9 @@ from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.sockets import Route, Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
 
-EXPECT_TIMEOUT_MS = 1000
-"""How long an upload with `Expect: 100-continue` waits for the interim answer: curl's default."""
+EXPECT_TIMEOUT_MS = 250
+"""How long an upload with `Expect: 100-continue` waits for the interim answer, round the globe and
+back. A server that does not know of it costs as much; curl's default is a second."""
 
 CONNECTIONS_KEPT = 4096
 """Idle connections curl keeps: above any sum of slots, or a burst's connections are thrown away."""

@@ -209,6 +209,23 @@ def test_a_port_is_signed_once(host: str) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST"])
+def test_a_host_whose_name_tells_no_region(host: str) -> None:
+    """boto takes a part of the name for the region, or fails with UnboundLocalError."""
+
+    async def scenario() -> None:
+        with http_server() as server:
+            async with open_pool() as pool:
+                connection = s3_connection(pool, server.port, host=host)
+                connection.auth_region_name = None
+                connection._name_region()
+                await spawn(connection.make_request, "GET", "bucket", "key")
+        (seen,) = server.requests
+        assert is_signed(seen, KEYS[1], scope="us-east-1/s3")
+
+    run(scenario)
+
+
 def test_tries_again_without_delaying_anybody_else(short_sleeps: None) -> None:
     """503, 503, 200 for one job; another one is served meanwhile. Shown by the order of events."""
     events: list[str] = []
