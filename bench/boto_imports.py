@@ -7,8 +7,6 @@ Each part of boto is imported in a process of its own, without keys and with an 
 `boto.manage.test_manage` is never imported: it would create a volume.
 """
 
-# ruff: noqa: INP001 - a script, run by its path
-
 import os
 import pkgutil
 import platform
@@ -48,7 +46,7 @@ def failures(names: list[str], *, stock: bool) -> Iterator[tuple[str, str, str]]
     """The name, the kind of error and its words, of each that does not import."""
     with tempfile.TemporaryDirectory() as home:
         for _, part in groupby(names, key=lambda name: name.split(".")[1]):
-            output = subprocess.run(  # noqa: S603 - our own words
+            output = subprocess.run(
                 [sys.executable, "-c", IMPORT_EACH, "stock" if stock else "pool", *part],
                 env={"HOME": home, "PATH": os.environ["PATH"]},
                 cwd=home,
@@ -71,11 +69,11 @@ def main() -> None:
     failed = list(failures([name for name in names if name not in NEVER], stock=stock))
     imported = len(names) - len(NEVER) - len(failed)
     how = "stock" if stock else "with botod.pool"
-    print(f"Python {platform.python_version()}, {how}: {imported} of {len(names)} import")  # noqa: T201
+    print(f"Python {platform.python_version()}, {how}: {imported} of {len(names)} import")
     for failure in failed:
-        print(*failure, sep="\t")  # noqa: T201
+        print(*failure, sep="\t")
     for name in sorted(NEVER):
-        print(name, "never tried", sep="\t")  # noqa: T201
+        print(name, "never tried", sep="\t")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ import http.client
 from dataclasses import dataclass
 from typing import Any
 
-from boto.exception import BotoServerError
-
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
@@ -22,6 +20,8 @@ from botod.pool import (
     PoolTimeout,
     Terms,
 )
+
+from boto.exception import BotoServerError
 
 RETRY_AFTER_MS = 1000
 """When to come back to a daemon that refuses for want of room."""

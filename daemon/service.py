@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import boto
 import certifi
 
 from botod.daemon.config import Config
@@ -25,6 +24,8 @@ from botod.ipc.peer import ServerLimits
 from botod.ipc.protocol import Limits
 from botod.ipc.server import Server
 from botod.pool import CurlClient, HostPoolStats, Pool, visit_stats, watched_visits
+
+import boto
 
 logger = logging.getLogger(__name__)
 

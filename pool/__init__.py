@@ -15,6 +15,7 @@ from botod.pool.client import CurlClient
 from botod.pool.errors import (
     ConnectTimeout,
     DeadlineExceeded,
+    HostResting,
     Interrupted,
     NotInGreenlet,
     NotSent,
@@ -37,6 +38,7 @@ __all__ = [
     "DeadlineExceeded",
     "HeldKeys",
     "HostPoolStats",
+    "HostResting",
     "Interrupted",
     "NotInGreenlet",
     "NotSent",

@@ -10,10 +10,10 @@ import time
 from functools import partial
 from typing import Any
 
+from botod.pool import bridge
+
 import boto.connection
 import boto.utils
-
-from botod.pool import bridge
 
 
 class _GreenletTime:

@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from botod.pool import bridge
+
 import boto.s3.key
 import boto.utils
-
-from botod.pool import bridge
 
 T = TypeVar("T")
 

@@ -10,10 +10,6 @@ import importlib
 from functools import cache, partial
 from typing import Any
 
-import boto.connection
-import boto.utils
-from boto.connection import AWSAuthConnection
-
 from botod.pool import blocking
 from botod.pool.bodies import briefly_logged
 from botod.pool.connection import HTTPConnection
@@ -22,6 +18,10 @@ from botod.pool.locks import GreenletLock
 from botod.pool.pool import Pool
 from botod.pool.signing import faster
 from botod.pool.transfer import Origin, Proxy
+
+import boto.connection
+import boto.utils
+from boto.connection import AWSAuthConnection
 
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
 
@@ -58,10 +58,10 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         boto takes a part of the name for the region, whatever it is; for a name without dots its S3
         signer fails with UnboundLocalError.
         """
-        signs_for_region = hasattr(self._auth_handler, "region_name")
-        if not self.host.endswith(AWS_DOMAINS) and signs_for_region and not self.auth_region_name:
+        known = getattr(self._auth_handler, "region_name", DEFAULT_REGION)
+        if known is None and not self.host.endswith(AWS_DOMAINS):
             region = getattr(self, "region", None)
-            self.auth_region_name = DEFAULT_REGION if region is None else region.name
+            self._auth_handler.region_name = DEFAULT_REGION if region is None else region.name
 
     def _mexe(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         request.body = briefly_logged(request.body)

@@ -196,17 +196,8 @@ class HTTPConnection:
 
     def _start(self, request: Request) -> None:
         bridge.require_greenlet()  # now, not at the answer: nothing was sent yet
-        terms = current_terms()
-        self._idempotent = terms.idempotent
-        lease = self._pool.lease(self._origin)
-        terms.attempts_num += 1
-        transfer = Transfer(request, on_end=lease.release)
-        try:
-            self._pool.client.start(transfer)
-        except BaseException:
-            lease.release()
-            raise
-        self._transfer = transfer
+        self._idempotent = current_terms().idempotent
+        self._transfer = self._pool.start(request)
 
     def _feed(self, transfer: Transfer, piece: bytes) -> None:
         self._pool.client.feed(transfer, piece)

@@ -21,7 +21,10 @@ class PoolClosed(PoolError):
 
 
 class PoolFull(PoolError):
-    """So many wait for a slot of this host already that one more was refused at once."""
+    """So many wait for a slot of this host already that one more was refused.
+
+    At once; or later, to make room for somebody of whose kind (see `Terms.key`) fewer wait.
+    """
 
 
 class PoolTimeout(PoolError):

@@ -6,10 +6,11 @@ unless the request was marked idempotent.
 """
 
 import pycurl
-from boto.https_connection import InvalidCertificateException
 
 from botod.pool.errors import ConnectTimeout, Interrupted, NotSent, OutcomeUnknown, PoolError
 from botod.pool.transfer import State, Transfer
+
+from boto.https_connection import InvalidCertificateException
 
 
 class CertificateError(PoolError, InvalidCertificateException):  # type: ignore[misc]
@@ -36,11 +37,16 @@ def failure_error(transfer: Transfer, *, idempotent: bool) -> Exception:
         stopped = transfer.state is State.ABORTED
         why = "it was stopped" if stopped else "it ended without an answer"
         return unanswered(transfer, why, idempotent=idempotent)
-    if failure.code in _CERTIFICATE:
+    if is_certificate_failure(transfer):
         return CertificateError(str(transfer.request.origin), failure.message)
     if failure.code == pycurl.E_OPERATION_TIMEDOUT and not transfer.sent:
         return ConnectTimeout(f"{describe(transfer)}: {failure.message}")
     return unanswered(transfer, failure.message, idempotent=idempotent)
+
+
+def is_certificate_failure(transfer: Transfer) -> bool:
+    """Whether the server was there, but did not prove who it is."""
+    return transfer.failure is not None and transfer.failure.code in _CERTIFICATE
 
 
 def unanswered(transfer: Transfer, why: str, *, idempotent: bool) -> Exception:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from botod.pool import bridge
 from botod.pool.client import CurlClient
-from botod.pool.errors import DeadlineExceeded, PoolFull, PoolTimeout
-from botod.pool.queue import QueueStats, SlotQueue, Waiter, WaiterState
+from botod.pool.errors import DeadlineExceeded, HostResting, PoolFull, PoolTimeout
+from botod.pool.failures import is_certificate_failure
+from botod.pool.health import Health, HealthStats
+from botod.pool.queue import QueueState, QueueStats, SlotQueue, Waiter, WaiterState
 from botod.pool.sockets import SocketStats
-from botod.pool.transfer import Origin
+from botod.pool.terms import current_terms
+from botod.pool.total import Total, TotalStats
+from botod.pool.transfer import Origin, Request, State, Transfer
 
 HOSTS_MAX = 1024
 """Host pools kept: each bucket may have a host name of its own, and a daemon lives for months."""
@@ -22,6 +26,7 @@ class HostPoolStats:
     origin: Origin
     slots: QueueStats
     sockets: SocketStats
+    health: HealthStats
 
 
 class Lease:
@@ -39,32 +44,67 @@ class Lease:
 class HostPool:
     """The slots of one host, on the loop's clock."""
 
-    def __init__(self, origin: Origin, *, slots: int, max_waiting: int) -> None:
+    def __init__(self, origin: Origin, queue: SlotQueue) -> None:
         self.origin = origin
-        self.queue = SlotQueue(size=slots, max_waiting=max_waiting)
+        self.queue = queue
+        self.health = Health()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
 
     def lease(self, timeout_s: float) -> Lease:
-        """A slot; parks until one is free. Raises PoolFull, PoolTimeout or PoolClosed."""
-        if not self.queue.acquire_nowait():
-            self._wait_for_slot(timeout_s)
-        return Lease(self._give_back)
+        """A slot; parks until one is free.
 
-    def idle(self) -> bool:
-        """Whether nobody has or waits for a slot."""
-        stats = self.queue.stats(now=0.0)
-        return stats.leased_num == 0 and stats.waiting_num == 0
+        Raises PoolFull, PoolTimeout, PoolClosed, or HostResting, before the wait or after it.
+        """
+        self._ask_health(self.health.check)
+        if not self.queue.acquire_nowait(now=self._loop.time()):
+            self._wait_for_slot(timeout_s)
+        lease = Lease(self._give_back)
+        try:
+            self._ask_health(self.health.admit)
+        except HostResting:
+            lease.release()
+            raise
+        return lease
+
+    def ended(self, transfer: Transfer, lease: Lease) -> None:
+        """Take a slot back, and what the transfer tells of the host."""
+        lease.release()
+        if transfer.sent:
+            self.health.connected()
+        elif transfer.state is State.FAILED and not is_certificate_failure(transfer):
+            self.health.failed(now=self._loop.time())
+        else:
+            self.health.gave_up()
+
+    async def drained(self) -> None:
+        """Return when nobody has or waits for a slot; for a queue that takes no newcomers."""
+        if not self.queue.idle:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def resize(self, slots: int) -> None:
+        self.queue.resize(slots, now=self._loop.time())
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self.queue.close(now=self._loop.time())
+        self._note_idle()
+
+    def _ask_health(self, ask: Callable[..., None]) -> None:
+        try:
+            ask(now=self._loop.time())
+        except HostResting as error:
+            raise HostResting(f"{self.origin}: {error}") from None
 
     def _wait_for_slot(self, timeout_s: float) -> None:
         now = self._loop.time()
         granted: asyncio.Future[None] = self._loop.create_future()
-        waiter = Waiter(lambda: _settle(granted), since=now, deadline=now + timeout_s)
+        waiter = Waiter(
+            lambda: _settle(granted), since=now, deadline=now + timeout_s, key=current_terms().key
+        )
         try:
             self.queue.join(waiter)
             self._arm()
@@ -72,10 +112,10 @@ class HostPool:
         except PoolFull as error:
             raise PoolFull(f"{self.origin}: {error}") from None
         except DeadlineExceeded as error:
-            self.queue.leave(waiter, now=self._loop.time())
+            self._leave(waiter)
             raise PoolTimeout(f"{self.origin}: no slot became free by the deadline") from error
         except BaseException:
-            self.queue.leave(waiter, now=self._loop.time())
+            self._leave(waiter)
             raise
         if waiter.state is not WaiterState.GRANTED:
             assert waiter.error is not None, f"{waiter} was woken for no reason"
@@ -83,6 +123,15 @@ class HostPool:
 
     def _give_back(self) -> None:
         self.queue.release(now=self._loop.time())
+        self._note_idle()
+
+    def _leave(self, waiter: Waiter) -> None:
+        self.queue.leave(waiter, now=self._loop.time())
+        self._note_idle()
+
+    def _note_idle(self) -> None:
+        if self.queue.idle:
+            self._idle.set()
 
     def _arm(self) -> None:
         """Have one timer, for the waiter that runs out of time first."""
@@ -94,6 +143,7 @@ class HostPool:
     def _expire(self) -> None:
         self.queue.expire(now=self._loop.time())
         self._arm()
+        self._note_idle()
 
 
 class Pool:
@@ -103,33 +153,100 @@ class Pool:
     slots_per_host: transfers at once to one scheme, host and port.
     max_waiting: greenlets that may wait for a slot of one host.
     slot_timeout_s: how long one waits at most; a deadline of the greenlet may end it sooner.
+    total_slots: transfers at once to all hosts together; None: as many as the hosts' slots.
     """
 
     def __init__(
-        self, client: CurlClient, *, slots_per_host: int, max_waiting: int, slot_timeout_s: float
+        self,
+        client: CurlClient,
+        *,
+        slots_per_host: int,
+        max_waiting: int,
+        slot_timeout_s: float,
+        total_slots: int | None = None,
     ) -> None:
         self.client = client
         self._slots_per_host = slots_per_host
         self._max_waiting = max_waiting
         self._slot_timeout_s = slot_timeout_s
+        self._total = Total(total_slots)
+        self._state = QueueState.OPEN
         self._hosts: dict[Origin, HostPool] = {}
 
     def lease(self, origin: Origin) -> Lease:
         """A slot for one transfer to `origin`; parks until there is one.
 
-        Raises PoolFull, PoolTimeout, PoolClosed, NotInGreenlet.
+        Who waits does so under the key of its `Terms`. A greenlet that has a slot must not ask for
+        another one: all slots could be held by such.
+        Raises PoolFull, PoolTimeout, PoolClosed, HostResting, NotInGreenlet.
         """
         return self._host(origin).lease(self._slot_timeout_s)
+
+    def start(self, request: Request) -> Transfer:
+        """Begin a transfer on a slot of its own, which it gives back when it ends.
+
+        Parks until there is a slot. Raises what `lease` raises, and ValueError for what cannot be
+        sent.
+        """
+        lease = self.lease(request.origin)
+        host = self._hosts[request.origin]
+        current_terms().attempts_num += 1
+        transfer = Transfer(request, on_end=lambda: host.ended(transfer, lease))
+        try:
+            self.client.start(transfer)
+        except BaseException:
+            transfer.end(State.ABORTED)
+            raise
+        return transfer
+
+    def resize(self, *, slots_per_host: int, total_slots: int | None) -> None:
+        """Have other bounds from now on.
+
+        Those who wait get the new slots at once. Of slots that are too many nobody is robbed: they
+        go as they are given back.
+        """
+        self._slots_per_host = slots_per_host
+        self._total.resize(total_slots, now=asyncio.get_running_loop().time())
+        for host in self._hosts.values():
+            host.resize(slots_per_host)
 
     def stats(self) -> tuple[HostPoolStats, ...]:
         now = asyncio.get_running_loop().time()
         return tuple(
-            HostPoolStats(origin, host.queue.stats(now=now), self.client.socket_stats(origin))
+            HostPoolStats(
+                origin,
+                host.queue.stats(now=now),
+                self.client.socket_stats(origin),
+                host.health.stats(),
+            )
             for origin, host in self._hosts.items()
         )
 
+    def total_stats(self) -> TotalStats:
+        return self._total.stats()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Refuse newcomers and let those finish who have or wait for a slot; `close` comes next.
+
+        True: all slots came back within `timeout_s`. This is about slots: a job whose next request
+        is still to come is refused it, so end the jobs first.
+        """
+        if self._state is QueueState.OPEN:
+            self._state = QueueState.DRAINING
+        hosts = list(self._hosts.values())
+        for host in hosts:
+            host.queue.drain()
+        try:
+            async with asyncio.timeout(timeout_s):
+                for host in hosts:
+                    await host.drained()
+        except TimeoutError:
+            return False
+        return True
+
     def close(self) -> None:
-        """Refuse all who wait, abort what runs, close every connection."""
+        """Refuse all who wait and all who come, abort what runs, close every connection."""
+        self._state = QueueState.CLOSED
         for host in self._hosts.values():
             host.close()
         self.client.close()
@@ -138,10 +255,16 @@ class Pool:
         if origin not in self._hosts:
             if len(self._hosts) >= HOSTS_MAX:
                 self._hosts = {
-                    known: host for known, host in self._hosts.items() if not host.idle()
+                    known: host for known, host in self._hosts.items() if not host.queue.idle
                 }
             self._hosts[origin] = HostPool(
-                origin, slots=self._slots_per_host, max_waiting=self._max_waiting
+                origin,
+                SlotQueue(
+                    size=self._slots_per_host,
+                    max_waiting=self._max_waiting,
+                    total=self._total,
+                    state=self._state,
+                ),
             )
         return self._hosts[origin]
 

@@ -3,15 +3,21 @@
 A slot is a permit for one transfer. Handing one over is a handshake: the queue grants it and wakes
 the waiter, and a waiter that no longer wants it by then gives it back by `leave`, as it would have
 left the queue. A slot is free, leased or granted, and each of these has one way on: none is lost.
+
+After every step: nobody waits while a slot and a permit of the total are free. So whoever finds
+both free overtakes nobody, and whoever does not waits its turn, as `fairness` has it.
 """
 
 import heapq
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 
 from botod.pool.errors import PoolClosed, PoolError, PoolFull, PoolTimeout
+from botod.pool.fairness import Ring, path_of, two_level_ring
+from botod.pool.total import Total
 
 STALE_MAX = 64
 """Entries of waiters long gone that the heap of deadlines may hold beside as many as wait."""
@@ -31,103 +37,164 @@ class Waiter:
     """One who waits for a slot.
 
     wake: called once when the wait is over, by grant or by refusal; must not run the queue again.
-    deadline: the time at which it has waited long enough.
     since: the time at which it began to wait.
+    deadline: the time at which it has waited long enough.
+    key: for whom; the queue is fair between keys, and a pair is (first level, second level).
     """
 
-    __slots__ = ("deadline", "error", "since", "state", "wake")
+    __slots__ = ("deadline", "error", "path", "since", "state", "wake")
 
-    def __init__(self, wake: Callable[[], None], *, since: float, deadline: float) -> None:
+    def __init__(
+        self, wake: Callable[[], None], *, since: float, deadline: float, key: Hashable = None
+    ) -> None:
         self.wake = wake
         self.since = since
         self.deadline = deadline
+        self.path = path_of(key)
         self.state = WaiterState.NEW
         self.error: PoolError | None = None
 
     def __repr__(self) -> str:
-        return f"<Waiter {self.state.value} since={self.since} deadline={self.deadline}>"
+        return (
+            f"<Waiter {self.state.value} path={self.path} since={self.since} "
+            f"deadline={self.deadline}>"
+        )
+
+
+class QueueState(Enum):
+    """Whom a queue serves: everyone, those it has, nobody."""
+
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True)
 class QueueStats:
-    """The figures of one queue. Slots and waiters are counts now, `*_total` since the start."""
+    """The figures of one queue. `*_num` are counts now, `*_total` since the start.
+
+    leased_num: more than `slots_num` while a queue made smaller has not come down to it yet.
+    free_num: slots of this host; the pool's total may be used up all the same.
+    longest_wait_s: of those waits that are over.
+    held_s_total: how long slots were leased, all together; the share of its growth in
+        `slots_num` times the time that passed is the utilisation.
+    refused_total: told PoolFull; of these `displaced_total` had been waiting.
+    cancelled_total: gave up themselves while they waited, or just after they were granted a slot.
+    """
 
     slots_num: int
     leased_num: int
+    free_num: int
     waiting_num: int
+    keys_waiting_num: int
     oldest_wait_s: float
+    longest_wait_s: float
     leases_total: int
     waits_total: int
     waited_s_total: float
+    held_s_total: float
     timeouts_total: int
     refused_total: int
+    displaced_total: int
+    cancelled_total: int
 
 
 class SlotQueue:
-    """The slots of one host, and those who wait for one, first come first served.
+    """The slots of one host, and those who wait for one.
 
     size: how many slots there are.
-    max_waiting: how many may wait; one more is refused at once.
+    max_waiting: how many may wait.
+    total: the bound that this queue shares with others.
     """
 
-    def __init__(self, *, size: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        max_waiting: int,
+        total: Total | None = None,
+        state: QueueState = QueueState.OPEN,
+    ) -> None:
         assert size > 0, "a queue without slots would serve nobody"
         self.size = size
         self.max_waiting = max_waiting
+        self.state = state
+        self._total = total or Total()
         self._leased = 0
-        self._closed = False
-        self._waiting: dict[Waiter, None] = {}
+        self._waiting: OrderedDict[Waiter, None] = OrderedDict()  # as they came
+        self._turns: Ring[Waiter] = two_level_ring()  # as they are served
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._tickets = count()
+        self._held_s_total = 0.0
+        self._held_s_until = 0.0
+        self._longest_wait_s = 0.0
         self._leases_total = 0
         self._waits_total = 0
         self._waited_s_total = 0.0
         self._timeouts_total = 0
         self._refused_total = 0
+        self._displaced_total = 0
+        self._cancelled_total = 0
 
     def __repr__(self) -> str:
         return f"<SlotQueue {self._leased}/{self.size} leased, {len(self._waiting)} waiting>"
 
-    def acquire_nowait(self) -> bool:
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has or waits for a slot."""
+        return self._leased == 0 and not self._waiting
+
+    def acquire_nowait(self, *, now: float) -> bool:
         """Take a slot if one is free, and then nobody waits for it. False: join the queue."""
-        if self._closed:
-            raise PoolClosed("the pool is closed")
-        if self._leased >= self.size:
+        self._check_open()
+        if self._leased >= self.size or not self._total.spare():
             return False
-        self._leased += 1
-        self._leases_total += 1
+        self._take(now)
         return True
 
     def join(self, waiter: Waiter) -> None:
-        """Wait behind everyone else. Raises PoolFull when too many wait already."""
+        """Wait for a turn. Raises PoolFull when too many wait already.
+
+        One key could fill the queue and shut everyone else out. So a newcomer to a full queue is
+        refused only if its key has its share; else the latest of the key with most waiting is.
+        """
         assert waiter.state is WaiterState.NEW, f"{waiter} joins twice"
-        if self._closed:
-            raise PoolClosed("the pool is closed")
+        self._check_open()
         if len(self._waiting) >= self.max_waiting:
-            self._refused_total += 1
-            raise PoolFull(f"{self.max_waiting} wait for a slot already")
+            self._make_room(waiter)
         waiter.state = WaiterState.WAITING
         self._waiting[waiter] = None
+        self._turns.push(waiter.path, waiter)
         if len(self._deadlines) > 2 * len(self._waiting) + STALE_MAX:
             self._deadlines = [entry for entry in self._deadlines if entry[2] in self._waiting]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (waiter.deadline, next(self._tickets), waiter))
         self._waits_total += 1
+        self._hand_out(waiter.since)
 
     def leave(self, waiter: Waiter, *, now: float) -> None:
         """Give up waiting, or give back what was granted meanwhile."""
         state, waiter.state = waiter.state, WaiterState.LEFT
         if state is WaiterState.WAITING:
+            self._cancelled_total += 1
             self._forget(waiter, now)
+            self._claim()
         elif state is WaiterState.GRANTED:
+            self._cancelled_total += 1
             self.release(now=now)
 
     def release(self, *, now: float) -> None:
-        """Give a slot back: to the first who waits, else to the free ones."""
+        """Give a slot back: to whose turn it is, else to the free ones."""
         assert self._leased > 0, "a slot came back that was not leased"
-        self._leased -= 1
-        while self._waiting and self._leased < self.size:
-            self._grant(next(iter(self._waiting)), now)
+        self._count_leased(-1, now)
+        self._total.give_back()
+        self._hand_out(now)
+
+    def resize(self, size: int, *, now: float) -> None:
+        """Have more slots, which are handed out now, or fewer: what is leased runs out."""
+        assert size > 0, "a queue without slots would serve nobody"
+        self.size = size
+        self._hand_out(now)
 
     def expire(self, *, now: float) -> None:
         """Refuse those whose deadline has passed."""
@@ -143,39 +210,91 @@ class SlotQueue:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
+    def drain(self) -> None:
+        """Refuse everyone who comes; serve those who wait."""
+        if self.state is QueueState.OPEN:
+            self.state = QueueState.DRAINING
+
     def close(self, *, now: float) -> None:
         """Refuse everyone who waits, and everyone who comes. Leased slots still come back."""
-        self._closed = True
+        self.state = QueueState.CLOSED
         for waiter in list(self._waiting):
             self._refuse(waiter, PoolClosed("the pool was closed"), now)
+
+    def serve_next(self, *, now: float) -> None:
+        """Grant a slot to whose turn it is. The total calls this, when it has a permit."""
+        waiter = self._turns.pop()
+        self._no_longer_waits(waiter, now)
+        self._take(now)
+        self._claim()
+        waiter.state = WaiterState.GRANTED
+        waiter.wake()
 
     def stats(self, *, now: float) -> QueueStats:
         oldest = next(iter(self._waiting), None)
         return QueueStats(
             slots_num=self.size,
             leased_num=self._leased,
+            free_num=max(0, self.size - self._leased),
             waiting_num=len(self._waiting),
+            keys_waiting_num=self._turns.lines_num(),
             oldest_wait_s=0.0 if oldest is None else now - oldest.since,
+            longest_wait_s=self._longest_wait_s,
             leases_total=self._leases_total,
             waits_total=self._waits_total,
             waited_s_total=self._waited_s_total,
+            held_s_total=self._held_s(now),
             timeouts_total=self._timeouts_total,
             refused_total=self._refused_total,
+            displaced_total=self._displaced_total,
+            cancelled_total=self._cancelled_total,
         )
 
-    def _grant(self, waiter: Waiter, now: float) -> None:
-        self._forget(waiter, now)
-        waiter.state = WaiterState.GRANTED
-        self._leased += 1
+    def _check_open(self) -> None:
+        if self.state is not QueueState.OPEN:
+            raise PoolClosed(f"the pool is {self.state.value}")
+
+    def _make_room(self, waiter: Waiter) -> None:
+        self._refused_total += 1
+        displaced = self._turns.crowded_out_by(waiter.path)
+        if displaced is None:
+            raise PoolFull(f"{self.max_waiting} wait for a slot already")
+        self._displaced_total += 1
+        error = PoolFull(f"{self.max_waiting} wait for a slot, most of them with this key")
+        self._refuse(displaced, error, waiter.since)
+
+    def _take(self, now: float) -> None:
+        self._count_leased(1, now)
         self._leases_total += 1
-        waiter.wake()
+        self._total.take()
+
+    def _held_s(self, now: float) -> float:
+        return self._held_s_total + self._leased * (now - self._held_s_until)
+
+    def _count_leased(self, step: int, now: float) -> None:
+        self._held_s_total, self._held_s_until = self._held_s(now), now
+        self._leased += step
+
+    def _claim(self) -> None:
+        self._total.claim(self, claims=bool(self._waiting) and self._leased < self.size)
+
+    def _hand_out(self, now: float) -> None:
+        self._claim()
+        self._total.hand_out(now=now)
 
     def _refuse(self, waiter: Waiter, error: PoolError, now: float) -> None:
         self._forget(waiter, now)
+        self._claim()
         waiter.state = WaiterState.REFUSED
         waiter.error = error
         waiter.wake()
 
     def _forget(self, waiter: Waiter, now: float) -> None:
+        self._turns.remove(waiter.path, waiter)
+        self._no_longer_waits(waiter, now)
+
+    def _no_longer_waits(self, waiter: Waiter, now: float) -> None:
         del self._waiting[waiter]
-        self._waited_s_total += now - waiter.since
+        waited_s = now - waiter.since
+        self._waited_s_total += waited_s
+        self._longest_wait_s = max(self._longest_wait_s, waited_s)

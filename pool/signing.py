@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
+from botod.pool.bodies import compute_hash, off_the_loop, sha256
+
 import boto.auth
 import boto.utils
-
-from botod.pool.bodies import compute_hash, off_the_loop, sha256
 
 KEYS_MAX = 64
 """Keys kept ready: of Version 4 one a day for each secret, region and service in use. One that is

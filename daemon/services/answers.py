@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from boto.exception import BotoServerError
-
 from botod.daemon.services.operation import Result
+
+from boto.exception import BotoServerError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """An answer that is held in memory; as much as one message of the wire may carry inline."""

@@ -7,11 +7,11 @@ import base64
 import xml.etree.ElementTree as ET
 from typing import Any
 
-from boto.regioninfo import RegionInfo
-
 from botod.daemon.services.answers import metadata, root_of, text_of
 from botod.daemon.services.operation import Endpoint, Params, Result
 from botod.pool import HeldKeys, Pool, pooled
+
+from boto.regioninfo import RegionInfo
 
 Form = dict[str, str]
 

@@ -6,8 +6,6 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import escape
 
-from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
-
 from botod.daemon.services.answers import (
     all_of,
     body_of,
@@ -22,6 +20,8 @@ from botod.daemon.services.answers import (
 from botod.daemon.services.operation import Endpoint, Params, Result
 from botod.daemon.services.shapes import BucketName, InvalidParam
 from botod.pool import HeldKeys, Pool, pooled
+
+from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
 
 
 class _CallingFormat(SubdomainCallingFormat):  # type: ignore[misc]

@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from boto.sdb.connection import SDBConnection
-
 from botod.daemon.services.answers import all_of, plain, text_of, texts_of
 from botod.daemon.services.operation import Operation, Params, Result, Service
 from botod.daemon.services.query import Form, ask, connect, numbered, prefixed, scalars
 from botod.daemon.services.shapes import Flag, ListOf, Number, Shape, Struct, Text
+
+from boto.sdb.connection import SDBConnection
 
 MAX_SELECTED_ITEMS = 25_000
 """Items that one select gathers over its pages, ten full ones; the rest is behind NextToken."""

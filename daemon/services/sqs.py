@@ -6,8 +6,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from boto.sqs.connection import SQSConnection
-
 from botod.daemon.services.answers import all_of, text_of, texts_of
 from botod.daemon.services.operation import Operation, Params, Result, Service
 from botod.daemon.services.query import Form, ask, connect, numbered, prefixed, scalars
@@ -21,6 +19,8 @@ from botod.daemon.services.shapes import (
     Struct,
     Text,
 )
+
+from boto.sqs.connection import SQSConnection
 
 
 class QueuePath:

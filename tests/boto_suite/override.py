@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pycurl
-from boto.connection import AWSAuthConnection
 
 from boto_suite.loopback import Loopback, loopback
 from boto_suite.replay import Replayed
 from botod.pool import CurlClient, Pool, bridge
 from botod.pool.boto import PooledConnection
+
+from boto.connection import AWSAuthConnection
 
 
 class LoopbackClient(CurlClient):

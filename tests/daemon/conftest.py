@@ -2,8 +2,9 @@
 
 from types import SimpleNamespace
 
-import boto.connection
 import pytest
+
+import boto.connection
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import http.client
 from typing import Any
 
 import pytest
-from boto.exception import BotoServerError
 
 from botod.daemon.job import RETRY_AFTER_MS, Job, cancelled, failure, refusal
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
@@ -26,6 +25,8 @@ from botod.pool import (
     Terms,
 )
 from support.services import REQUEST_ID
+
+from boto.exception import BotoServerError
 
 HOST = "s3.eu-central-1.amazonaws.com:443"
 

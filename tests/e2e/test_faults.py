@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto.connection
 import pytest
 
 from botod.ipc import Code, RpcError
@@ -19,6 +18,8 @@ from support.certificates import new_authority
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run
 from support.workers import Jobs, open_worker
+
+import boto.connection
 
 QUEUE = {"QueueUrl": "https://elsewhere.test/1/q"}
 SEND = ("sqs.send_message", QUEUE | {"MessageBody": "m"})

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from boto import sdb
 
 from botod.daemon.demo.simpledb import SimpleDBServer, serving
+
+from boto import sdb
 
 SDIST = "boto-2.49.0.tar.gz"
 SHA256 = "ea0d3b40a2d852767be77ca343b58a9e3a4b00d9db440efb8da74b4e58025e5a"

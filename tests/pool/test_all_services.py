@@ -4,17 +4,18 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 
-import boto
 import pytest
-from boto.connection import AWSAuthConnection, AWSQueryConnection
-from boto.regioninfo import RegionInfo
-from boto.sts.connection import STSConnection
 
 from botod.pool import HeldKeys, Pool, connect, pooled
 from botod.pool.connection import HTTPConnection
 from botod.pool.locks import GreenletLock
 from support.loops import run
 from support.pools import KEYS, open_pool
+
+import boto
+from boto.connection import AWSAuthConnection, AWSQueryConnection
+from boto.regioninfo import RegionInfo
+from boto.sts.connection import STSConnection
 
 NOT_AWS = {"gs", "mashups", "pyami", "manage", "services", "file", "vendored", "compat"}
 """Google's storage, things made of several services, and scripts for instances."""

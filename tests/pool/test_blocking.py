@@ -4,16 +4,17 @@ import asyncio
 import threading
 import time
 
-import boto.cloudsearch.optionstatus
-import boto.connection
-import boto.dynamodb.table
-import boto.utils
 import pytest
 
 from botod.pool import spawn
 from botod.pool.blocking import unblock_loaded
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run
+
+import boto.cloudsearch.optionstatus
+import boto.connection
+import boto.dynamodb.table
+import boto.utils
 
 SLEEPERS = [boto.cloudsearch.optionstatus, boto.connection, boto.dynamodb.table, boto.utils]
 

@@ -7,12 +7,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-import boto
-import boto.auth
-import boto.s3.key
-import boto.utils
 import pytest
-from boto.s3.key import Key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +25,12 @@ from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run
 from support.pools import KEYS, open_pool, s3_connection
 from support.signatures import is_signed
+
+import boto
+import boto.auth
+import boto.s3.key
+import boto.utils
+from boto.s3.key import Key
 
 
 class Gate:

@@ -10,13 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto.connection
-import boto.provider
-import boto.utils
 import pytest
-from boto.exception import BotoServerError, S3ResponseError
-from boto.s3.connection import S3Connection
-from boto.s3.key import Key
 
 from botod.pool import (
     CertificateError,
@@ -42,6 +36,13 @@ from support.pools import (
 )
 from support.proxies import proxy_server
 from support.signatures import is_signed
+
+import boto.connection
+import boto.provider
+import boto.utils
+from boto.exception import BotoServerError, S3ResponseError
+from boto.s3.connection import S3Connection
+from boto.s3.key import Key
 
 SENT = (
     b"<SendMessageResponse><SendMessageResult><MD5OfMessageBody>x</MD5OfMessageBody>"

@@ -18,12 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import boto
 import pytest
 
 from botod.pool import old_boto
 from support.certificates import Authority, new_authority
 from support.http_server import http_server
+
+import boto
 
 BOTO = Path(boto.__file__).parent
 

@@ -1,27 +1,59 @@
 """Leases: who has a slot, who waits for one, and what becomes of it."""
 
 import asyncio
+import socket
+from collections.abc import Hashable
 
 import pytest
 
-from botod.pool import Pool, PoolClosed, PoolFull, PoolTimeout, sleep, spawn, spawn_until
+from botod.pool import (
+    HostResting,
+    NotSent,
+    Pool,
+    PoolClosed,
+    PoolFull,
+    PoolTimeout,
+    Terms,
+    on_terms,
+    sleep,
+    spawn,
+    spawn_until,
+)
 from botod.pool import pool as pool_module
+from botod.pool.bridge import Spawned
+from botod.pool.connection import HTTPConnection
+from botod.pool.health import FAILURES_MAX
+from botod.pool.total import TotalStats
 from botod.pool.transfer import Origin
+from support.http_server import http_server
 from support.loops import run, until
 from support.pools import assert_idle, open_pool
 
 ORIGIN = Origin("http", "s3.test", 80)
+OTHER = Origin("http", "sqs.test", 80)
 
 
-def hold(pool: Pool, seconds: float, events: list[str] | None = None, name: str = "") -> None:
+def hold(
+    pool: Pool,
+    seconds: float,
+    events: list[str] | None = None,
+    name: str = "",
+    origin: Origin = ORIGIN,
+) -> None:
     """Have a slot for some time."""
-    lease = pool.lease(ORIGIN)
+    lease = pool.lease(origin)
     try:
         if events is not None:
             events.append(name)
         sleep(seconds)
     finally:
         lease.release()
+
+
+def spawn_as(key: Hashable, pool: Pool, events: list[str], name: str) -> Spawned[None]:
+    """Spawn `hold` on the terms of `key`."""
+    with on_terms(Terms(key=key)):
+        return spawn(hold, pool, 0, events, name)
 
 
 def test_slots_are_had_by_so_many_at_once_and_in_order() -> None:
@@ -159,5 +191,206 @@ def test_host_pools_that_nobody_uses_are_forgotten(monkeypatch: pytest.MonkeyPat
             assert len(pool.stats()) <= 4
             assert ORIGIN in {host.origin for host in pool.stats()}
             used.release()
+
+    run(scenario)
+
+
+def test_keys_take_turns() -> None:
+    """Whoever waits does so under its terms' key: a user with many jobs delays another by one."""
+
+    async def scenario() -> None:
+        events: list[str] = []
+        async with open_pool(slots=1) as pool:
+            lease = pool.lease(ORIGIN)
+            jobs = [spawn_as((1, "a peer"), pool, events, f"many {number}") for number in range(3)]
+            jobs.append(spawn_as((2, "a peer"), pool, events, "one"))
+            await until(lambda: pool.stats()[0].slots.waiting_num == 4)
+            assert pool.stats()[0].slots.keys_waiting_num == 2
+            lease.release()
+            await asyncio.gather(*jobs)
+        assert events == ["many 0", "one", "many 1", "many 2"]
+
+    run(scenario)
+
+
+def test_a_waiter_that_makes_room_is_told_that_the_pool_is_full() -> None:
+    """The newcomer of another key waits in its place, and is served."""
+
+    async def scenario() -> None:
+        events: list[str] = []
+        async with open_pool(slots=1, max_waiting=2) as pool:
+            lease = pool.lease(ORIGIN)
+            first, second = (spawn_as(1, pool, events, name) for name in ("first", "second"))
+            await until(lambda: pool.stats()[0].slots.waiting_num == 2)
+            other = spawn_as(2, pool, events, "other")
+            with pytest.raises(PoolFull, match=r"http://s3\.test:80: 2 wait for a slot, most of"):
+                await second
+            lease.release()
+            await asyncio.gather(first, other)
+        assert events == ["first", "other"]
+
+    run(scenario)
+
+
+def test_all_hosts_together_have_no_more_slots_than_the_total() -> None:
+    """A slot given back at one host serves who waits at another."""
+
+    async def scenario() -> None:
+        async with open_pool(slots=2, total_slots=2) as pool:
+            leases = [pool.lease(ORIGIN), pool.lease(ORIGIN)]
+            waiting = spawn(hold, pool, 0, None, "", OTHER)
+            await until(lambda: pool.total_stats().claiming_num == 1)
+            assert pool.total_stats() == TotalStats(slots_num=2, leased_num=2, claiming_num=1)
+            leases[0].release()
+            await waiting
+            leases[1].release()
+            assert pool.total_stats() == TotalStats(slots_num=2, leased_num=0, claiming_num=0)
+
+    run(scenario)
+
+
+def test_a_pool_is_resized_while_it_runs() -> None:
+    """Hosts known and hosts to come have the new sizes, and those who wait are served at once."""
+
+    async def scenario() -> None:
+        async with open_pool(slots=1) as pool:
+            lease = pool.lease(ORIGIN)
+            waiting = spawn(hold, pool, 0)
+            await until(lambda: pool.stats()[0].slots.waiting_num)
+            pool.resize(slots_per_host=2, total_slots=3)
+            await waiting
+            leases = [lease, pool.lease(OTHER), pool.lease(OTHER)]
+            assert [host.slots.slots_num for host in pool.stats()] == [2, 2]
+            assert pool.total_stats().slots_num == 3
+            pool.resize(slots_per_host=1, total_slots=None)
+            assert [host.slots.leased_num for host in pool.stats()] == [1, 2]
+            for one in leases:
+                one.release()
+
+    run(scenario)
+
+
+def test_a_drain_lets_those_finish_who_have_or_wait_for_a_slot() -> None:
+    """Newcomers are refused, at a host not known yet too; then everything has come back."""
+
+    async def scenario() -> None:
+        events: list[str] = []
+        async with open_pool(slots=1) as pool:
+            lease = pool.lease(ORIGIN)
+            waiting = spawn(hold, pool, 0, events, "waited")
+            await until(lambda: pool.stats()[0].slots.waiting_num)
+            drains = [asyncio.create_task(pool.drain(10)) for _ in range(2)]
+            await asyncio.sleep(0)
+            for origin in (ORIGIN, OTHER):
+                with pytest.raises(PoolClosed, match="the pool is draining"):
+                    await spawn(hold, pool, 0, None, "", origin)
+            assert not any(drain.done() for drain in drains)
+            lease.release()
+            assert await asyncio.gather(*drains) == [True, True]
+            assert waiting.done()
+            assert events == ["waited"]
+
+    run(scenario)
+
+
+def test_a_drain_ends_by_its_time() -> None:
+    """What does not come back in time is reported, and a later drain may still see it come."""
+
+    async def scenario() -> None:
+        async with open_pool() as pool:
+            lease = pool.lease(ORIGIN)
+            assert not await pool.drain(0.01)
+            lease.release()
+            assert await pool.drain(0.01)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("end", ["cancel", "time out", "close"])
+def test_a_drain_is_over_when_the_last_waiter_gave_up_or_was_told(end: str) -> None:
+    """Not only slots that come back end a drain."""
+
+    async def scenario() -> None:
+        async with open_pool(slots=1, slot_timeout_s=0.05 if end == "time out" else 10) as pool:
+            pool.lease(OTHER).release()
+            lease = pool.lease(ORIGIN)
+            pool.resize(slots_per_host=2, total_slots=1)
+            waiting = spawn(hold, pool, 0, None, "", OTHER)
+            await until(lambda: pool.total_stats().claiming_num)
+            drain = asyncio.create_task(pool.drain(10))
+            await asyncio.sleep(0)
+            if end == "cancel":
+                waiting.cancel()
+            elif end == "close":
+                pool.close()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled() or isinstance(waiting.exception(), PoolTimeout | PoolClosed)
+            lease.release()
+            assert await drain
+
+    run(scenario)
+
+
+def test_a_failure_gives_the_slot_back() -> None:
+    """Greenlets that raise while they have a slot lose none to those that wait."""
+
+    def fail(pool: Pool) -> None:
+        lease = pool.lease(ORIGIN)
+        try:
+            sleep(0)
+            raise ValueError("while it had a slot")
+        finally:
+            lease.release()
+
+    async def scenario() -> None:
+        async with open_pool(slots=1) as pool:
+            jobs = [spawn(fail, pool) for _ in range(3)]
+            for job in jobs:
+                with pytest.raises(ValueError, match="while it had a slot"):
+                    await job
+            assert pool.stats()[0].slots.leases_total == 3
+
+    run(scenario)
+
+
+def test_a_closed_pool_refuses_hosts_it_did_not_know() -> None:
+    """Closing holds for every host, also for one that nobody asked for before."""
+
+    async def scenario() -> None:
+        async with open_pool() as pool:
+            pool.close()
+            with pytest.raises(PoolClosed, match="the pool is closed"):
+                pool.lease(OTHER)
+
+    run(scenario)
+
+
+def test_a_host_that_takes_no_connections_is_not_asked_by_everybody() -> None:
+    """After some failures jobs fail at once; those that wait for a slot too; a probe tells more."""
+
+    def ask(pool: Pool, port: int) -> bytes:
+        connection = HTTPConnection(pool, Origin("http", "127.0.0.1", port))
+        connection.request("GET", "/")
+        return connection.getresponse().read()
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        async with open_pool(slots=1) as pool:
+            jobs = [spawn(ask, pool, port) for _ in range(20)]
+            await asyncio.wait(jobs)
+            kinds = [type(job.exception()) for job in jobs]
+            assert kinds == [NotSent] * FAILURES_MAX + [HostResting] * (20 - FAILURES_MAX)
+            with pytest.raises(HostResting, match=f"http://127.0.0.1:{port}: 3 connections"):
+                await spawn(ask, pool, port)
+            (host,) = pool.stats()
+            assert (host.health.state, host.sockets.opened_total) == ("resting", FAILURES_MAX)
+            # Somebody listens there again; the rest is over.
+            pool._hosts[host.origin].health._rests_until = 0.0
+            with http_server(port=port) as server:
+                assert await spawn(ask, pool, port) == b"fine"
+                assert await spawn(ask, pool, port) == b"fine"
+                assert server.connections_total == 1
+            assert pool.stats()[0].health.state == "good"
 
     run(scenario)

@@ -1,40 +1,51 @@
 """Who gets a slot: deterministic, the time is an argument."""
 
+from collections.abc import Hashable
+
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
-from botod.pool.queue import STALE_MAX, SlotQueue, Waiter, WaiterState
+from botod.pool.queue import (
+    STALE_MAX,
+    QueueState,
+    QueueStats,
+    SlotQueue,
+    Waiter,
+    WaiterState,
+)
 
 
-def waiter(*, deadline: float = 100.0, since: float = 0.0) -> Waiter:
+def waiter(*, deadline: float = 100.0, since: float = 0.0, key: Hashable = None) -> Waiter:
     """One who waits, and whom nobody wakes."""
-    return Waiter(lambda: None, since=since, deadline=deadline)
+    return Waiter(lambda: None, since=since, deadline=deadline, key=key)
+
+
+def join(queue: SlotQueue, order: list[str], name: str, key: Hashable = None) -> None:
+    """Wait for a slot; being woken puts the name into `order`."""
+    queue.join(Waiter(lambda: order.append(name), since=0, deadline=100, key=key))
 
 
 def full_queue(size: int = 1, max_waiting: int = 10) -> SlotQueue:
     """A queue whose slots are all leased."""
     queue = SlotQueue(size=size, max_waiting=max_waiting)
     for _ in range(size):
-        assert queue.acquire_nowait()
+        assert queue.acquire_nowait(now=0)
     return queue
 
 
 def test_slots_are_given_until_there_are_none() -> None:
     """`size` slots can be had at once, not one more."""
     queue = SlotQueue(size=2, max_waiting=10)
-    assert [queue.acquire_nowait() for _ in range(3)] == [True, True, False]
+    assert [queue.acquire_nowait(now=0) for _ in range(3)] == [True, True, False]
     assert repr(queue) == "<SlotQueue 2/2 leased, 0 waiting>"
 
 
 def test_first_come_first_served() -> None:
-    """Waiters get slots in the order in which they came."""
+    """With one key waiters get slots in the order in which they came."""
     queue = full_queue()
     order: list[str] = []
     for name in "abc":
-        queue.join(Waiter(lambda name=name: order.append(name), since=0, deadline=100))  # type: ignore[misc]
+        join(queue, order, name)
     for _ in range(3):
         queue.release(now=1)
     assert order == ["a", "b", "c"]
@@ -47,7 +58,7 @@ def test_a_newcomer_does_not_overtake() -> None:
     queue.join(first)
     queue.join(second)
     queue.release(now=0)
-    assert not queue.acquire_nowait()
+    assert not queue.acquire_nowait(now=0)
     assert (first.state, second.state) == (WaiterState.GRANTED, WaiterState.WAITING)
 
 
@@ -115,7 +126,7 @@ def test_closing_refuses_everyone() -> None:
     queue.close(now=0)
     assert isinstance(one.error, PoolClosed)
     with pytest.raises(PoolClosed):
-        queue.acquire_nowait()
+        queue.acquire_nowait(now=0)
     with pytest.raises(PoolClosed):
         queue.join(waiter())
     queue.release(now=0)
@@ -131,82 +142,131 @@ def test_the_figures_say_how_long_the_oldest_waits() -> None:
     assert (stats.waiting_num, stats.oldest_wait_s, stats.leases_total) == (2, 7, 1)
 
 
-class QueueMachine(RuleBasedStateMachine):
-    """Any order of acquiring, waiting, leaving, releasing and running out of time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queue = SlotQueue(size=3, max_waiting=5)
-        self.now = 0.0
-        self.held = 0
-        self.waiters: list[Waiter] = []
-        self.granted: list[Waiter] = []
-
-    def _sort_out(self) -> None:
-        self.granted += [one for one in self.waiters if one.state is WaiterState.GRANTED]
-        self.waiters = [one for one in self.waiters if one.state is WaiterState.WAITING]
-
-    @rule()
-    def acquire(self) -> None:
-        waiting = bool(self.waiters)
-        if self.queue.acquire_nowait():
-            assert not waiting, "a newcomer overtook a waiter"
-            self.held += 1
-
-    @rule(patience=st.floats(0.1, 20))
-    def wait(self, patience: float) -> None:
-        if self.held + len(self.granted) < 3:
-            return
-        one = Waiter(lambda: None, since=self.now, deadline=self.now + patience)
-        try:
-            self.queue.join(one)
-        except PoolFull:
-            assert len(self.waiters) == 5
-        else:
-            self.waiters.append(one)
-
-    @precondition(lambda self: self.held)
-    @rule()
-    def release(self) -> None:
-        self.held -= 1
-        first = self.waiters[0] if self.waiters else None
-        self.queue.release(now=self.now)
-        assert first is None or first.state is WaiterState.GRANTED, "not the first was served"
-        self._sort_out()
-
-    @precondition(lambda self: self.waiters)
-    @rule(data=st.data())
-    def leave_waiting(self, data: st.DataObject) -> None:
-        self.queue.leave(self.waiters.pop(data.draw(st.integers(0, len(self.waiters) - 1))), now=0)
-
-    @precondition(lambda self: self.granted)
-    @rule()
-    def leave_granted(self) -> None:
-        self.queue.leave(self.granted.pop(0), now=self.now)
-        self._sort_out()
-
-    @precondition(lambda self: self.granted)
-    @rule()
-    def take_up_granted(self) -> None:
-        self.granted.pop(0)
-        self.held += 1
-
-    @rule(step=st.floats(0, 10))
-    def pass_time(self, step: float) -> None:
-        self.now += step
-        self.queue.expire(now=self.now)
-        for one in self.waiters:
-            assert (one.state is WaiterState.REFUSED) == (one.deadline <= self.now)
-        self._sort_out()
-
-    @invariant()
-    def nothing_is_lost(self) -> None:
-        stats = self.queue.stats(now=self.now)
-        assert stats.leased_num == self.held + len(self.granted) <= 3
-        assert stats.waiting_num == len(self.waiters)
-        assert stats.leased_num == 3 or not self.waiters, "a slot is free and somebody waits"
+def test_a_thousand_delay_one_by_one_turn() -> None:
+    """A key with 1,000 waiters is served once before one that comes with a single waiter."""
+    queue = full_queue(max_waiting=2000)
+    order: list[str] = []
+    for number in range(1000):
+        join(queue, order, f"many {number}", (1, "a peer"))
+    join(queue, order, "one", (2, "another"))
+    for _ in range(4):
+        queue.release(now=1)
+    assert order == ["many 0", "one", "many 1", "many 2"]
 
 
-QueueMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestQueueMachine = QueueMachine.TestCase
-"""After every step each slot is free, held or granted, and nobody waits beside a free one."""
+def test_a_thousand_peers_of_one_user_delay_another_user_by_one_turn() -> None:
+    """The first level counts: many keys of one user are no more than one of another."""
+    queue = full_queue(max_waiting=2000)
+    order: list[str] = []
+    for number in range(1000):
+        join(queue, order, f"many {number}", (1, number))
+    join(queue, order, "one", (2, "a peer"))
+    queue.release(now=1)
+    queue.release(now=1)
+    assert order == ["many 0", "one"]
+
+
+def test_a_full_queue_makes_room_for_a_key_below_its_share() -> None:
+    """Who filled the queue gives up its latest waiter; with equal shares the newcomer is told."""
+    queue = full_queue(max_waiting=3)
+    many = [waiter(key=1) for _ in range(3)]
+    for one in many:
+        queue.join(one)
+    queue.join(waiter(key=2))
+    assert [one.state for one in many] == [WaiterState.WAITING] * 2 + [WaiterState.REFUSED]
+    assert isinstance(many[2].error, PoolFull)
+    for key in (1, 2):
+        with pytest.raises(PoolFull, match="3 wait for a slot already"):
+            queue.join(waiter(key=key))
+    stats = queue.stats(now=0)
+    assert (stats.waiting_num, stats.keys_waiting_num) == (3, 2)
+    assert (stats.refused_total, stats.displaced_total) == (3, 1)
+
+
+def test_a_join_that_was_not_needed_is_served_at_once() -> None:
+    """Nobody waits beside a free slot, even if it did not ask for one first."""
+    queue = SlotQueue(size=1, max_waiting=10)
+    one = waiter()
+    queue.join(one)
+    assert one.state is WaiterState.GRANTED
+
+
+def test_more_slots_are_handed_out_at_once() -> None:
+    """Growing serves as many of those who wait as there are new slots."""
+    queue = full_queue()
+    waiters = [waiter() for _ in range(3)]
+    for one in waiters:
+        queue.join(one)
+    queue.resize(3, now=1)
+    assert [one.state for one in waiters] == [WaiterState.GRANTED] * 2 + [WaiterState.WAITING]
+
+
+def test_fewer_slots_come_about_as_they_are_given_back() -> None:
+    """Shrinking robs nobody, and nothing is granted until there is a slot below the new size."""
+    queue = full_queue(size=3)
+    one = waiter()
+    queue.join(one)
+    queue.resize(1, now=1)
+    stats = queue.stats(now=1)
+    assert (stats.slots_num, stats.leased_num, stats.free_num) == (1, 3, 0)
+    queue.release(now=2)
+    queue.release(now=2)
+    assert one.state is WaiterState.WAITING
+    queue.release(now=2)
+    assert one.state is WaiterState.GRANTED
+    with pytest.raises(AssertionError, match="would serve nobody"):
+        queue.resize(0, now=3)
+
+
+def test_draining_serves_those_who_wait_and_refuses_those_who_come() -> None:
+    """Who waits when a drain begins gets its turn; newcomers are told what goes on."""
+    queue = full_queue()
+    one = waiter()
+    queue.join(one)
+    queue.drain()
+    with pytest.raises(PoolClosed, match="the pool is draining"):
+        queue.acquire_nowait(now=0)
+    with pytest.raises(PoolClosed, match="the pool is draining"):
+        queue.join(waiter())
+    queue.release(now=1)
+    assert one.state is WaiterState.GRANTED
+    assert not queue.idle
+    queue.release(now=1)
+    assert queue.idle
+
+
+def test_a_closed_queue_is_not_opened_a_bit_by_draining() -> None:
+    """Closed is the end: a drain after it changes nothing."""
+    queue = full_queue()
+    queue.close(now=0)
+    queue.drain()
+    assert queue.state is QueueState.CLOSED
+
+
+def test_the_figures_tell_waits_holds_and_how_they_ended() -> None:
+    """Two slots over ten seconds; one granted after 3 s, one gave up after 4, one ran late at 6."""
+    queue = full_queue(size=2)
+    served, gone, late = waiter(), waiter(), waiter(deadline=6)
+    for one in (served, gone, late):
+        queue.join(one)
+    queue.release(now=3)
+    queue.leave(gone, now=4)
+    queue.expire(now=6)
+    queue.release(now=6)
+    assert queue.stats(now=10) == QueueStats(
+        slots_num=2,
+        leased_num=1,
+        free_num=1,
+        waiting_num=0,
+        keys_waiting_num=0,
+        oldest_wait_s=0.0,
+        longest_wait_s=6,
+        leases_total=3,
+        waits_total=3,
+        waited_s_total=3 + 4 + 6,
+        held_s_total=6 * 2 + 4 * 1,
+        timeouts_total=1,
+        refused_total=0,
+        displaced_total=0,
+        cancelled_total=1,
+    )

@@ -9,13 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import boto
-import boto.auth
-import boto.utils
 import pytest
-from boto.auth_handler import AuthHandler
-from boto.connection import HTTPRequest
-from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +19,13 @@ from botod.pool.signing import faster
 from support.http_server import http_server
 from support.loops import run
 from support.pools import KEYS, open_pool, s3_connection, sqs_connection
+
+import boto
+import boto.auth
+import boto.utils
+from boto.auth_handler import AuthHandler
+from boto.connection import HTTPRequest
+from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
 
 NOW = dt.datetime(2024, 2, 9, 23, 59, 58)  # noqa: DTZ001 - as utcnow() gives it
 

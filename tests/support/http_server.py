@@ -83,12 +83,13 @@ def http_server(
     *,
     tls: ssl.SSLContext | None = None,
     on_connect: Callable[[socket.socket, int], bool] | None = None,
+    port: int = 0,
 ) -> Iterator[HttpServer]:
-    """Serve on a free loopback port for the length of a block.
+    """Serve on a free loopback port, or on `port`, for the length of a block.
 
     on_connect: called with each new connection and its number; False closes it unread.
     """
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     server = HttpServer(port=listener.getsockname()[1])
     lock = threading.Lock()
     stopping = threading.Event()

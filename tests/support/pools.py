@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import certifi
+
+from botod.pool import CurlClient, HeldKeys, Pool, pooled
+from botod.pool.bridge import live_num
+
 from boto.regioninfo import RegionInfo
 from boto.s3.connection import OrdinaryCallingFormat, S3Connection
 from boto.sdb.connection import SDBConnection
 from boto.sqs.connection import SQSConnection
-
-from botod.pool import CurlClient, HeldKeys, Pool, pooled
-from botod.pool.bridge import live_num
 
 KEYS = ("an-access-key", "a-secret-key")
 
@@ -30,6 +31,7 @@ async def open_pool(
     slots: int = 8,
     max_waiting: int = 1000,
     slot_timeout_s: float = 10.0,
+    total_slots: int | None = None,
     ca_file: str | None = None,
     **client_options: Any,
 ) -> AsyncIterator[Pool]:
@@ -40,7 +42,11 @@ async def open_pool(
     before = descriptors_num()
     client = CurlClient(force_instance=True, ca_file=ca_file or certifi.where(), **client_options)
     pool = Pool(
-        client, slots_per_host=slots, max_waiting=max_waiting, slot_timeout_s=slot_timeout_s
+        client,
+        slots_per_host=slots,
+        max_waiting=max_waiting,
+        slot_timeout_s=slot_timeout_s,
+        total_slots=total_slots,
     )
     yield pool
     await assert_idle(pool)

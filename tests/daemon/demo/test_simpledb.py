@@ -17,11 +17,12 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 import pytest
+
+from botod.daemon.demo.simpledb import MAX_BODY_BYTES, SimpleDBServer, serving
+
 from boto.exception import SDBResponseError
 from boto.regioninfo import RegionInfo
 from boto.sdb.connection import SDBConnection
-
-from botod.daemon.demo.simpledb import MAX_BODY_BYTES, SimpleDBServer, serving
 
 ACCESS_KEY = "an-access-key"
 SECRET_KEY = "a-secret-key"

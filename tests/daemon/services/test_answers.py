@@ -4,13 +4,14 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from boto.exception import BotoServerError
 
 from botod.daemon.services import answers
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, moment, whole_number
 from botod.pool import Interrupted
 from support.http_server import Exchange
 from support.services import CannedService, reply, xml
+
+from boto.exception import BotoServerError
 
 ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
 SMALL = 1000

@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from boto.exception import BotoServerError
 
 from botod.daemon.services import s3
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
@@ -17,6 +16,8 @@ from botod.pool import HeldKeys, OutcomeUnknown
 from support.http_server import Exchange
 from support.pools import KEYS
 from support.services import REQUEST_ID, CannedService, reply, s3_error, xml
+
+from boto.exception import BotoServerError
 
 META = {"HTTPStatusCode": 200, "RequestId": REQUEST_ID}
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from boto.exception import BotoServerError
 
 from botod.daemon.services import sdb
 from botod.daemon.services.answers import BadAnswer
 from support.pools import KEYS
 from support.services import CannedService, form_of, query_xml, reply, xml
+
+from boto.exception import BotoServerError
 
 SPECIAL = "<a> & \"b\" 'c' ü + %20 =;\n\ttab"
 SPECIAL_XML = "&lt;a&gt; &amp; &quot;b&quot; 'c' ü + %20 =;\n\ttab"

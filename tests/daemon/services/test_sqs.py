@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 import pytest
-from boto.exception import BotoServerError
 
 from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.shapes import InvalidParam
@@ -13,6 +12,8 @@ from botod.pool import Interrupted, OutcomeUnknown
 from support.http_server import Exchange
 from support.pools import KEYS
 from support.services import CannedService, form_of, query_error, query_xml, reply, xml
+
+from boto.exception import BotoServerError
 
 PATH = "/123456789012/jobs"
 QUEUE = {"QueueUrl": f"https://sqs.us-west-1.amazonaws.com{PATH}"}

@@ -1,0 +1,98 @@
+"""nginx with TLS and keep-alive on a free loopback port, for benchmarks: it costs little itself."""
+
+import contextlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import trustme
+
+SENT = (
+    "<SendMessageResponse><SendMessageResult><MD5OfMessageBody>fafb00f5732ab283681e124bf8747ed1"
+    "</MD5OfMessageBody><MessageId>5fea7756-0ea4-451a-a703-a558b933e274</MessageId>"
+    "</SendMessageResult></SendMessageResponse>"
+)
+
+CONFIG = """\
+daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
+events {{ worker_connections 16384; }}
+http {{
+  access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
+  client_body_temp_path {folder}/body; client_max_body_size 0;
+  server {{
+    listen 127.0.0.1:{port} ssl backlog=16384;
+    ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem;
+    ssl_protocols TLSv1.3;
+    location /bucket/ {{ alias {folder}/files/; }}
+    location /1/ {{ return 200 '{sent}'; }}
+    location = /status {{ stub_status; }}
+  }}
+}}
+"""
+
+
+class Counts(NamedTuple):
+    """What nginx has seen so far."""
+
+    connections: int
+    requests: int
+
+
+class Nginx(NamedTuple):
+    """nginx while it runs."""
+
+    port: int
+    ca_file: str
+
+    def counts(self) -> Counts:
+        """By its own count; asking is a connection and a request as well."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        url = f"https://127.0.0.1:{self.port}/status"
+        with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+            numbers = answer.read().split(b"\n")[2].split()
+        return Counts(int(numbers[0]), int(numbers[2]))
+
+
+@contextlib.contextmanager
+def running_nginx() -> Iterator[Nginx]:
+    """Serve /bucket/k (1 KiB) and /1/q (the answer to a SendMessage) for the length of a block."""
+    binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if binary is None:
+        sys.exit("nginx is needed: apt-get install nginx-light")
+    with tempfile.TemporaryDirectory(prefix="botod-bench-") as folder:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(f"{folder}/ca.pem")
+        certificate = authority.issue_cert("127.0.0.1")
+        certificate.private_key_pem.write_to_path(f"{folder}/key.pem")
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(f"{folder}/chain.pem", append=True)
+        files = Path(folder, "files")
+        files.mkdir()
+        (files / "k").write_bytes(b"x" * 1024)
+        for path in (Path(folder), files, files / "k"):  # nginx's worker is another user
+            path.chmod(0o755)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        config = Path(folder, "nginx.conf")
+        config.write_text(CONFIG.format(folder=folder, port=port, sent=SENT))
+        process = subprocess.Popen([binary, "-c", str(config), "-e", f"{folder}/error.log"])
+        try:
+            _wait_for(port)
+            yield Nginx(port, f"{folder}/ca.pem")
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.05):
+            return
+    sys.exit("nginx does not listen")

@@ -1,0 +1,110 @@
+"""One bound over many queues: permits are passed on in turn, and none is lost."""
+
+import pytest
+
+from botod.pool.queue import SlotQueue, Waiter, WaiterState
+from botod.pool.total import Total, TotalStats
+
+
+def queues(total: Total, sizes: tuple[int, ...], waiting_num: int = 3) -> list[SlotQueue]:
+    """Queues under `total`; the first leases all permits, then `waiting_num` wait in each."""
+    made = [SlotQueue(size=size, max_waiting=10, total=total) for size in sizes]
+    while made[0].acquire_nowait(now=0):
+        pass
+    for queue in made:
+        for _ in range(waiting_num):
+            queue.join(Waiter(lambda: None, since=0, deadline=100))
+    return made
+
+
+def leased(made: list[SlotQueue]) -> list[int]:
+    """How many slots of each are leased."""
+    return [queue.stats(now=0).leased_num for queue in made]
+
+
+def test_all_queues_together_have_no_more_than_the_total() -> None:
+    """A slot of its own helps a queue nothing while the others have all permits."""
+    total = Total(2)
+    first, second = (SlotQueue(size=2, max_waiting=10, total=total) for _ in range(2))
+    assert first.acquire_nowait(now=0)
+    assert second.acquire_nowait(now=0)
+    assert not second.acquire_nowait(now=0)
+    assert not first.acquire_nowait(now=0)
+    assert repr(total) == "<Total 2/2 leased, 0 claiming>"
+
+
+def test_permits_go_from_queue_to_queue_in_turn() -> None:
+    """Each that a queue gives back goes to the one that goes longest without."""
+    total = Total(6)
+    made = queues(total, (6, 6, 6))
+    order = []
+    for _ in range(6):
+        before = leased(made)
+        made[0].release(now=1)
+        before[0] -= 1
+        order.append([now - then for now, then in zip(leased(made), before, strict=True)].index(1))
+    assert order == [1, 2, 0, 1, 2, 0]
+
+
+def test_a_queue_whose_slots_are_all_leased_is_passed_over() -> None:
+    """A permit goes where it can be used: not to a queue that lacks slots of its own."""
+    total = Total(3)
+    made = queues(total, (3, 1, 1))
+    for _ in range(3):
+        made[0].release(now=1)
+    assert leased(made) == [1, 1, 1]
+    assert total.stats() == TotalStats(slots_num=3, leased_num=3, claiming_num=1)
+
+
+def test_a_queue_in_which_nobody_waits_any_more_claims_nothing() -> None:
+    """A permit is not offered to a queue whose waiters gave up; the next one gets it."""
+    total = Total(1)
+    first, second, third = (SlotQueue(size=1, max_waiting=10, total=total) for _ in range(3))
+    assert first.acquire_nowait(now=0)
+    gone, stays = (Waiter(lambda: None, since=0, deadline=100) for _ in range(2))
+    second.join(gone)
+    third.join(stays)
+    second.leave(gone, now=1)
+    first.release(now=2)
+    assert stays.state is WaiterState.GRANTED
+    assert total.stats().claiming_num == 0
+
+
+def test_a_granted_permit_whose_waiter_left_goes_to_another_queue() -> None:
+    """The handshake holds across queues: what one does not take up the next one gets."""
+    total = Total(1)
+    made = queues(total, (1, 1, 1), waiting_num=0)
+    gone, next_one = (Waiter(lambda: None, since=0, deadline=100) for _ in range(2))
+    made[1].join(gone)
+    made[2].join(next_one)
+    made[0].release(now=1)
+    assert gone.state is WaiterState.GRANTED
+    made[1].leave(gone, now=1)
+    assert next_one.state is WaiterState.GRANTED
+
+
+def test_a_larger_total_is_handed_out_at_once_and_a_smaller_one_comes_about() -> None:
+    """Growing serves in turn; shrinking takes nothing from anybody, but passes on nothing."""
+    total = Total(2)
+    made = queues(total, (4, 4))
+    total.resize(4, now=1)
+    assert leased(made) == [3, 1]
+    total.resize(2, now=1)
+    assert leased(made) == [3, 1]
+    made[0].release(now=2)
+    made[0].release(now=2)
+    assert leased(made) == [1, 1]
+    made[0].release(now=2)
+    assert sum(leased(made)) == 2
+    total.resize(None, now=3)
+    assert leased(made) == [2, 3]
+    assert not any(queue.stats(now=3).waiting_num for queue in made)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_total_of_nothing_is_refused(size: int) -> None:
+    """Nobody would ever be served."""
+    with pytest.raises(AssertionError, match="would serve nobody"):
+        Total(size)
+    with pytest.raises(AssertionError, match="would serve nobody"):
+        Total().resize(size, now=0)
