@@ -74,17 +74,17 @@ def stock_connection(kind: str, port: int, ca_file: str) -> Any:
         boto.config.add_section("Boto")
     boto.config.set("Boto", "ca_certificates_file", ca_file)
     if kind == "get":
-        connection = S3Connection("access", "secret", host="127.0.0.1", port=port,
+        connection = S3Connection("access", "secret", host="localhost", port=port,
                                   calling_format=OrdinaryCallingFormat())  # fmt: skip
         connection._required_auth_capability = lambda: ["hmac-v4-s3"]
         from boto import auth
 
         connection._auth_handler = auth.get_auth_handler(
-            "127.0.0.1", boto.config, connection.provider, ["hmac-v4-s3"]
+            "localhost", boto.config, connection.provider, ["hmac-v4-s3"]
         )
         connection.auth_region_name = "us-east-1"
         return connection
-    region = RegionInfo(name="us-east-1", endpoint="127.0.0.1")
+    region = RegionInfo(name="us-east-1", endpoint="localhost")
     return SQSConnection("access", "secret", region=region, port=port)
 
 
@@ -145,7 +145,7 @@ def by_tornado(kind: str, port: int, ca_file: str, number: int) -> Times:
     from tornado.curl_httpclient import CurlAsyncHTTPClient
     from tornado.httpclient import HTTPRequest
 
-    url = f"https://127.0.0.1:{port}" + ("/bucket/k" if kind == "get" else "/1/q")
+    url = f"https://localhost:{port}" + ("/bucket/k" if kind == "get" else "/1/q")
     options: dict[str, Any] = {"ca_certs": ca_file}
     if kind == "send":
         options |= {"method": "POST", "body": urlencode(MESSAGE | {"Action": "SendMessage"})}
@@ -184,14 +184,14 @@ def by_botod(kind: str, port: int, ca_file: str, number: int) -> Times:
 
         keys = HeldKeys("access", "secret")
         if kind == "send":
-            region = RegionInfo(name="us-east-1", endpoint="127.0.0.1")
+            region = RegionInfo(name="us-east-1", endpoint="localhost")
             return pooled(SQSConnection)(pool=pool, keys=keys, region=region, port=port)
 
         class SigV4(pooled(S3Connection)):  # type: ignore[misc]
             def _required_auth_capability(self) -> list[str]:
                 return ["hmac-v4-s3"]
 
-        return SigV4(pool=pool, keys=keys, host="127.0.0.1", port=port,
+        return SigV4(pool=pool, keys=keys, host="localhost", port=port,
                      calling_format=OrdinaryCallingFormat())  # fmt: skip
 
     async def main() -> None:

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ def running_nginx() -> Iterator[Nginx]:
     with tempfile.TemporaryDirectory(prefix="botod-bench-") as folder:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(f"{folder}/ca.pem")
-        certificate = authority.issue_cert("127.0.0.1")
+        certificate = authority.issue_cert("localhost", "127.0.0.1")
         certificate.private_key_pem.write_to_path(f"{folder}/key.pem")
         for blob in certificate.cert_chain_pems:
             blob.write_to_path(f"{folder}/chain.pem", append=True)
@@ -93,6 +94,7 @@ def running_nginx() -> Iterator[Nginx]:
 
 def _wait_for(port: int) -> None:
     for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.05):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
+        time.sleep(0.02)
     sys.exit("nginx does not listen")

@@ -1,7 +1,11 @@
-"""Where boto would block the loop without a connection: its sleeps, its questions to the metadata.
+"""Where boto would hold up the loop without a connection: sleeps, metadata, its configuration.
 
 boto's modules know `time` and `retry_url` by names of their own; those are replaced, never the
 standard library's. Inside a greenlet they park; outside they are as ever.
+
+For each request boto asks its configuration for settings that hardly anybody has set. ConfigParser
+says so by an exception that boto catches, which takes as long as signing; it is asked first whether
+the setting is there.
 """
 
 import asyncio
@@ -14,6 +18,7 @@ from botod.pool import bridge
 
 import boto.connection
 import boto.utils
+from boto.pyami.config import Config
 
 
 class _GreenletTime:
@@ -53,5 +58,17 @@ def unblock_loaded() -> None:
             module.time = _GREENLET_TIME  # type: ignore[attr-defined]
 
 
+class _QuickConfig(Config):  # type: ignore[misc]
+    """boto's configuration, quick to say that it does not have a setting."""
+
+    def get(self, section: str, name: str, default: Any = None) -> Any:
+        return super().get(section, name, default) if self.has_option(section, name) else default
+
+    def getint(self, section: str, name: str, default: Any = 0) -> int:
+        has = self.has_option(section, name)
+        return int(super().getint(section, name, default) if has else default)
+
+
 boto.utils.retry_url = retry_url
+boto.config.__class__ = _QuickConfig
 unblock_loaded()

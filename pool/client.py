@@ -6,16 +6,22 @@ once: per request only method, target, headers and body change. It never queues:
 transfer holds a slot for it.
 """
 
+import contextlib
 from collections.abc import Callable
 from random import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient
+from tornado.ioloop import IOLoop
 
 from botod.pool.errors import PoolClosed, PoolError
+from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Route, Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
+
+if TYPE_CHECKING:
+    import asyncio
 
 EXPECT_TIMEOUT_MS = 250
 """How long an upload with `Expect: 100-continue` waits for the interim answer, round the globe and
@@ -97,6 +103,7 @@ class _Handle:
 
     def _socket_opened(self, fd: int, _purpose: int) -> int:
         self._opened.append(fd)
+        self._client.ready.opened(fd)
         self._client.sockets.opened(fd, self._carried().request.origin)
         return int(pycurl.SOCKOPT_OK)
 
@@ -121,6 +128,10 @@ class CurlClient(CurlAsyncHTTPClient):
         """
         if not pycurl.version_info()[4] & pycurl.VERSION_ASYNCHDNS:
             raise PoolError("libcurl resolves names synchronously; install one with AsynchDNS")
+        self._closed = False
+        self._timer: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
+        self.ready = ReadySockets(self._loop, self._act)
         super().initialize(**tornado_options)
         self.options = _options(ca_file, connect_timeout_s, idle_timeout_s)
         self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_KEPT)
@@ -128,7 +139,6 @@ class CurlClient(CurlAsyncHTTPClient):
         self._carrying: dict[pycurl.Curl, _Handle] = {}
         self._handle_of: dict[Transfer, _Handle] = {}
         self.sockets = Sockets()
-        self._closed = False
 
     def start(self, transfer: Transfer) -> None:
         """Hand a transfer to curl at once. Raises ValueError for what curl cannot send."""
@@ -192,6 +202,9 @@ class CurlClient(CurlAsyncHTTPClient):
         for handle in self._idle:
             handle.curl.close()
         self._idle.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.ready.close()
 
     def _send_on(self, transfer: Transfer, upload: Upload) -> None:
         if upload.paused and transfer in self._handle_of:
@@ -247,13 +260,42 @@ class CurlClient(CurlAsyncHTTPClient):
         self._multi.add_handle(handle.curl)
         self._set_timeout(0)
 
+    def _curl_create(self) -> pycurl.Curl:
+        """Make one of the handles of `fetch`, which tells of its sockets as ours do."""
+        curl = super()._curl_create()
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._fetch_opened)
+        return curl
+
+    def _fetch_opened(self, fd: int, _purpose: int) -> int:
+        self.ready.opened(fd)
+        return int(pycurl.SOCKOPT_OK)
+
+    def _handle_socket(self, event: int, fd: int, _multi: Any, _data: Any) -> None:
+        self.ready.want(event, fd)
+
+    def _act(self, fd: int, action: int) -> None:
+        """Let curl do what it can on a socket that is ready."""
+        if self._closed:  # by what a transfer before this one set off
+            return
+        with contextlib.suppress(pycurl.error):  # of the whole multi; each transfer has its own
+            self._multi.socket_action(fd, action)
+        self._finish_pending_requests()
+
     def _set_timeout(self, msecs: int) -> None:
-        """Tornado's, but -1 means what curl means by it: no timer at all."""
-        if msecs >= 0:
-            super()._set_timeout(msecs)
-        elif self._timeout is not None:
-            self.io_loop.remove_timeout(self._timeout)
-            self._timeout = None
+        """Called by curl: act in so many milliseconds; -1: only when a socket is ready."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if msecs == 0:
+            self._timer = self._loop.call_soon(self._on_time)
+        elif msecs > 0:
+            self._timer = self._loop.call_later(msecs / 1000, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        if self._timer is None and not self._closed:  # curl tells only when it changes its mind
+            self._set_timeout(self._multi.timeout())
 
 
 def _jittered(seconds: int) -> int:

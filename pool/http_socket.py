@@ -125,7 +125,7 @@ class _Exchange(HTTPConnection):
             self.endheaders()
             transfer = self._started()
             while not (transfer.sent or transfer.ended):
-                self._wait(transfer)
+                self._wait(transfer, or_sent=True)
             if not (transfer.sent or transfer.answered):
                 self.close()
                 raise failure_error(transfer, idempotent=self._idempotent)
@@ -158,9 +158,9 @@ class _Exchange(HTTPConnection):
             while not transfer.ended:
                 self._wait(transfer)
 
-    def _wait(self, transfer: Transfer) -> None:
+    def _wait(self, transfer: Transfer, *, or_sent: bool = False) -> None:
         with self._bounded(transfer):
-            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+            wait_for_change(self._pool, transfer, idempotent=self._idempotent, or_sent=or_sent)
             if transfer.state is State.ABORTED:
                 raise failure_error(transfer, idempotent=self._idempotent)
 

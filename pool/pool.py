@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from botod.pool import bridge
 from botod.pool.client import CurlClient
@@ -68,7 +69,7 @@ class HostPool:
             raise
         return lease
 
-    def ended(self, transfer: Transfer, lease: Lease) -> None:
+    def ended(self, lease: Lease, transfer: Transfer) -> None:
         """Take a slot back, and what the transfer tells of the host."""
         lease.release()
         if transfer.sent:
@@ -191,7 +192,8 @@ class Pool:
         lease = self.lease(request.origin)
         host = self._hosts[request.origin]
         current_terms().attempts_num += 1
-        transfer = Transfer(request, on_end=lambda: host.ended(transfer, lease))
+        # Not a closure over the transfer: each would be a cycle, and left to the collector.
+        transfer = Transfer(request, on_end=partial(host.ended, lease))
         try:
             self.client.start(transfer)
         except BaseException:

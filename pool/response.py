@@ -107,10 +107,12 @@ class HTTPResponse:
             raise failure_error(self._transfer, idempotent=self._idempotent)
 
 
-def wait_for_change(pool: Pool, transfer: Transfer, *, idempotent: bool) -> None:
+def wait_for_change(
+    pool: Pool, transfer: Transfer, *, idempotent: bool, or_sent: bool = False
+) -> None:
     """Park until something happened to the transfer; if the wait is broken off, stop it."""
     try:
-        bridge.wait(transfer.changed())
+        bridge.wait(transfer.changed(or_sent=or_sent))
     except DeadlineExceeded as error:
         sent = transfer.sent
         pool.client.abort(transfer)

@@ -12,7 +12,7 @@ import os
 import select
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import socket  # the class itself, whatever a test puts in its place later
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ class SocketStats:
 class _Socket:
     inode: int
     origin: Origin
+    poll: select.poll = field(default_factory=select.poll)
     route: Route | None = None
 
 
@@ -65,6 +66,7 @@ class Sockets:
         for fd in fds:
             if fd in self._sockets and _local_port(fd) == route.local_port:
                 self._sockets[fd].route = route
+                self._sockets[fd].poll.register(fd, select.POLLRDHUP)
                 self._fds[route] = fd
 
     def reused(self, origin: Origin) -> None:
@@ -73,11 +75,9 @@ class Sockets:
     def server_left(self, route: Route) -> bool:
         """Whether the server has closed its side of a connection that is about to be used."""
         fd = self._fds.get(route)
-        if fd is None or _inode(fd) != self._sockets[fd].inode:
+        if fd is None:
             return False
-        poll = select.poll()
-        poll.register(fd, select.POLLRDHUP)
-        return any(events & SERVER_LEFT for _fd, events in poll.poll(0))
+        return any(events & SERVER_LEFT for _fd, events in self._sockets[fd].poll.poll(0))
 
     def stats(self, origin: Origin) -> SocketStats:
         for fd, known in list(self._sockets.items()):

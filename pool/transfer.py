@@ -162,10 +162,10 @@ class Transfer:
     sent: curl began to send; from then on the server may have seen the request.
     answered: the answer's head is here, whole; its lines are `head`.
     unread_bytes: of the answer's body, here and not yet taken.
-    on_end: called once, at the end, whatever it is.
+    on_end: called once, with this, at the end, whatever it is.
     """
 
-    def __init__(self, request: Request, *, on_end: Callable[[], None]) -> None:
+    def __init__(self, request: Request, *, on_end: Callable[["Transfer"], None]) -> None:
         self.request = request
         self.state = State.CONNECTING
         self.failure: Failure | None = None
@@ -177,6 +177,7 @@ class Transfer:
         self._chunks: deque[bytes] = deque()
         self._on_end = on_end
         self._changed: asyncio.Future[None] | None = None
+        self._tells_sent = False
 
     def __repr__(self) -> str:
         request = self.request
@@ -186,8 +187,13 @@ class Transfer:
     def ended(self) -> bool:
         return self.state in ENDED
 
-    def changed(self) -> "asyncio.Future[None]":
-        """A future that is done at the next change of state, bytes to read or room to write."""
+    def changed(self, *, or_sent: bool = False) -> "asyncio.Future[None]":
+        """A future that is done at the next change of state, bytes to read or room to write.
+
+        That the request begins to be sent counts only if asked for: few want to know, and each wake
+        of a greenlet costs as much as a request's signature.
+        """
+        self._tells_sent = or_sent
         if self._changed is None or self._changed.done():
             self._changed = asyncio.get_running_loop().create_future()
         return self._changed
@@ -221,7 +227,7 @@ class Transfer:
         if self.request.upload is not None:
             self.request.upload.give_up()
         self._move(state)
-        self._on_end()
+        self._on_end(self)
 
     def _move(self, state: State) -> None:
         assert not self.ended, f"{self} cannot become {state.value}"
@@ -240,8 +246,11 @@ class Transfer:
         """
         if self.sent:
             return int(pycurl.PREREQFUNC_ABORT)
+        assert not self.ended, f"{self} cannot become sending"
         self.sent = True
-        self._move(State.SENDING)
+        self.state = State.SENDING
+        if self._tells_sent:
+            self._wake()
         return int(pycurl.PREREQFUNC_OK)
 
     def curl_header(self, line: bytes) -> None:

@@ -15,6 +15,7 @@ import boto.cloudsearch.optionstatus
 import boto.connection
 import boto.dynamodb.table
 import boto.utils
+from boto.pyami.config import Config
 
 SLEEPERS = [boto.cloudsearch.optionstatus, boto.connection, boto.dynamodb.table, boto.utils]
 
@@ -56,3 +57,23 @@ def test_the_metadata_is_asked_for_in_a_thread(monkeypatch: pytest.MonkeyPatch) 
             assert await asyncio.to_thread(boto.utils.retry_url, url, num_retries=1) == "i-1234"
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("section", "is_there"), [("Boto", True), ("Boto", False), ("Credentials", False)]
+)
+def test_the_configuration_answers_as_ever(
+    section: str, is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are there, and defaults for those that are not, also of unknown sections."""
+    mine, stock = boto.config, Config(do_load=False)
+    monkeypatch.setattr(mine, "_parser", Config(do_load=False)._parser)
+    for config in (mine, stock):
+        config.add_section("Boto")
+        if is_there:
+            config.set(section, "num_retries", "7")
+    for name in ("num_retries", "debug", "working_dir"):
+        assert mine.get(section, name, "x") == stock.get(section, name, "x")
+    for name in ("num_retries", "debug"):
+        assert mine.getint(section, name, 3) == stock.getint(section, name, 3)
+        assert mine.get_value(section, name, "x") == stock.get_value(section, name, "x")

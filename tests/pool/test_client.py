@@ -40,7 +40,7 @@ def request_to(
 
 async def carried(pool: Pool, request: Request) -> Transfer:
     """A transfer that was carried to its end."""
-    transfer = Transfer(request, on_end=lambda: None)
+    transfer = Transfer(request, on_end=lambda _transfer: None)
     pool.client.start(transfer)
     while not transfer.ended:
         await transfer.changed()
@@ -149,7 +149,7 @@ def test_an_aborted_transfer_is_over_at_once() -> None:
     async def scenario() -> None:
         with http_server(answer) as server:
             async with open_pool() as pool:
-                transfer = Transfer(request_to(server.port), on_end=lambda: None)
+                transfer = Transfer(request_to(server.port), on_end=lambda _transfer: None)
                 pool.client.start(transfer)
                 await asyncio.to_thread(asked.wait, BOUND_S)
                 pool.client.abort(transfer)
@@ -175,7 +175,7 @@ def test_a_large_answer_is_held_back_until_it_is_read() -> None:
     async def scenario() -> None:
         with http_server(answer) as server:
             async with open_pool() as pool:
-                transfer = Transfer(request_to(server.port), on_end=lambda: None)
+                transfer = Transfer(request_to(server.port), on_end=lambda _transfer: None)
                 pool.client.start(transfer)
                 got = 0
                 await until(lambda: transfer.receiving_paused)
@@ -343,14 +343,16 @@ def test_a_closed_client_closes_every_connection_and_starts_nothing() -> None:
     async def scenario() -> None:
         with http_server(answer) as server:
             async with open_pool() as pool:
-                transfer = Transfer(request_to(server.port), on_end=lambda: None)
+                transfer = Transfer(request_to(server.port), on_end=lambda _transfer: None)
                 pool.client.start(transfer)
                 await asyncio.to_thread(asked.wait, BOUND_S)
                 pool.client.close()
                 assert transfer.state is State.ABORTED
                 assert await asyncio.to_thread(gone.wait, BOUND_S)
                 with pytest.raises(PoolClosed):
-                    pool.client.start(Transfer(request_to(server.port), on_end=lambda: None))
+                    pool.client.start(
+                        Transfer(request_to(server.port), on_end=lambda _transfer: None)
+                    )
                 pool.client.close()
 
     run(scenario)

@@ -13,7 +13,7 @@ ORIGIN = Origin("https", "sqs.test", 443)
 def failed(code: int | None, *, sent: bool) -> Transfer:
     """A POST that curl gave up with `code`, or that was stopped (None)."""
     transfer = Transfer(
-        Request("POST", ORIGIN, "/secret?MessageBody=secret", ()), on_end=lambda: None
+        Request("POST", ORIGIN, "/secret?MessageBody=secret", ()), on_end=lambda _transfer: None
     )
     if sent:
         transfer.curl_ready()

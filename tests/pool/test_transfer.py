@@ -22,7 +22,13 @@ from botod.pool.transfer import (
 ORIGIN = Origin("http", "127.0.0.1", 80)
 
 
-def transfer(upload: Upload | None = None, on_end: Callable[[], None] = lambda: None) -> Transfer:
+def nothing(_transfer: Transfer) -> None:
+    """Take no notice of the end."""
+
+
+def transfer(
+    upload: Upload | None = None, on_end: Callable[[Transfer], None] = nothing
+) -> Transfer:
     """A transfer that curl has not begun."""
     return Transfer(Request("PUT", ORIGIN, "/k", (), upload), on_end=on_end)
 
@@ -148,13 +154,13 @@ def test_a_full_upload_says_so() -> None:
 
 def test_the_end_comes_once() -> None:
     """A second end neither changes the first nor calls back again."""
-    ends: list[str] = []
-    ended = transfer(on_end=lambda: ends.append("end"))
+    ends: list[Transfer] = []
+    ended = transfer(on_end=ends.append)
     ended.end(State.FAILED, Failure(7, "refused"))
     ended.end(State.COMPLETE)
     assert ended.state is State.FAILED
     assert ended.failure == Failure(7, "refused")
-    assert ends == ["end"]
+    assert ends == [ended]
 
 
 def test_no_way_leads_out_of_the_end() -> None:
@@ -167,12 +173,19 @@ def test_no_way_leads_out_of_the_end() -> None:
 
 @on_a_loop
 def test_whoever_waits_hears_of_each_change() -> None:
-    """State, bytes to read and room to write each wake whoever asked for a change."""
+    """State, bytes to read and room to write each wake whoever asked for a change.
+
+    That it is being sent does only if it is asked for.
+    """
     upload = Upload(HIGH_BYTES + 1)
     upload.feed(b"x" * HIGH_BYTES)
     watched = transfer(upload)
+    unwoken, sent = transfer(), transfer()
+    futures = unwoken.changed(), sent.changed(or_sent=True)
+    unwoken.curl_ready()
+    sent.curl_ready()
+    assert [future.done() for future in futures] == [False, True]
     for change in (
-        watched.curl_ready,
         lambda: watched.curl_read(1),
         lambda: watched.curl_write(b"x"),
         lambda: watched.end(State.COMPLETE),

@@ -1,0 +1,82 @@
+"""Which of curl's sockets are ready, asked of an epoll of their own, which the loop watches as one.
+
+curl takes its interest in a socket back after each request and declares it again with the next.
+Told to the loop each time, that is two system calls and a good deal of Python a request. Here a
+socket stays registered: what it reports while nobody is interested is the moment to take it out.
+The kernel takes out sockets that curl closes; that is why they are not in the loop's own table,
+which would go on believing in the number of the descriptor.
+"""
+
+import asyncio
+import contextlib
+import select
+from collections.abc import Callable
+
+import pycurl
+
+_INTEREST = {
+    pycurl.POLL_IN: select.EPOLLIN,
+    pycurl.POLL_OUT: select.EPOLLOUT,
+    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
+
+
+class ReadySockets:
+    """Tells curl which sockets are ready.
+
+    loop: need not run yet. act: called with a descriptor and curl's CSELECT flags.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, act: Callable[[int, int], None]) -> None:
+        self._act = act
+        self._epoll = select.epoll()
+        self._wanted: dict[int, int] = {}
+        self._registered: dict[int, int] = {}
+        self._loop = loop
+        self._loop.add_reader(self._epoll.fileno(), self._tell)
+
+    def opened(self, fd: int) -> None:
+        """Forget what was known of this number: it is another socket now."""
+        self._registered.pop(fd, None)
+
+    def want(self, event: int, fd: int) -> None:
+        """Take curl's word for what it waits for on a socket: one of its POLL constants."""
+        mask = _INTEREST.get(event)
+        if mask is None:
+            self._wanted.pop(fd, None)
+            return
+        self._wanted[fd] = mask
+        if self._registered.get(fd) != mask:
+            self._register(fd, mask)
+
+    def close(self) -> None:
+        if not self._epoll.closed:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+
+    def _register(self, fd: int, mask: int) -> None:
+        try:
+            if fd in self._registered:
+                self._epoll.modify(fd, mask)
+            else:
+                self._epoll.register(fd, mask)
+        except FileNotFoundError:  # closed meanwhile, and another one has its number
+            self._epoll.register(fd, mask)
+        except FileExistsError:
+            self._epoll.modify(fd, mask)
+        self._registered[fd] = mask
+
+    def _tell(self) -> None:
+        for fd, events in self._epoll.poll(0):
+            mask = self._wanted.get(fd)
+            if mask is None:
+                self._registered.pop(fd, None)
+                with contextlib.suppress(OSError):
+                    self._epoll.unregister(fd)
+                continue
+            action = 0
+            if events & ~select.EPOLLOUT:  # errors and hang-ups are read
+                action |= pycurl.CSELECT_IN
+            if events & ~select.EPOLLIN:
+                action |= pycurl.CSELECT_OUT
+            self._act(fd, action)
