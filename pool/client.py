@@ -140,13 +140,16 @@ class CurlClient(CurlAsyncHTTPClient):
         self._handle_of: dict[Transfer, _Handle] = {}
         self.sockets = Sockets()
 
-    def start(self, transfer: Transfer) -> None:
-        """Hand a transfer to curl at once. Raises ValueError for what curl cannot send."""
+    def start(self, transfer: Transfer, *, anew: bool = False) -> None:
+        """Hand a transfer to curl at once. Raises ValueError for what curl cannot send.
+
+        anew: on a new connection, though there may be an idle one.
+        """
         if self._closed:
             raise PoolClosed("the client is closed")
         handle = self._idle.pop() if self._idle else _Handle(self)
         try:
-            handle.carry(transfer)
+            handle.carry(transfer, anew=anew)
         except (pycurl.error, UnicodeError) as error:
             self._put_by(handle)
             raise ValueError(f"not a request that can be sent: {error}") from error

@@ -183,11 +183,11 @@ class Pool:
         """
         return self._host(origin).lease(self._slot_timeout_s)
 
-    def start(self, request: Request) -> Transfer:
+    def start(self, request: Request, *, anew: bool = False) -> Transfer:
         """Begin a transfer on a slot of its own, which it gives back when it ends.
 
-        Parks until there is a slot. Raises what `lease` raises, and ValueError for what cannot be
-        sent.
+        anew: on a new connection, though there may be an idle one. Parks until there is a slot.
+        Raises what `lease` raises, and ValueError for what cannot be sent.
         """
         lease = self.lease(request.origin)
         host = self._hosts[request.origin]
@@ -195,7 +195,7 @@ class Pool:
         # Not a closure over the transfer: each would be a cycle, and left to the collector.
         transfer = Transfer(request, on_end=partial(host.ended, lease))
         try:
-            self.client.start(transfer)
+            self.client.start(transfer, anew=anew)
         except BaseException:
             transfer.end(State.ABORTED)
             raise

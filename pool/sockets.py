@@ -32,7 +32,11 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class SocketStats:
-    """The sockets of one origin. `reused_total` counts transfers that opened none."""
+    """The sockets of one origin.
+
+    `open_num` leaves out those that the server has left. `reused_total` counts transfers that
+    opened none.
+    """
 
     open_num: int
     opened_total: int
@@ -45,6 +49,9 @@ class _Socket:
     origin: Origin
     poll: select.poll = field(default_factory=select.poll)
     route: Route | None = None
+
+    def server_left(self) -> bool:
+        return any(events & SERVER_LEFT for _fd, events in self.poll.poll(0))
 
 
 class Sockets:
@@ -77,14 +84,18 @@ class Sockets:
         fd = self._fds.get(route)
         if fd is None:
             return False
-        return any(events & SERVER_LEFT for _fd, events in self._sockets[fd].poll.poll(0))
+        return self._sockets[fd].server_left()
 
     def stats(self, origin: Origin) -> SocketStats:
         for fd, known in list(self._sockets.items()):
             if _inode(fd) != known.inode:
                 self._forget(fd)
         return SocketStats(
-            open_num=sum(1 for known in self._sockets.values() if known.origin == origin),
+            open_num=sum(
+                1
+                for known in self._sockets.values()
+                if known.origin == origin and not known.server_left()
+            ),
             opened_total=self._opened[origin],
             reused_total=self._reused[origin],
         )

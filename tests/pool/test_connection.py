@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pycurl
 import pytest
 
 from botod.pool import (
@@ -812,5 +813,46 @@ def test_cancel_while_connecting() -> None:
                 with pytest.raises(asyncio.CancelledError):
                     await job
                 await assert_idle(pool)
+
+    run(scenario)
+
+
+def test_cancel_while_resolving() -> None:
+    """A name that is still being asked for: here of a resolver over HTTPS that says nothing."""
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            async with open_pool() as pool:
+                port = silent.getsockname()[1]
+                pool.client.options[pycurl.DOH_URL] = f"https://127.0.0.1:{port}/dns-query"
+                connection = HTTPConnection(pool, Origin("http", "s3.test", 80))
+
+                def work() -> None:
+                    connection.request("GET", "/")
+                    connection.getresponse()
+
+                job = spawn(work)
+                resolver, _address = await asyncio.to_thread(silent.accept)
+                assert pool.client.running_num() == 1
+                job.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await job
+                await assert_idle(pool)
+                resolver.close()
+
+    run(scenario)
+
+
+def test_cancel_between_attempts_leaves_nothing() -> None:
+    """Asleep in blocking style, as boto is between two tries."""
+
+    async def scenario() -> None:
+        async with open_pool() as pool:
+            job = spawn(sleep, BOUND_S)
+            await asyncio.sleep(0)
+            job.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await job
+            await assert_idle(pool)
 
     run(scenario)

@@ -1,0 +1,54 @@
+"""Keeps some sockets to a host open over quiet spells, so that the next burst finds them warm.
+
+AWS closes an idle connection after some 20 s, and a new one costs three or four round trips. curl
+keeps what is there; this opens what is missing, in the background: each with an unsigned `HEAD /`,
+which a service answers with an error that nobody reads and that costs nothing.
+"""
+
+import asyncio
+
+from botod.pool.bridge import spawn_until
+from botod.pool.errors import PoolClosed
+from botod.pool.pool import Pool
+from botod.pool.response import HTTPResponse, wait_for_change
+from botod.pool.transfer import Origin, Request
+
+CHECK_S = 5.0
+"""How often is looked: a quarter of what AWS leaves an idle connection."""
+
+LONGEST_PAUSE_S = 60.0
+"""Between tries while none can be opened; each pause is twice the one before."""
+
+OPEN_TIMEOUT_S = 10.0
+"""For a slot, the connection and the answer: who has work to do comes first."""
+
+
+async def keep_warm(pool: Pool, origin: Origin, sockets_num: int) -> None:
+    """Run until cancelled, or until the pool is closed: `asyncio.create_task(keep_warm(…))`.
+
+    sockets_num: how many sockets to `origin` there should be at least; at most as many as slots.
+    """
+    pause_s = CHECK_S
+    while True:
+        missing = sockets_num - pool.client.socket_stats(origin).open_num
+        deadline = asyncio.get_running_loop().time() + OPEN_TIMEOUT_S
+        opened = await asyncio.gather(
+            *(spawn_until(deadline, _open, pool, origin) for _ in range(missing)),
+            return_exceptions=True,
+        )
+        failures = [outcome for outcome in opened if isinstance(outcome, Exception)]
+        if any(isinstance(failure, PoolClosed) for failure in failures):
+            return
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if failures else CHECK_S
+        await asyncio.sleep(pause_s)
+
+
+def _open(pool: Pool, origin: Origin) -> None:
+    """Open one more socket, and leave it to whoever comes next."""
+    host = f"Host: {str(origin).partition('//')[2]}".encode()
+    request = Request("HEAD", origin, "/", (host,))
+    transfer = pool.start(request, anew=True)
+    while not transfer.ended and not transfer.answered:
+        wait_for_change(pool, transfer, idempotent=True)
+    if transfer.answered:
+        HTTPResponse(pool, transfer, idempotent=True).read()
