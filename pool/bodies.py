@@ -1,4 +1,4 @@
-"""Request bodies that do not hold up the loop: not when they are hashed, not when they are logged.
+"""Request bodies that are hashed without holding up the loop.
 
 A key's upload reads its file twice over for MD5 and SHA-256 before the first byte is sent; boto
 hashes other bodies when it signs. Where that is done by a greenlet, a thread does the hashing.
@@ -84,20 +84,3 @@ def compute_md5(fp: Any, buf_size: int = 8192, size: int | None = None) -> Any:
 # A Key hashes the whole file before an upload. Its module's own names are replaced, boto.utils not.
 boto.s3.key.compute_hash = compute_hash
 boto.s3.key.compute_md5 = compute_md5
-
-
-class Body(bytes):
-    """A body that says its length where boto writes it into a debug line.
-
-    boto formats that line whether it is logged or not; 16 MiB took a quarter of a second.
-    """
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return f"{len(self)} bytes"
-
-
-def briefly_logged(body: Any) -> Any:
-    """`body` in a form that costs nothing to log. Only bytes are dear: they are escaped."""
-    return Body(body) if type(body) is bytes else body

@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from botod.pool import blocking
-from botod.pool.bodies import briefly_logged
+from botod.pool.brief import briefly_logged
 from botod.pool.connection import HTTPConnection
 from botod.pool.keys import HeldKeys
 from botod.pool.locks import GreenletLock
@@ -64,7 +64,7 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             self._auth_handler.region_name = DEFAULT_REGION if region is None else region.name
 
     def _mexe(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        request.body = briefly_logged(request.body)
+        briefly_logged(request)
         return super()._mexe(request, *args, **kwargs)
 
     def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001

@@ -11,6 +11,7 @@ what boto forgets to close (it does, on every failed try) holds no slot.
 import http.client
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from botod.pool import bridge
@@ -132,8 +133,8 @@ class HTTPConnection:
             self._headers.append(("Accept-Encoding", "identity"))
 
     def putheader(self, name: str, *values: Any) -> None:
-        value = "\r\n\t".join(_text(value) for value in values)
-        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+        value = _text(values[0]) if len(values) == 1 else "\r\n\t".join(map(_text, values))
+        if not _is_header_name(name) or not HEADER_VALUE.fullmatch(value):
             raise ValueError(f"not a header that can be sent: {name!r}")
         self._headers.append((name, value))
 
@@ -225,6 +226,12 @@ class HTTPConnection:
         upload = Upload(length) if length != 0 or method in BODY_METHODS else None
         headers = _encoded(self._headers, own_length=upload is not None)
         return Request(method, self._origin, target, headers, upload, self._proxy)
+
+
+@lru_cache(1024)
+def _is_header_name(name: str) -> bool:
+    """Whether it is a token. The same few dozen are asked about again and again."""
+    return HEADER_NAME.fullmatch(name) is not None
 
 
 def _body_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int | None:

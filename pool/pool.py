@@ -9,7 +9,7 @@ from botod.pool import bridge
 from botod.pool.client import CurlClient
 from botod.pool.errors import DeadlineExceeded, HostResting, PoolFull, PoolTimeout
 from botod.pool.failures import is_certificate_failure
-from botod.pool.health import Health, HealthStats
+from botod.pool.health import Health, HealthState, HealthStats
 from botod.pool.queue import QueueState, QueueStats, SlotQueue, Waiter, WaiterState
 from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
@@ -58,15 +58,17 @@ class HostPool:
 
         Raises PoolFull, PoolTimeout, PoolClosed, or HostResting, before the wait or after it.
         """
-        self._ask_health(self.health.check)
+        if self.health.state is not HealthState.GOOD:
+            self._ask_health(self.health.check)
         if not self.queue.acquire_nowait(now=self._loop.time()):
             self._wait_for_slot(timeout_s)
         lease = Lease(self._give_back)
-        try:
-            self._ask_health(self.health.admit)
-        except HostResting:
-            lease.release()
-            raise
+        if self.health.state is not HealthState.GOOD:
+            try:
+                self._ask_health(self.health.admit)
+            except HostResting:
+                lease.release()
+                raise
         return lease
 
     def ended(self, lease: Lease, transfer: Transfer) -> None:

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from botod.pool import bridge
+from botod.pool.brief import BriefList
 from botod.pool.errors import DeadlineExceeded, OutcomeUnknown
 from botod.pool.failures import describe, failure_error, unanswered
 from botod.pool.pool import Pool
@@ -60,7 +61,7 @@ class HTTPResponse:
         return self._values.get(name.lower(), default)
 
     def getheaders(self) -> list[tuple[str, str]]:
-        return self._pairs()
+        return BriefList(self._pairs())
 
     def read(self, amt: int | None = None) -> bytes:
         """`amt` bytes, fewer at the end; without it all that is left, and the same again later."""

@@ -15,8 +15,6 @@ from botod.pool import bodies, spawn, wait
 from botod.pool.bodies import (
     GATHER_BYTES,
     OFFLOAD_BYTES,
-    Body,
-    briefly_logged,
     compute_hash,
     compute_md5,
     sha256,
@@ -175,32 +173,3 @@ def test_a_file_that_parks_can_be_hashed() -> None:
         assert found[0] == hashlib.sha256(data).hexdigest()
 
     run(scenario)
-
-
-def test_a_body_of_bytes_is_sent_but_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto's debug line names its length; on the wire and for the signature it is as given."""
-    lines: list[str] = []
-    monkeypatch.setattr(boto.log, "debug", lambda line, *_args: lines.append(line))
-    data = bytes(range(256))
-
-    async def scenario() -> None:
-        with http_server() as server:
-            async with open_pool() as pool:
-                connection = s3_connection(pool, server.port)
-                await spawn(lambda: connection.make_request("PUT", "b", "k", data=data).read())
-        assert server.requests[0].body == data
-        assert is_signed(server.requests[0], KEYS[1], scope="us-east-1/s3")
-
-    run(scenario)
-    assert "Data: 256 bytes" in lines
-
-
-def test_only_bytes_are_wrapped() -> None:
-    """Text costs nothing to print, a file prints its name, and a class of bytes has its reasons."""
-
-    class Own(bytes):
-        """Somebody's."""
-
-    for body in ("text", io.BytesIO(), None, Own(b"x"), Body(b"x")):
-        assert briefly_logged(body) is body
-    assert briefly_logged(b"x") == b"x"
