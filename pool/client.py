@@ -56,9 +56,6 @@ class _Handle:
         # Each handle's own, or all connections of a burst would be replaced in one moment.
         self.curl.setopt(pycurl.MAXLIFETIME_CONN, _jittered(LONGEST_CONNECTION_S))
         self.curl.setopt(pycurl.PREREQFUNCTION, self._ready)
-        self.curl.setopt(pycurl.HEADERFUNCTION, lambda line: self._carried().curl_header(line))
-        self.curl.setopt(pycurl.WRITEFUNCTION, lambda data: self._carried().curl_write(data))
-        self.curl.setopt(pycurl.READFUNCTION, lambda size: self._carried().curl_read(size))
         self.curl.setopt(pycurl.SEEKFUNCTION, lambda _offset, _origin: pycurl.SEEKFUNC_FAIL)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._socket_opened)
 
@@ -71,6 +68,8 @@ class _Handle:
         self.found_dead = False
         self._opened.clear()
         request, curl = transfer.request, self.curl
+        curl.setopt(pycurl.HEADERFUNCTION, transfer.curl_header)
+        curl.setopt(pycurl.WRITEFUNCTION, transfer.curl_write)
         curl.setopt(pycurl.FRESH_CONNECT, int(anew))
         curl.setopt(pycurl.URL, f"{request.origin}/")
         curl.setopt(pycurl.REQUEST_TARGET, request.wire_target)
@@ -82,6 +81,7 @@ class _Handle:
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         if request.upload is not None:
             curl.setopt(pycurl.UPLOAD, 1)
+            curl.setopt(pycurl.READFUNCTION, transfer.curl_read)
             length = request.upload.length_bytes
             curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
         elif request.method == "HEAD":

@@ -10,7 +10,7 @@ what boto forgets to close (it does, on every failed try) holds no slot.
 
 import http.client
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -32,8 +32,11 @@ TARGET = re.compile(r"[!-~]+")
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
-CURLS_OWN = ("Accept", "Content-Type", "Expect", "Proxy-Connection", "User-Agent")
-"""Headers that curl adds unless it is told not to."""
+CURLS_OWN = {
+    name.lower(): f"{name}:".encode()
+    for name in ("Accept", "Content-Type", "Expect", "Proxy-Connection", "User-Agent")
+}
+"""Headers that curl adds unless it is told not to, and how it is told."""
 
 BYTES = (bytes, bytearray, memoryview)
 
@@ -62,6 +65,7 @@ class HTTPConnection:
         self._proxy = proxy
         self._line: tuple[str, str] | None = None
         self._headers: list[tuple[str, str]] = []
+        self._said: dict[str, str] = {}  # the same by lower-case name, the last of each
         self._transfer: Transfer | None = None
         self._unframer: Unframer | None = None
         self._idempotent = False
@@ -126,17 +130,21 @@ class HTTPConnection:
         if not TARGET.fullmatch(url) or not HEADER_NAME.fullmatch(method):
             raise ValueError(f"not a request line: {method} {url}")
         self._line = (method, url)
-        self._headers = []
+        self._headers, self._said = [], {}
         if not skip_host:
-            self._headers.append(("Host", self._host_header()))
+            self._put("Host", self._host_header())
         if not skip_accept_encoding:
-            self._headers.append(("Accept-Encoding", "identity"))
+            self._put("Accept-Encoding", "identity")
 
     def putheader(self, name: str, *values: Any) -> None:
         value = _text(values[0]) if len(values) == 1 else "\r\n\t".join(map(_text, values))
         if not _is_header_name(name) or not HEADER_VALUE.fullmatch(value):
             raise ValueError(f"not a header that can be sent: {name!r}")
+        self._put(name, value)
+
+    def _put(self, name: str, value: str) -> None:
         self._headers.append((name, value))
+        self._said[name.lower()] = value
 
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
         """Lease a slot (park until there is one), hand the request to curl, and send the body.
@@ -218,13 +226,13 @@ class HTTPConnection:
     def _built(self, body_bytes: int) -> Request:
         assert self._line is not None, "built before putrequest"
         method, target = self._line
-        length = _body_length(self._headers, body_bytes)
+        length = _body_length(self._said, body_bytes)
         if length != 0 and method == "HEAD":
             raise Unsupported("a HEAD request with a body is not carried")
         # The length of a body comes from curl, which then sends exactly as much; of a request
         # without body, `Content-Length: 0` stays the header that boto may have signed.
         upload = Upload(length) if length != 0 or method in BODY_METHODS else None
-        headers = _encoded(self._headers, own_length=upload is not None)
+        headers = _encoded(self._headers, self._said, own_length=upload is not None)
         return Request(method, self._origin, target, headers, upload, self._proxy)
 
 
@@ -234,13 +242,12 @@ def _is_header_name(name: str) -> bool:
     return HEADER_NAME.fullmatch(name) is not None
 
 
-def _body_length(headers: Iterable[tuple[str, str]], body_bytes: int) -> int | None:
+def _body_length(said: Mapping[str, str], body_bytes: int) -> int | None:
     """How long the body will be, by the headers, which must agree with a body at hand.
 
     None: it comes in chunks.
     """
-    values = {name.lower(): value for name, value in headers}
-    coding, declared = values.get("transfer-encoding"), values.get("content-length")
+    coding, declared = said.get("transfer-encoding"), said.get("content-length")
     if coding is not None:
         if coding.lower() != "chunked" or declared is not None:
             raise Unsupported(f"a body with Transfer-Encoding: {coding} is not carried")
@@ -268,17 +275,17 @@ def _pieces(data: Any) -> Iterator[bytes]:
             yield from _pieces(piece)
 
 
-def _encoded(headers: Iterable[tuple[str, str]], *, own_length: bool) -> tuple[bytes, ...]:
+def _encoded(
+    headers: Iterable[tuple[str, str]], said: Mapping[str, str], *, own_length: bool
+) -> tuple[bytes, ...]:
     """The lines for curl, and an empty one for each header that it would add by itself."""
-    lines: list[bytes] = []
-    names: set[str] = set()
-    for name, value in headers:
-        names.add(name.lower())
-        if own_length and name.lower() == "content-length":
-            continue
+    lines = [
         # "Name:" tells curl to leave a header out, "Name;" to send it empty.
-        lines.append((f"{name}: {value}" if value.strip() else f"{name};").encode("latin-1"))
-    lines += [f"{name}:".encode() for name in CURLS_OWN if name.lower() not in names]
+        (f"{name}: {value}" if value.strip() else f"{name};").encode("latin-1")
+        for name, value in headers
+        if not (own_length and name.lower() == "content-length")
+    ]
+    lines += [line for name, line in CURLS_OWN.items() if name not in said]
     return tuple(lines)
 
 

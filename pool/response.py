@@ -28,16 +28,20 @@ class HTTPResponse:
         self._idempotent = idempotent
         self._whole: bytes | None = None
         self._closed = False
-        self._lines = [line.decode("latin-1").rstrip("\r\n") for line in transfer.head]
+        lines = b"".join(transfer.head).decode("latin-1").rstrip("\r\n").split("\n")
         transfer.head.clear()
-        status_line = STATUS_LINE.fullmatch(self._lines[0])
+        status_line = STATUS_LINE.fullmatch(lines[0].rstrip("\r"))
         if status_line is None:
             raise unanswered(transfer, "no HTTP status line came", idempotent=idempotent)
         self.version = 10 + int(status_line["minor"])
         self.status = int(status_line["status"])
         self.reason = (status_line["reason"] or "").strip()
+        self._pairs: list[tuple[str, str]] = []
         self._values: dict[str, str] = {}
-        for name, value in self._pairs():
+        for line in lines[1:]:
+            name, _colon, value = line.partition(":")
+            name, value = name.strip(" \t"), value.strip(" \t\r")
+            self._pairs.append((name, value))
             lower = name.lower()
             known = self._values.get(lower)
             self._values[lower] = value if known is None else f"{known}, {value}"
@@ -53,7 +57,7 @@ class HTTPResponse:
     def msg(self) -> http.client.HTTPMessage:
         """The headers as a fresh message object, which the caller may change."""
         message = http.client.HTTPMessage()
-        for name, value in self._pairs():
+        for name, value in self._pairs:
             message[name] = value
         return message
 
@@ -61,7 +65,7 @@ class HTTPResponse:
         return self._values.get(name.lower(), default)
 
     def getheaders(self) -> list[tuple[str, str]]:
-        return BriefList(self._pairs())
+        return BriefList(self._pairs)
 
     def read(self, amt: int | None = None) -> bytes:
         """`amt` bytes, fewer at the end; without it all that is left, and the same again later."""
@@ -80,10 +84,6 @@ class HTTPResponse:
         """Let go of the answer; a transfer still under way is stopped and its slot given back."""
         self._closed = True
         self._pool.client.abort(self._transfer)
-
-    def _pairs(self) -> list[tuple[str, str]]:
-        pairs = (line.partition(":") for line in self._lines[1:])
-        return [(name.strip(), value.strip()) for name, _colon, value in pairs]
 
     def _read(self, amt: int | None) -> bytes:
         """Wait until `amt` bytes are here or the transfer has ended, taking what comes."""

@@ -226,6 +226,9 @@ class Transfer:
         self.failure = failure
         if self.request.upload is not None:
             self.request.upload.give_up()
+        if state is State.ABORTED:  # nobody reads it, and a handle may hold this until its next use
+            self._chunks.clear()
+            self.unread_bytes = 0
         self._move(state)
         self._on_end(self)
 
