@@ -7,7 +7,7 @@ stays, but sleeps as a greenlet sleeps (`blocking`). Keys come from outside, by 
 
 import copy
 import importlib
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from botod.pool import blocking
@@ -71,8 +71,7 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         """A place to make requests to; each leases its slot when it starts."""
         if self.https_connection_factory is not None:  # how boto's users put in their own
             return super().new_http_connection(host, port, is_secure)
-        name = boto.utils.parse_host(self.server_name() if host is None else host)
-        origin = Origin("https" if is_secure else "http", name.strip("[]").lower(), int(port))
+        origin = _origin(self.server_name() if host is None else host, port, is_secure)
         timeout = self.http_connection_kwargs.get("timeout")
         return HTTPConnection(self.pool, origin, timeout=timeout, proxy=self._via)
 
@@ -105,6 +104,12 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             self._via = Proxy(proxy, int(proxy_port), proxy_user, proxy_pass)
         self.no_proxy = ""
         self.use_proxy = False
+
+
+@lru_cache(1024)
+def _origin(host: str, port: int | str, is_secure: bool) -> Origin:  # noqa: FBT001 - boto's arguments
+    name = boto.utils.parse_host(host).strip("[]").lower()
+    return Origin("https" if is_secure else "http", name, int(port))
 
 
 @cache

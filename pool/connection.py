@@ -10,7 +10,7 @@ what boto forgets to close (it does, on every failed try) holds no slot.
 
 import http.client
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -64,8 +64,8 @@ class HTTPConnection:
         self._origin = origin
         self._proxy = proxy
         self._line: tuple[str, str] | None = None
-        self._headers: list[tuple[str, str]] = []
-        self._said: dict[str, str] = {}  # the same by lower-case name, the last of each
+        self._lines: list[bytes] = []  # as curl takes them, but for the body's length
+        self._said: dict[str, str] = {}  # by lower-case name, the last of each
         self._transfer: Transfer | None = None
         self._unframer: Unframer | None = None
         self._idempotent = False
@@ -130,7 +130,7 @@ class HTTPConnection:
         if not TARGET.fullmatch(url) or not HEADER_NAME.fullmatch(method):
             raise ValueError(f"not a request line: {method} {url}")
         self._line = (method, url)
-        self._headers, self._said = [], {}
+        self._lines, self._said = [], {}
         if not skip_host:
             self._put("Host", self._host_header())
         if not skip_accept_encoding:
@@ -138,13 +138,19 @@ class HTTPConnection:
 
     def putheader(self, name: str, *values: Any) -> None:
         value = _text(values[0]) if len(values) == 1 else "\r\n\t".join(map(_text, values))
-        if not _is_header_name(name) or not HEADER_VALUE.fullmatch(value):
+        # isprintable is quick to say yes, and no to some that may be sent: a tab, latin-1's blanks.
+        is_value = value.isprintable() or HEADER_VALUE.fullmatch(value)
+        if not is_value or not _is_header_name(name):
             raise ValueError(f"not a header that can be sent: {name!r}")
         self._put(name, value)
 
     def _put(self, name: str, value: str) -> None:
-        self._headers.append((name, value))
-        self._said[name.lower()] = value
+        lower = name.lower()
+        self._said[lower] = value
+        if lower != "content-length":
+            # "Name:" tells curl to leave a header out, "Name;" to send it empty.
+            line = f"{name}: {value}" if value and not value.isspace() else f"{name};"
+            self._lines.append(line.encode("latin-1"))
 
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
         """Lease a slot (park until there is one), hand the request to curl, and send the body.
@@ -232,8 +238,10 @@ class HTTPConnection:
         # The length of a body comes from curl, which then sends exactly as much; of a request
         # without body, `Content-Length: 0` stays the header that boto may have signed.
         upload = Upload(length) if length != 0 or method in BODY_METHODS else None
-        headers = _encoded(self._headers, self._said, own_length=upload is not None)
-        return Request(method, self._origin, target, headers, upload, self._proxy)
+        lines = self._lines + [line for name, line in CURLS_OWN.items() if name not in self._said]
+        if upload is None and "content-length" in self._said:
+            lines.append(b"Content-Length: 0")
+        return Request(method, self._origin, target, tuple(lines), upload, self._proxy)
 
 
 @lru_cache(1024)
@@ -273,20 +281,6 @@ def _pieces(data: Any) -> Iterator[bytes]:
     else:
         for piece in data:
             yield from _pieces(piece)
-
-
-def _encoded(
-    headers: Iterable[tuple[str, str]], said: Mapping[str, str], *, own_length: bool
-) -> tuple[bytes, ...]:
-    """The lines for curl, and an empty one for each header that it would add by itself."""
-    lines = [
-        # "Name:" tells curl to leave a header out, "Name;" to send it empty.
-        (f"{name}: {value}" if value.strip() else f"{name};").encode("latin-1")
-        for name, value in headers
-        if not (own_length and name.lower() == "content-length")
-    ]
-    lines += [line for name, line in CURLS_OWN.items() if name not in said]
-    return tuple(lines)
 
 
 def _text(value: Any) -> str:
