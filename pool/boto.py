@@ -7,6 +7,7 @@ stays, but sleeps as a greenlet sleeps (`blocking`). Keys come from outside, by 
 
 import copy
 import importlib
+import sys
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -63,12 +64,23 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             region = getattr(self, "region", None)
             self._auth_handler.region_name = DEFAULT_REGION if region is None else region.name
 
-    def _mexe(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def _mexe(
+        self,
+        request: Any,
+        sender: Any = None,
+        override_num_retries: int | None = None,
+        retry_handler: Any = None,
+    ) -> Any:
         briefly_logged(request)
-        return super()._mexe(request, *args, **kwargs)
+        return super()._mexe(request, sender, override_num_retries, retry_handler)
 
     def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         """A place to make requests to; each leases its slot when it starts."""
+        failed = sys.exc_info()[1]
+        if isinstance(failed, ConnectionError):
+            # boto tries again and keeps the error of the try before, which holds boto's frame by
+            # its traceback: a cycle, with the connection of that try in it.
+            failed.__traceback__ = None
         if self.https_connection_factory is not None:  # how boto's users put in their own
             return super().new_http_connection(host, port, is_secure)
         origin = _origin(self.server_name() if host is None else host, port, is_secure)

@@ -98,6 +98,8 @@ class Spawned(asyncio.Future[T]):
         else:
             self._end()
             self.set_result(result)
+        finally:
+            del self  # the error's traceback holds this frame, and the future the error
 
     def _end(self) -> None:
         _live.discard(self)
@@ -154,7 +156,8 @@ class Spawned(asyncio.Future[T]):
         future.cancel()
         if not isinstance(interrupt, DeadlineExceeded):  # a deadline stays passed
             self._interrupt = None
-        raise interrupt
+        # A new one: raised, this would hold its traceback, and with it all that this function has.
+        raise type(interrupt)(*interrupt.args)
 
 
 def spawn(

@@ -6,7 +6,7 @@ once: per request only method, target, headers and body change. It never queues:
 transfer holds a slot for it.
 """
 
-import contextlib
+import logging
 from collections.abc import Callable
 from random import random
 from typing import TYPE_CHECKING, Any
@@ -23,12 +23,20 @@ from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upl
 if TYPE_CHECKING:
     import asyncio
 
+logger = logging.getLogger(__name__)
+
 EXPECT_TIMEOUT_MS = 250
 """How long an upload with `Expect: 100-continue` waits for the interim answer, round the globe and
 back. A server that does not know of it costs as much; curl's default is a second."""
 
 CONNECTIONS_KEPT = 4096
 """Idle connections curl keeps: above any sum of slots, or a burst's connections are thrown away."""
+
+SMALL_BODY_BYTES = 64 * 1024
+SMALL_BUFFER_BYTES = 16 * 1024
+LARGE_BUFFER_BYTES = 256 * 1024
+"""What curl sends from, a transfer. It is allocated whole for the smallest message: 16 KiB is the
+least it takes. Large bodies gain from a larger one."""
 
 IDLE_CONNECTION_S = 60
 """A connection idle for longer is not used again. AWS closes most of them sooner, after some 20 s;
@@ -84,6 +92,9 @@ class _Handle:
             curl.setopt(pycurl.READFUNCTION, transfer.curl_read)
             length = request.upload.length_bytes
             curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
+            is_small = length is not None and length <= SMALL_BODY_BYTES
+            buffer_bytes = SMALL_BUFFER_BYTES if is_small else LARGE_BUFFER_BYTES
+            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer_bytes)
         elif request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
 
@@ -129,6 +140,7 @@ class CurlClient(CurlAsyncHTTPClient):
         if not pycurl.version_info()[4] & pycurl.VERSION_ASYNCHDNS:
             raise PoolError("libcurl resolves names synchronously; install one with AsynchDNS")
         self._closed = False
+        self._is_acting = False
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
         self.ready = ReadySockets(self._loop, self._act)
@@ -158,11 +170,19 @@ class CurlClient(CurlAsyncHTTPClient):
         self._set_timeout(0)
 
     def abort(self, transfer: Transfer) -> None:
-        """Stop a transfer now; its connection is closed, not reused. No-op once it has ended."""
+        """Stop a transfer now; its connection is closed, not reused. No-op once it has ended.
+
+        From inside one of curl's callbacks, where the collector may run and let go of a response,
+        it is stopped in the next turn of the loop: curl takes no handle out while it works.
+        """
         handle = self._handle_of.get(transfer)
-        if handle is not None:
-            self._detach(handle)
-            transfer.end(State.ABORTED)
+        if handle is None:
+            return
+        if self._is_acting:
+            self._loop.call_soon(self.abort, transfer)
+            return
+        self._detach(handle)
+        transfer.end(State.ABORTED)
 
     def feed(self, transfer: Transfer, data: bytes) -> None:
         """Give curl more of the request's body. After the end it goes nowhere."""
@@ -215,11 +235,14 @@ class CurlClient(CurlAsyncHTTPClient):
             self._resume(transfer)
 
     def _resume(self, transfer: Transfer) -> None:
+        self._is_acting = True
         try:
             # Both directions: one that has reason to pause says so again when curl asks it.
             self._handle_of[transfer].curl.pause(pycurl.PAUSE_CONT)
         except pycurl.error:
             return  # it failed while paused; curl reports that failure in the next turn
+        finally:
+            self._is_acting = False
         self._set_timeout(0)
 
     def _detach(self, handle: _Handle) -> None:
@@ -280,8 +303,13 @@ class CurlClient(CurlAsyncHTTPClient):
         """Let curl do what it can on a socket that is ready."""
         if self._closed:  # by what a transfer before this one set off
             return
-        with contextlib.suppress(pycurl.error):  # of the whole multi; each transfer has its own
+        self._is_acting = True
+        try:
             self._multi.socket_action(fd, action)
+        except pycurl.error:  # of the whole multi; each transfer is told its own
+            logger.exception("curl failed")
+        finally:
+            self._is_acting = False
         self._finish_pending_requests()
 
     def _set_timeout(self, msecs: int) -> None:
