@@ -38,7 +38,8 @@ _live: set["Spawned[Any]"] = set()
 class _Stack(greenlet.greenlet):  # type: ignore[misc]
     """The greenlet of one spawned function."""
 
-    spawned: "Spawned[Any] | None" = None
+    __slots__ = ("spawned",)
+    spawned: "Spawned[Any] | None"
 
 
 class Spawned(asyncio.Future[T]):

@@ -53,6 +53,8 @@ RESOLVED_S = 60
 class _Handle:
     """An easy handle, set up once, and the transfer that it carries now."""
 
+    __slots__ = ("_client", "_opened", "curl", "found_dead", "transfer")
+
     def __init__(self, client: "CurlClient") -> None:
         self.transfer: Transfer | None = None
         self.found_dead = False

@@ -241,6 +241,7 @@ class HTTPConnection:
         lines = self._lines + [line for name, line in CURLS_OWN.items() if name not in self._said]
         if upload is None and "content-length" in self._said:
             lines.append(b"Content-Length: 0")
+        self._line, self._lines, self._said = None, [], {}  # curl has them; thousands may wait
         return Request(method, self._origin, target, tuple(lines), upload, self._proxy)
 
 

@@ -33,6 +33,8 @@ class HostPoolStats:
 class Lease:
     """A slot checked out by one greenlet. Releasing it twice is once."""
 
+    __slots__ = ("_release",)
+
     def __init__(self, release: Callable[[], None]) -> None:
         self._release: Callable[[], None] | None = release
 

@@ -43,7 +43,7 @@ class SocketStats:
     reused_total: int
 
 
-@dataclass
+@dataclass(slots=True)
 class _Socket:
     inode: int
     origin: Origin
