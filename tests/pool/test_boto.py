@@ -218,8 +218,6 @@ def test_a_host_whose_name_tells_no_region(host: str) -> None:
         with http_server() as server:
             async with open_pool() as pool:
                 connection = s3_connection(pool, server.port, host=host)
-                connection.auth_region_name = None
-                connection._name_region()
                 await spawn(connection.make_request, "GET", "bucket", "key")
         (seen,) = server.requests
         assert is_signed(seen, KEYS[1], scope="us-east-1/s3")

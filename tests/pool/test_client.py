@@ -318,6 +318,39 @@ def test_an_answer_that_stops_moving_fails_after_the_idle_timeout() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("way", ["moving", "paused"])
+def test_a_stream_may_take_longer_than_the_idle_timeout(way: str) -> None:
+    """Two seconds with an idle timeout of one: little by little, or held back by its reader."""
+    slowly = threading.Event()  # nobody sets it: its wait is the server's pace
+
+    def answer(exchange: Exchange) -> None:
+        if way == "paused":
+            exchange.ok(b"x" * 8 * HIGH_BYTES)
+            return
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")
+        for _ in range(7):
+            slowly.wait(0.3)
+            exchange.send(b"x")
+
+    async def scenario() -> None:
+        with http_server(answer) as server:
+            async with open_pool(idle_timeout_s=1.0) as pool:
+                transfer = Transfer(request_to(server.port), on_end=lambda _transfer: None)
+                pool.client.start(transfer)
+                if way == "paused":
+                    await until(lambda: transfer.receiving_paused)
+                    await asyncio.sleep(2.1)
+                got = 0
+                while not transfer.ended or transfer.unread_bytes:
+                    if not transfer.unread_bytes:
+                        await transfer.changed()
+                    got += len(pool.client.take(transfer, None))
+                assert transfer.state is State.COMPLETE, transfer.failure
+                assert got == (7 if way == "moving" else 8 * HIGH_BYTES)
+
+    run(scenario)
+
+
 def test_tornado_s_fetch_works_beside_it() -> None:
     """It still is Tornado's client: what uses fetch shares the loop and the connections."""
 

@@ -256,16 +256,20 @@ def test_an_answer_before_the_body_ends_the_upload() -> None:
 
 
 def test_a_server_that_knows_no_expect_gets_the_body_all_the_same() -> None:
-    """Without an interim answer curl waits for a second and then sends."""
+    """Without an interim answer curl waits for a moment, not for its second, and then sends."""
+    events: list[str] = []
 
     async def scenario() -> None:
-        with http_server() as server:
+        with http_server(lambda exchange: events.append("arrived") or exchange.ok()) as server:
             server.says_continue = False
             async with open_pool() as pool:
+                asyncio.get_running_loop().call_later(0.9, events.append, "nearly a second")
                 response = await spawn(
                     upload, pool, server.port, b"abc", length=3, Expect="100-Continue"
                 )
                 assert response.status == 200
+                await until(lambda: len(events) == 2)
+                assert events == ["arrived", "nearly a second"]
         assert server.requests[0].body == b"abc"
 
     run(scenario)
@@ -475,10 +479,17 @@ def test_a_connection_may_be_used_again_and_again() -> None:
 
 
 def test_a_dropped_connection_gives_its_slot_back() -> None:
-    """boto forgets connections after a failed try; a slot is not lost by it."""
+    """boto forgets connections after a failed try; a slot is not lost by it, answer or none."""
+    release = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.target == "/forgotten":
+            release.wait(BOUND_S)
+        else:
+            exchange.ok(b"fine")
 
     async def scenario() -> None:
-        with http_server() as server:
+        with http_server(answer) as server:
             async with open_pool(slots=1) as pool:
 
                 def forget() -> None:
@@ -487,6 +498,7 @@ def test_a_dropped_connection_gives_its_slot_back() -> None:
                 await spawn(forget)
                 await assert_idle(pool)
                 assert await spawn(ask, pool, server.port) == b"fine"
+                release.set()
 
     run(scenario)
 

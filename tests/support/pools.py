@@ -77,7 +77,7 @@ def s3_connection(pool: Pool, port: int, *, is_secure: bool = False, **options: 
         def _required_auth_capability(self) -> list[str]:
             return ["hmac-v4-s3"]
 
-    connection = SigV4(
+    return SigV4(
         pool=pool,
         keys=HeldKeys(*KEYS),
         host=options.pop("host", "127.0.0.1"),
@@ -87,8 +87,6 @@ def s3_connection(pool: Pool, port: int, *, is_secure: bool = False, **options: 
         suppress_consec_slashes=False,
         **options,
     )
-    connection.auth_region_name = "us-east-1"
-    return connection
 
 
 def sqs_connection(pool: Pool, port: int, *, is_secure: bool = False, **options: Any) -> Any:
