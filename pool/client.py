@@ -143,7 +143,8 @@ class CurlClient(CurlAsyncHTTPClient):
             raise PoolError("libcurl resolves names synchronously; install one with AsynchDNS")
         self._closed = False
         self._is_acting = False
-        self._timer: asyncio.Handle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
         self.ready = ReadySockets(self._loop, self._act)
         super().initialize(**tornado_options)
@@ -227,8 +228,9 @@ class CurlClient(CurlAsyncHTTPClient):
         for handle in self._idle:
             handle.curl.close()
         self._idle.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._soon, self._timer):
+            if timer is not None:
+                timer.cancel()
         self.ready.close()
 
     def _send_on(self, transfer: Transfer, upload: Upload) -> None:
@@ -315,20 +317,28 @@ class CurlClient(CurlAsyncHTTPClient):
         self._finish_pending_requests()
 
     def _set_timeout(self, msecs: int) -> None:
-        """Called by curl: act in so many milliseconds; -1: only when a socket is ready."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
+        """Called by curl, several times a request: act in so many milliseconds; -1: no need to.
+
+        To act too early is harmless, so a timer that is due sooner stays, and -1 changes nothing.
+        """
         if msecs == 0:
-            self._timer = self._loop.call_soon(self._on_time)
+            self._soon = self._soon or self._loop.call_soon(self._on_time)
         elif msecs > 0:
-            self._timer = self._loop.call_later(msecs / 1000, self._on_time)
+            due = self._loop.time() + msecs / 1000
+            if self._timer is not None and due < self._timer.when():
+                self._timer.cancel()
+                self._timer = None
+            self._timer = self._timer or self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._on_time()
 
     def _on_time(self) -> None:
-        self._timer = None
+        self._soon = None
         self._act(pycurl.SOCKET_TIMEOUT, 0)
-        if self._timer is None and not self._closed:  # curl tells only when it changes its mind
-            self._set_timeout(self._multi.timeout())
+        if self._soon is None and self._timer is None and not self._closed:
+            self._set_timeout(self._multi.timeout())  # curl tells only when it changes its mind
 
 
 def _jittered(seconds: int) -> int:
