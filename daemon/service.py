@@ -121,6 +121,7 @@ def _pool_status(host: HostPoolStats) -> Mapping[str, Any]:
         "origin": str(host.origin),
         **dataclasses.asdict(host.slots),
         "sockets": dataclasses.asdict(host.sockets),
+        "health": dataclasses.asdict(host.health),
     }
 
 

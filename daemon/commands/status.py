@@ -55,7 +55,8 @@ def report(status: dict[str, Any]) -> Iterator[str]:
         yield (
             f"pool    {pool['origin']}: {pool['leased_num']} of {pool['slots_num']} slots in use, "
             f"{pool['waiting_num']} waiting; sockets {sockets['open_num']} open, "
-            f"{sockets['opened_total']} opened, {sockets['reused_total']} reused"
+            f"{sockets['opened_total']} opened, {sockets['reused_total']} reused; "
+            f"host {pool['health']['state']}"
         )
     for peer in status["peers"]:
         yield (

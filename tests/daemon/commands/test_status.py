@@ -27,6 +27,7 @@ STATUS = {
             "slots_num": 64,
             "waiting_num": 5,
             "sockets": {"open_num": 6, "opened_total": 7, "reused_total": 8},
+            "health": {"state": "resting"},
         }
     ],
     "peers": [
@@ -43,7 +44,7 @@ def test_the_report() -> None:
         "visits  5000, longest 12.3 ms, 2 over 10 ms, 1 over 100 ms",
         (
             "pool    https://s3.eu-central-1.amazonaws.com:443: 2 of 64 slots in use, 5 waiting; "
-            "sockets 6 open, 7 opened, 8 reused"
+            "sockets 6 open, 7 opened, 8 reused; host resting"
         ),
         "peer    pid 11 uid 12: 13 in flight, 14 requests, 15 bytes unread",
     ]
