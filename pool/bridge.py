@@ -15,9 +15,10 @@ switches back. Four rules keep this sound:
 
 import asyncio
 import contextlib
-import traceback
+import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 import greenlet
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 CHAIN_MAX = 16
 """Chained exceptions whose frames are let go; real chains have two or three."""
+
+NOT_A_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+"""Code whose frames may go on after an error came through them."""
 
 _visits = Visits()
 _live: set["Spawned[Any]"] = set()
@@ -56,7 +60,8 @@ class Spawned(asyncio.Future[T]):
         self._stack: _Stack | None = None
         self._hub = greenlet.getcurrent()
         self._parked_on: asyncio.Future[Any] | None = None
-        self._interrupt: BaseException | None = None
+        self._cancelled: asyncio.CancelledError | None = None
+        self._has_expired = False
         self._timer: asyncio.TimerHandle | None = None
         _live.add(self)
         self.get_loop().call_soon(self._start, call)
@@ -68,7 +73,8 @@ class Spawned(asyncio.Future[T]):
         if self._stack is None:
             _live.discard(self)
             return super().cancel(msg)
-        self._raise_where_parked(asyncio.CancelledError(*([] if msg is None else [msg])))
+        self._cancelled = asyncio.CancelledError(*([] if msg is None else [msg]))
+        self._interrupt_park()
         return True
 
     def _start(self, call: Callable[[], T]) -> None:
@@ -138,11 +144,11 @@ class Spawned(asyncio.Future[T]):
 
     def _expire(self) -> None:
         self._timer = None
-        self._raise_where_parked(DeadlineExceeded(f"{self.name} did not end by its deadline"))
+        self._has_expired = True
+        self._interrupt_park()
 
-    def _raise_where_parked(self, interrupt: BaseException) -> None:
-        if not isinstance(self._interrupt, asyncio.CancelledError):
-            self._interrupt = interrupt
+    def _interrupt_park(self) -> None:
+        """Go on with the function, if it is parked, to raise there what has happened."""
         future, self._parked_on = self._parked_on, None
         if future is not None:
             future.remove_done_callback(self._wake)
@@ -151,14 +157,15 @@ class Spawned(asyncio.Future[T]):
             self.get_loop().call_soon(self._visit)
 
     def _raise_interrupt(self, future: "asyncio.Future[Any]") -> None:
-        interrupt = self._interrupt
-        if interrupt is None:
-            return
-        future.cancel()
-        if not isinstance(interrupt, DeadlineExceeded):  # a deadline stays passed
-            self._interrupt = None
-        # A new one: raised, this would hold its traceback, and with it all that this function has.
-        raise type(interrupt)(*interrupt.args)
+        """Raise a cancel, once, or else that the deadline has passed, as often as is parked."""
+        cancelled, self._cancelled = self._cancelled, None
+        if cancelled is not None:
+            future.cancel()
+            # A new one: raised, this would hold its traceback, and with it all this function has.
+            raise asyncio.CancelledError(*cancelled.args)
+        if self._has_expired:
+            future.cancel()
+            raise DeadlineExceeded(f"{self.name} did not end by its deadline")
 
 
 def spawn(
@@ -283,10 +290,20 @@ def _carried(error: BaseException) -> BaseException:
     for _ in range(CHAIN_MAX):
         if link is None:
             break
-        traceback.clear_frames(link.__traceback__)
+        _clear_frames(link.__traceback__)
         link = link.__cause__ or link.__context__
     if isinstance(error, StopIteration):  # a future refuses to hold one
         carried = RuntimeError("the spawned function raised StopIteration")
         carried.__cause__ = error
         return carried
     return error
+
+
+def _clear_frames(trace: TracebackType | None) -> None:
+    """`traceback.clear_frames`, but for coroutines and generators, which it would end if parked."""
+    while trace is not None:
+        frame = trace.tb_frame
+        if not frame.f_code.co_flags & NOT_A_CALL:
+            with contextlib.suppress(RuntimeError):  # it still runs
+                frame.clear()
+        trace = trace.tb_next

@@ -9,6 +9,7 @@ transfer holds a slot for it.
 import logging
 from collections.abc import Callable
 from random import random
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pycurl
@@ -143,6 +144,7 @@ class CurlClient(CurlAsyncHTTPClient):
             raise PoolError("libcurl resolves names synchronously; install one with AsynchDNS")
         self._closed = False
         self._is_acting = False
+        self._thread = get_ident()
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
@@ -169,20 +171,20 @@ class CurlClient(CurlAsyncHTTPClient):
             self._put_by(handle)
             raise ValueError(f"not a request that can be sent: {error}") from error
         self._carrying[handle.curl] = self._handle_of[transfer] = handle
-        self._multi.add_handle(handle.curl)
+        self._undisturbed(self._multi.add_handle, handle.curl)
         self._set_timeout(0)
 
     def abort(self, transfer: Transfer) -> None:
         """Stop a transfer now; its connection is closed, not reused. No-op once it has ended.
 
-        From inside one of curl's callbacks, where the collector may run and let go of a response,
-        it is stopped in the next turn of the loop: curl takes no handle out while it works.
+        The collector may run while curl is at work, or in another thread, and let go of a response
+        there: curl takes no handle out then, so it is stopped in the next turn of the loop.
         """
         handle = self._handle_of.get(transfer)
         if handle is None:
             return
-        if self._is_acting:
-            self._loop.call_soon(self.abort, transfer)
+        if self._is_acting or get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self.abort, transfer)
             return
         self._detach(handle)
         transfer.end(State.ABORTED)
@@ -239,21 +241,26 @@ class CurlClient(CurlAsyncHTTPClient):
             self._resume(transfer)
 
     def _resume(self, transfer: Transfer) -> None:
-        self._is_acting = True
         try:
             # Both directions: one that has reason to pause says so again when curl asks it.
-            self._handle_of[transfer].curl.pause(pycurl.PAUSE_CONT)
+            self._undisturbed(self._handle_of[transfer].curl.pause, pycurl.PAUSE_CONT)
         except pycurl.error:
             return  # it failed while paused; curl reports that failure in the next turn
-        finally:
-            self._is_acting = False
         self._set_timeout(0)
+
+    def _undisturbed(self, act: Callable[..., object], *args: object) -> None:
+        """Have curl do something; what is to be aborted meanwhile is aborted afterwards."""
+        was_acting, self._is_acting = self._is_acting, True
+        try:
+            act(*args)
+        finally:
+            self._is_acting = was_acting
 
     def _detach(self, handle: _Handle) -> None:
         transfer = handle.transfer
         assert transfer is not None, "a handle without a transfer is idle"
+        self._undisturbed(self._multi.remove_handle, handle.curl)
         del self._carrying[handle.curl], self._handle_of[transfer]
-        self._multi.remove_handle(handle.curl)
         self._put_by(handle)
 
     def _put_by(self, handle: _Handle) -> None:
@@ -285,9 +292,9 @@ class CurlClient(CurlAsyncHTTPClient):
 
     def _start_anew(self, handle: _Handle, transfer: Transfer) -> None:
         """Start on a new connection what was not sent, because its server had left the old one."""
-        self._multi.remove_handle(handle.curl)
+        self._undisturbed(self._multi.remove_handle, handle.curl)
         handle.carry(transfer, anew=True)
-        self._multi.add_handle(handle.curl)
+        self._undisturbed(self._multi.add_handle, handle.curl)
         self._set_timeout(0)
 
     def _curl_create(self) -> pycurl.Curl:
@@ -307,14 +314,12 @@ class CurlClient(CurlAsyncHTTPClient):
         """Let curl do what it can on a socket that is ready."""
         if self._closed:  # by what a transfer before this one set off
             return
-        self._is_acting = True
         try:
-            self._multi.socket_action(fd, action)
+            self._undisturbed(self._multi.socket_action, fd, action)
         except pycurl.error:  # of the whole multi; each transfer is told its own
             logger.exception("curl failed")
-        finally:
-            self._is_acting = False
-        self._finish_pending_requests()
+        # Nor here: what curl has told to be finished must still be there when its turn comes.
+        self._undisturbed(self._finish_pending_requests)
 
     def _set_timeout(self, msecs: int) -> None:
         """Called by curl, several times a request: act in so many milliseconds; -1: no need to.

@@ -57,20 +57,28 @@ class Health:
     def __repr__(self) -> str:
         return f"<Health {self.state.value}, {self._failures} failures in a row>"
 
-    def check(self, *, now: float) -> None:
-        """Raise HostResting if there is no sense in waiting for a slot."""
+    def check(self, *, now: float) -> bool:
+        """Whether the next request would be the probe.
+
+        Raises HostResting if there is no sense in waiting for a slot.
+        """
         if self.state is HealthState.GOOD:
-            return
+            return False
         if self.state is HealthState.PROBED:
             self._refuse("it is being tried")
         if now < self._rests_until:
             self._refuse(f"it is tried again in {self._rests_until - now:.1f} s")
+        return True
 
-    def admit(self, *, now: float) -> None:
-        """Let a request go; after a rest the first one is the probe. Raises HostResting."""
-        self.check(now=now)
-        if self.state is HealthState.RESTING:
+    def admit(self, *, now: float) -> bool:
+        """Let a request go; whether it is the probe, as the first one after a rest is.
+
+        Raises HostResting.
+        """
+        is_probe = self.check(now=now)
+        if is_probe:
             self.state = HealthState.PROBED
+        return is_probe
 
     def connected(self) -> None:
         """A request was sent: the host takes connections."""

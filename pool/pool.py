@@ -64,24 +64,24 @@ class HostPool:
             self._ask_health(self.health.check)
         if not self.queue.acquire_nowait(now=self._loop.time()):
             self._wait_for_slot(timeout_s)
-        lease = Lease(self._give_back)
-        if self.health.state is not HealthState.GOOD:
-            try:
-                self._ask_health(self.health.admit)
-            except HostResting:
-                lease.release()
-                raise
-        return lease
+        if self.health.state is HealthState.GOOD:
+            return Lease(self._give_back)
+        try:
+            is_probe = self._ask_health(self.health.admit)
+        except HostResting:
+            self._give_back()
+            raise
+        return Lease(self._give_back_probe if is_probe else self._give_back)
 
     def ended(self, lease: Lease, transfer: Transfer) -> None:
-        """Take a slot back, and what the transfer tells of the host."""
-        lease.release()
-        if transfer.sent:
-            self.health.connected()
-        elif transfer.state is State.FAILED and not is_certificate_failure(transfer):
+        """Take a slot back, and what the transfer tells of the host.
+
+        That it took the connection was told as the request was sent: the answer may take long.
+        """
+        failed = transfer.state is State.FAILED and not is_certificate_failure(transfer)
+        if failed and not transfer.sent:
             self.health.failed(now=self._loop.time())
-        else:
-            self.health.gave_up()
+        lease.release()
 
     async def drained(self) -> None:
         """Return when nobody has or waits for a slot; for a queue that takes no newcomers."""
@@ -98,9 +98,9 @@ class HostPool:
         self.queue.close(now=self._loop.time())
         self._note_idle()
 
-    def _ask_health(self, ask: Callable[..., None]) -> None:
+    def _ask_health(self, ask: Callable[..., bool]) -> bool:
         try:
-            ask(now=self._loop.time())
+            return ask(now=self._loop.time())
         except HostResting as error:
             raise HostResting(f"{self.origin}: {error}") from None
 
@@ -125,6 +125,10 @@ class HostPool:
         if waiter.state is not WaiterState.GRANTED:
             assert waiter.error is not None, f"{waiter} was woken for no reason"
             raise type(waiter.error)(f"{self.origin}: {waiter.error}")
+
+    def _give_back_probe(self) -> None:
+        self.health.gave_up()  # no-op if it told something
+        self._give_back()
 
     def _give_back(self) -> None:
         self.queue.release(now=self._loop.time())
@@ -197,7 +201,9 @@ class Pool:
         host = self._hosts[request.origin]
         current_terms().attempts_num += 1
         # Not a closure over the transfer: each would be a cycle, and left to the collector.
-        transfer = Transfer(request, on_end=partial(host.ended, lease))
+        transfer = Transfer(
+            request, on_end=partial(host.ended, lease), on_sent=host.health.connected
+        )
         try:
             self.client.start(transfer, anew=anew)
         except BaseException:
@@ -218,11 +224,12 @@ class Pool:
 
     def stats(self) -> tuple[HostPoolStats, ...]:
         now = asyncio.get_running_loop().time()
+        sockets = self.client.sockets.stats_by_origin()
         return tuple(
             HostPoolStats(
                 origin,
                 host.queue.stats(now=now),
-                self.client.socket_stats(origin),
+                sockets.get(origin, SocketStats(0, 0, 0)),
                 host.health.stats(),
             )
             for origin, host in self._hosts.items()
@@ -260,9 +267,9 @@ class Pool:
     def _host(self, origin: Origin) -> HostPool:
         if origin not in self._hosts:
             if len(self._hosts) >= HOSTS_MAX:
-                self._hosts = {
-                    known: host for known, host in self._hosts.items() if not host.queue.idle
-                }
+                for known in [known for known, host in self._hosts.items() if host.queue.idle]:
+                    del self._hosts[known]
+                    self.client.sockets.forget_origin(known)
             self._hosts[origin] = HostPool(
                 origin,
                 SlotQueue(

@@ -29,11 +29,9 @@ class ReadySockets:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, act: Callable[[int, int], None]) -> None:
         self._act = act
-        self._epoll = select.epoll()
         self._wanted: dict[int, int] = {}
-        self._registered: dict[int, int] = {}
         self._loop = loop
-        self._loop.add_reader(self._epoll.fileno(), self._tell)
+        self._open()
 
     def opened(self, fd: int) -> None:
         """Forget what was known of this number: it is another socket now."""
@@ -66,13 +64,32 @@ class ReadySockets:
             self._epoll.modify(fd, mask)
         self._registered[fd] = mask
 
+    def _let_go(self, fd: int) -> None:
+        """Take out a socket that nobody is interested in, or that is closed.
+
+        A closed one that is still told of is open in another process, which was forked; its entry
+        can be had out only with all others.
+        """
+        self._registered.pop(fd, None)
+        try:
+            self._epoll.unregister(fd)
+        except OSError:
+            self.close()
+            self._open()
+            for wanted, mask in self._wanted.items():
+                with contextlib.suppress(OSError):
+                    self._register(wanted, mask)
+
+    def _open(self) -> None:
+        self._epoll = select.epoll()
+        self._registered: dict[int, int] = {}
+        self._loop.add_reader(self._epoll.fileno(), self._tell)
+
     def _tell(self) -> None:
         for fd, events in self._epoll.poll(0):
             mask = self._wanted.get(fd)
             if mask is None:
-                self._registered.pop(fd, None)
-                with contextlib.suppress(OSError):
-                    self._epoll.unregister(fd)
+                self._let_go(fd)
                 continue
             action = 0
             if events & ~select.EPOLLOUT:  # errors and hang-ups are read

@@ -87,23 +87,30 @@ class Sockets:
         return self._sockets[fd].server_left()
 
     def stats(self, origin: Origin) -> SocketStats:
+        return self.stats_by_origin().get(origin, SocketStats(0, 0, 0))
+
+    def stats_by_origin(self) -> dict[Origin, SocketStats]:
+        """All at once, since each socket is asked about."""
+        open_num: Counter[Origin] = Counter()
         for fd, known in list(self._sockets.items()):
             if _inode(fd) != known.inode:
                 self._forget(fd)
-        return SocketStats(
-            open_num=sum(
-                1
-                for known in self._sockets.values()
-                if known.origin == origin and not known.server_left()
-            ),
-            opened_total=self._opened[origin],
-            reused_total=self._reused[origin],
-        )
+            elif not known.server_left():
+                open_num[known.origin] += 1
+        return {
+            origin: SocketStats(open_num[origin], self._opened[origin], self._reused[origin])
+            for origin in self._opened
+        }
+
+    def forget_origin(self, origin: Origin) -> None:
+        """Count from nought for an origin that nobody asks about any more."""
+        self._opened.pop(origin, None)
+        self._reused.pop(origin, None)
 
     def _forget(self, fd: int) -> None:
         known = self._sockets.pop(fd, None)
-        if known is not None and known.route is not None:
-            self._fds.pop(known.route, None)
+        if known is not None and known.route is not None and self._fds.get(known.route) == fd:
+            del self._fds[known.route]
 
 
 def _inode(fd: int) -> int | None:

@@ -24,6 +24,10 @@ LOW_BYTES = HIGH_BYTES // 2
 """A paused side goes on below this: half, so that it is not woken for every chunk."""
 
 
+SMALL_PIECE_BYTES = 16 * 1024
+"""Pieces of a body smaller than this are copied together: each by itself costs more than that."""
+
+
 class Origin(NamedTuple):
     """Whom a connection is to. It names the host pool."""
 
@@ -92,7 +96,7 @@ class Upload:
     paused: bool = False
     finished: bool = False
     given_up: bool = False
-    _chunks: list[memoryview] = field(default_factory=list)
+    _chunks: list[memoryview | bytearray] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -110,9 +114,15 @@ class Upload:
                 f"the body is longer than its Content-Length of {self.length_bytes} bytes"
             )
         self.fed_bytes += len(data)
-        if data and not self.given_up:
+        if not data or self.given_up:
+            return
+        self.unsent_bytes += len(data)
+        if len(data) >= SMALL_PIECE_BYTES:
             self._chunks.append(memoryview(data))
-            self.unsent_bytes += len(data)
+        elif self._chunks and isinstance(self._chunks[-1], bytearray):
+            self._chunks[-1] += data
+        else:
+            self._chunks.append(bytearray(data))
 
     def give_up(self) -> None:
         """Hold nothing any more, and nothing of what is still fed: nobody will send it."""
@@ -125,12 +135,16 @@ class Upload:
         if not self._chunks:
             self.paused = not self.complete
             return None if self.paused else b""
-        chunk = self._chunks.pop(0)
-        if len(chunk) > size:
-            self._chunks.insert(0, chunk[size:])
-            chunk = chunk[:size]
-        self.unsent_bytes -= len(chunk)
-        return bytes(chunk)
+        chunk = self._chunks[0]
+        piece = bytes(chunk[:size])
+        if len(piece) == len(chunk):
+            del self._chunks[0]
+        elif isinstance(chunk, bytearray):
+            del chunk[:size]
+        else:
+            self._chunks[0] = chunk[size:]
+        self.unsent_bytes -= len(piece)
+        return piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,27 +174,33 @@ class Transfer:
 
     sent: curl began to send; from then on the server may have seen the request.
     answered: the answer's head is here, whole; its lines are `head`.
-    unread_bytes: of the answer's body, here and not yet taken.
-    on_end: called once, with this, at the end, whatever it is.
+    on_sent: called when curl begins to send, inside one of its callbacks. on_end: called once, with
+    this, at the end, whatever it is.
     """
 
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
-        "_changed", "_chunks", "_on_end", "_tells_sent", "answered", "failure", "head",
-        "receiving_paused", "request", "sent", "state", "unread_bytes",
+        "_changed", "_on_end", "_on_sent", "_tells_sent", "_unread", "answered", "failure", "head",
+        "receiving_paused", "request", "sent", "state",
     )  # fmt: skip
 
-    def __init__(self, request: Request, *, on_end: Callable[["Transfer"], None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        *,
+        on_end: Callable[["Transfer"], None],
+        on_sent: Callable[[], None] | None = None,
+    ) -> None:
         self.request = request
         self.state = State.CONNECTING
         self.failure: Failure | None = None
         self.sent = False
         self.answered = False
         self.head: list[bytes] = []
-        self.unread_bytes = 0
         self.receiving_paused = False
-        self._chunks: list[bytes] = []  # some dozens at most; an empty deque takes 0.6 KiB
+        self._unread = bytearray()  # one, however small the pieces: a million would take minutes
         self._on_end = on_end
+        self._on_sent = on_sent
         self._changed: asyncio.Future[None] | None = None
         self._tells_sent = False
 
@@ -203,26 +223,20 @@ class Transfer:
             self._changed = asyncio.get_running_loop().create_future()
         return self._changed
 
+    @property
+    def unread_bytes(self) -> int:
+        """Of the answer's body, here and not yet taken."""
+        return len(self._unread)
+
     def take(self, size: int | None) -> bytes:
         """Up to `size` bytes of the answer's body that are here (None: all of them)."""
-        if size is None or size >= self.unread_bytes:
-            data = b"".join(self._chunks)
-            self._chunks.clear()
+        if size is None or size >= len(self._unread):
+            data = bytes(self._unread)
+            self._unread.clear()
         else:
-            data = self._take_some(size)
-        self.unread_bytes -= len(data)
+            data = bytes(self._unread[:size])
+            del self._unread[:size]
         return data
-
-    def _take_some(self, size: int) -> bytes:
-        parts: list[bytes] = []
-        while size > 0:
-            chunk = self._chunks.pop(0)
-            if len(chunk) > size:
-                self._chunks.insert(0, chunk[size:])
-                chunk = chunk[:size]
-            parts.append(chunk)
-            size -= len(chunk)
-        return b"".join(parts)
 
     def end(self, state: State, failure: Failure | None = None) -> None:
         """Reach one of the last states; a second end changes nothing."""
@@ -232,8 +246,7 @@ class Transfer:
         if self.request.upload is not None:
             self.request.upload.give_up()
         if state is State.ABORTED:  # nobody reads it, and a handle may hold this until its next use
-            self._chunks.clear()
-            self.unread_bytes = 0
+            self._unread.clear()
         self._move(state)
         self._on_end(self)
 
@@ -257,6 +270,8 @@ class Transfer:
         assert not self.ended, f"{self} cannot become sending"
         self.sent = True
         self.state = State.SENDING
+        if self._on_sent is not None:
+            self._on_sent()
         if self._tells_sent:
             self._wake()
         return int(pycurl.PREREQFUNC_OK)
@@ -274,11 +289,10 @@ class Transfer:
             self._move(State.ANSWERING)
 
     def curl_write(self, data: bytes) -> int | None:
-        if self.unread_bytes >= HIGH_BYTES:
+        if len(self._unread) >= HIGH_BYTES:
             self.receiving_paused = True
             return int(pycurl.WRITEFUNC_PAUSE)
-        self._chunks.append(data)
-        self.unread_bytes += len(data)
+        self._unread += data
         self._wake()
         return None
 

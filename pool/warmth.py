@@ -9,6 +9,7 @@ import asyncio
 
 from botod.pool.bridge import spawn_until
 from botod.pool.errors import PoolClosed
+from botod.pool.failures import failure_error
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse, wait_for_change
 from botod.pool.transfer import Origin, Request
@@ -50,5 +51,6 @@ def _open(pool: Pool, origin: Origin) -> None:
     transfer = pool.start(request, anew=True)
     while not transfer.ended and not transfer.answered:
         wait_for_change(pool, transfer, idempotent=True)
-    if transfer.answered:
-        HTTPResponse(pool, transfer, idempotent=True).read()
+    if not transfer.answered:
+        raise failure_error(transfer, idempotent=True)
+    HTTPResponse(pool, transfer, idempotent=True).read()
