@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "run": "run the daemon",
-    "call": "have one operation done: botod call s3.get_object Bucket=b Key=k",
+    "call": "have one operation done: botod call s3.get_object Bucket=bucket Key=k",
     "status": "show peers, jobs and pools of a running daemon",
     "demo": "start servers, a daemon and local processes that use it",
 }

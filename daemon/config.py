@@ -69,7 +69,7 @@ class PoolSettings:
     slot_timeout_s: float = _setting(60.0, "longest wait for a slot", (0.1, 3600))
     connect_timeout_s: float = _setting(10.0, "for name, connection and TLS together", (0.1, 300))
     idle_timeout_s: float = _setting(
-        70.0, "a transfer on which nothing moves for so long fails; whole seconds", (1, 3600)
+        70.0, "a transfer on which nothing moves for so long fails; rounded", (1, 3600)
     )
     ca_file: str = _setting("", "PEM file of trusted roots; empty: those of the package certifi")
 

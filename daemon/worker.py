@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botod.daemon.job import Job, cancelled, failure, refusal
@@ -59,6 +59,8 @@ class Worker:
         self._policy.check(sender.uid, request.method)
         control = self._control.get(request.method)
         if control is not None:
+            if request.params:
+                raise RpcError(Code.INVALID_PARAMS, f"{request.method} takes no params")
             return _done(control())
         try:
             job = self._job(request, sender)
@@ -132,7 +134,9 @@ class Worker:
         service = SERVICES.get(service_name)
         operation = None if service is None else service.operations.get(name)
         if operation is None:
-            raise RpcError(Code.METHOD_NOT_FOUND, _unknown(request.method, service_name))
+            raise RpcError(
+                Code.METHOD_NOT_FOUND, _unknown(request.method, service_name, self._control)
+            )
         params = operation.params.read(request.params, "")
         return Job(
             service=service_name,
@@ -164,11 +168,12 @@ class Worker:
         return float(timeout_s)
 
 
-def _unknown(method: str, service: str) -> str:
+def _unknown(method: str, service: str, control: Iterable[str]) -> str:
     if service in SERVICES:
         names = ", ".join(SERVICES[service].operations)
         return f"unknown method {method!r}; {service} has: {names}"
-    return f"unknown method {method!r}; there are services: {', '.join(SERVICES)}"
+    services, own = ", ".join(SERVICES), ", ".join(control)
+    return f"unknown method {method!r}; there are services: {services}; and methods: {own}"
 
 
 def _done(result: Any) -> "asyncio.Future[Any]":

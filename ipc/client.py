@@ -1,8 +1,8 @@
 """The blocking client, with boto3's face. Standard library only: other programs import it.
 
     s3 = connect().client("s3")
-    s3.put_object(Bucket="b", Key="k", Body=b"…")
-    s3.get_object(Bucket="b", Key="k")["Body"].read()
+    s3.put_object(Bucket="bucket", Key="k", Body=b"…")
+    s3.get_object(Bucket="bucket", Key="k")["Body"].read()
 
 One connection carries one request at a time; threads that share a client take turns.
 """
@@ -170,7 +170,7 @@ class Connection:
 
 
 class Client:
-    """The operations of one service as methods: `client.get_object(Bucket="b", Key="k")`."""
+    """The operations of one service as methods: `client.get_object(Bucket="bucket", Key="k")`."""
 
     def __init__(self, connection: Connection, service: str, profile: str | None) -> None:
         self._connection = connection

@@ -66,6 +66,7 @@ def started(folder: str) -> Iterator[str]:
         sdb = stack.enter_context(server("botod.daemon.demo.simpledb", *keys))
         _say(f"S3 and SQS (moto) at {aws}, SimpleDB at {sdb}")
         path = os.environ.get("BOTOD_SOCKET") or f"{folder}/botod.sock"
+        _refuse_a_foreign_daemon(path)
         config = Path(folder, "botod.toml")
         config.write_text(
             f'[daemon]\nsocket = "{path}"\nlog_level = "warning"\n'
@@ -75,6 +76,12 @@ def started(folder: str) -> Iterator[str]:
         stack.enter_context(_daemon(config, path))
         _say(f"the daemon listens on {path}")
         yield path
+
+
+def _refuse_a_foreign_daemon(path: str) -> None:
+    """The demo's jobs are for its own servers, never for a daemon that talks to AWS."""
+    with contextlib.suppress(DaemonUnavailable), connect(path):
+        raise DemoFailed(f"a daemon runs at {path} already: unset BOTOD_SOCKET, or stop it")
 
 
 def run_processes(path: str) -> str:
@@ -136,7 +143,7 @@ def _listening_url(stdout: IO[str], module: str) -> str:
     ready, _, _ = select.select([stdout], [], [], START_TIMEOUT_S)
     line = stdout.readline() if ready else ""
     if not line.startswith(prefix):
-        raise DemoFailed(f"{module} did not start; is the extra installed? pip install botod[demo]")
+        raise DemoFailed(f"{module} did not start; is the extra installed? pip install '.[demo]'")
     return line.removeprefix(prefix).strip()
 
 
@@ -183,6 +190,7 @@ def _end(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:
 def _keep(path: str) -> None:
     _say(
         "\nIt goes on running; Ctrl-C ends it. In another terminal:\n\n"
+        f"  export PATH={Path(sys.executable).parent}:$PATH\n"
         f"  export BOTOD_SOCKET={path}\n"
         "  botod call s3.put_object Bucket=demo-bucket Key=hello Body='hello, world'\n"
         "  botod call s3.get_object Bucket=demo-bucket Key=hello\n"

@@ -94,8 +94,9 @@ def test_the_lines_to_paste_work(kept: Demo) -> None:
     """Each line that --keep prints does what it says, in order."""
     tool("socat")
     pasted = [line.strip() for line in kept.lines if re.match(r"  (botod|echo|export) ", line)]
-    assert pasted[0] == f"export BOTOD_SOCKET={kept.socket}"
-    put, get, list_buckets, status = (kept.shell(line) for line in pasted[1:])
+    assert pasted[0].startswith("export PATH=")
+    assert pasted[1] == f"export BOTOD_SOCKET={kept.socket}"
+    put, get, list_buckets, status = (kept.shell(f"{pasted[0]}; {line}") for line in pasted[2:])
     assert json.loads(put)["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert get == "hello, world"
     assert json.loads(list_buckets)["result"]["Buckets"][0]["Name"] == "demo-bucket"
@@ -112,11 +113,10 @@ def test_the_one_liner_of_the_readme_works(kept: Demo) -> None:
 
 
 def test_the_python_of_the_readme_works(kept: Demo) -> None:
-    """The lines for Python, on a bucket of that name."""
+    """The lines for Python, as they stand."""
     (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    kept.shell("botod call s3.create_bucket Bucket=bbb")
     done = subprocess.run(
-        [tool("python"), "-c", code.replace('"b"', '"bbb"')],
+        [tool("python"), "-c", code],
         env=environ(BOTOD_SOCKET=kept.socket),
         capture_output=True,
         text=True,
@@ -132,12 +132,26 @@ def test_the_shell_lines_of_the_readme_work(kept: Demo, tmp_path: Path) -> None:
     put, get, receive = lines
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(bytes(range(256)))
-    kept.shell("botod call s3.create_bucket Bucket=ccc")
-    kept.shell(f"cd {tmp_path}; {put}".replace("Bucket=b ", "Bucket=ccc "))
+    kept.shell(f"cd {tmp_path}; {put}")
     photo.unlink()
-    kept.shell(f"cd {tmp_path}; {get}".replace("Bucket=b ", "Bucket=ccc "))
+    kept.shell(f"cd {tmp_path}; {get}")
     assert photo.read_bytes() == bytes(range(256))
-    kept.shell("botod call sqs.create_queue QueueName=q")
-    url = json.loads(kept.shell("botod call sqs.get_queue_url QueueName=q"))["QueueUrl"]
-    receive = receive.replace("https://sqs/1/q", url).replace(":=20", ":=1")
-    assert "Messages" not in json.loads(kept.shell(receive))
+    kept.shell("botod call sqs.send_message MessageBody=hello " + receive.split()[3])
+    assert json.loads(kept.shell(receive))["Messages"][0]["Body"] == "hello"
+
+
+def test_another_demo_does_not_use_its_daemon(kept: Demo) -> None:
+    """A daemon that is there already may be one that talks to AWS: it is refused, untouched."""
+    before = kept.shell("botod status --json")
+    done = subprocess.run(
+        [tool("botod"), "demo"],
+        env=environ(BOTOD_SOCKET=kept.socket),
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"a daemon runs at {kept.socket} already" in done.stderr
+    after = kept.shell("botod status --json")
+    assert json.loads(after)["jobs"] == json.loads(before)["jobs"]
