@@ -558,3 +558,55 @@ def test_each_visit_is_counted() -> None:
         assert visit_stats().visits_num == before + 3
 
     asyncio.run(scenario())
+
+
+def test_an_error_that_came_through_a_coroutine_does_not_end_it() -> None:
+    """A task hands an error on and goes on itself, while a function ends with that error."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        handed: asyncio.Future[None] = loop.create_future()
+        go_on = asyncio.Event()
+
+        async def fails() -> None:
+            raise Boom
+
+        async def worker() -> str:
+            try:
+                await fails()
+            except Boom as error:
+                handed.set_exception(error)
+            await go_on.wait()
+            return "went on"
+
+        task = asyncio.create_task(worker())
+        with pytest.raises(Boom):
+            await spawn(wait, handed)
+        go_on.set()
+        assert await task == "went on"
+
+    asyncio.run(scenario())
+
+
+def test_a_cancel_does_not_wipe_a_deadline_that_has_passed() -> None:
+    """Both in one turn of the loop: the cancel is raised first, and a later wait ends at once."""
+
+    async def scenario() -> None:
+        ends: list[str] = []
+
+        def work() -> None:
+            try:
+                sleep(60)
+            except asyncio.CancelledError:
+                ends.append("cancelled")
+                sleep(60)
+
+        deadline = asyncio.get_running_loop().time() + 0.01
+        spawned = spawn_until(deadline, work)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_at(deadline, spawned.cancel)
+        with pytest.raises(DeadlineExceeded):
+            await spawned
+        assert ends == ["cancelled"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))

@@ -165,3 +165,42 @@ def test_a_response_let_go_inside_a_callback_of_curl_s() -> None:
                 await assert_idle(pool)
 
     run(scenario)
+
+
+def test_a_response_let_go_while_curl_takes_a_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the collector runs inside add_handle, or in another thread: no slot is lost."""
+
+    async def scenario() -> None:
+        def answer(exchange: Exchange) -> None:
+            if exchange.target == "/long":
+                exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+                exchange.sock.recv(1)
+            else:
+                exchange.ok(b"fine")
+
+        with http_server(answer) as server:
+            async with open_pool(slots=3) as pool:
+                held: list[Any] = []
+
+                def begin() -> None:
+                    connection = HTTPConnection(pool, Origin("http", "127.0.0.1", server.port))
+                    connection.request("GET", "/long")
+                    held.append(connection.getresponse())
+
+                set_timeout = type(pool.client)._set_timeout
+
+                def drop_and_set(client: Any, msecs: int) -> None:
+                    held.clear()
+                    set_timeout(client, msecs)
+
+                await spawn(begin)
+                with monkeypatch.context() as patch:
+                    patch.setattr(type(pool.client), "_set_timeout", drop_and_set)
+                    assert await spawn(ask, pool, server.port, "/") == b"fine"
+                await assert_idle(pool)
+                await spawn(begin)
+                await asyncio.to_thread(held.clear)
+                await until(lambda: not pool.client.running_num())
+                await assert_idle(pool)
+
+    run(scenario)

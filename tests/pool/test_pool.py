@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Hashable
 
 import pytest
@@ -25,8 +26,8 @@ from botod.pool.connection import HTTPConnection
 from botod.pool.health import FAILURES_MAX
 from botod.pool.total import TotalStats
 from botod.pool.transfer import Origin
-from support.http_server import http_server
-from support.loops import run, until
+from support.http_server import Exchange, http_server
+from support.loops import BOUND_S, run, until
 from support.pools import assert_idle, open_pool
 
 ORIGIN = Origin("http", "s3.test", 80)
@@ -392,5 +393,82 @@ def test_a_host_that_takes_no_connections_is_not_asked_by_everybody() -> None:
                 assert await spawn(ask, pool, port) == b"fine"
                 assert server.connections_total == 1
             assert pool.stats()[0].health.state == "good"
+
+    run(scenario)
+
+
+def test_a_probe_whose_answer_takes_long_is_no_reason_to_wait() -> None:
+    """That the host takes connections is known as the probe is sent, not when it is answered."""
+    release = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.target == "/slow":
+            release.wait(BOUND_S)
+        exchange.ok(b"fine")
+
+    async def scenario() -> None:
+        with http_server(answer) as server:
+            origin = Origin("http", "127.0.0.1", server.port)
+            async with open_pool() as pool:
+
+                def ask(target: str) -> bytes:
+                    connection = HTTPConnection(pool, origin)
+                    connection.request("GET", target)
+                    return connection.getresponse().read()
+
+                health = pool._host(origin).health
+                for _ in range(FAILURES_MAX):
+                    health.failed(now=-1000.0)
+                assert health.stats().state == "resting"
+                probe = spawn(ask, "/slow")
+                await until(lambda: server.requests)
+                assert await spawn(ask, "/") == b"fine"
+                release.set()
+                assert await probe == b"fine"
+
+    run(scenario)
+
+
+def test_an_old_transfer_s_end_says_nothing_of_the_host_now() -> None:
+    """A stream that began before the host went away ends: the host rests on."""
+    release = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        release.wait(BOUND_S)
+        exchange.ok(b"fine")
+
+    async def scenario() -> None:
+        with http_server(answer) as server:
+            origin = Origin("http", "127.0.0.1", server.port)
+            async with open_pool() as pool:
+
+                def ask() -> bytes:
+                    connection = HTTPConnection(pool, origin)
+                    connection.request("GET", "/")
+                    return connection.getresponse().read()
+
+                old = spawn(ask)
+                await until(lambda: server.requests)
+                health = pool._host(origin).health
+                for _ in range(FAILURES_MAX):
+                    health.failed(now=asyncio.get_running_loop().time())
+                release.set()
+                assert await old == b"fine"
+                assert health.stats().state == "resting"
+
+    run(scenario)
+
+
+def test_a_probe_that_is_cancelled_leaves_the_next_one_to_probe() -> None:
+    """Its slot and its part both come back."""
+
+    async def scenario() -> None:
+        async with open_pool() as pool:
+            health = pool._host(ORIGIN).health
+            for _ in range(FAILURES_MAX):
+                health.failed(now=-1000.0)
+            pool.lease(ORIGIN).release()
+            assert health.stats().state == "resting"
+            pool.lease(ORIGIN).release()
 
     run(scenario)
