@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite lint types clean
+.PHONY: demo test test-long boto-suite bench lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -20,6 +20,10 @@ test-long: $(VENV)/.test $(VENV)/.boto-suite
 # boto's own unit tests over stock boto and over the pool, compared.
 boto-suite: $(VENV)/.boto-suite
 	PYTHONPATH=tests $(BIN)/python -m boto_suite
+
+# The hot path beside its peers, in under three minutes; bench/README.md lists the others.
+bench: $(VENV)/.bench
+	$(BIN)/python bench/hot_path.py --quick
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
