@@ -8,10 +8,8 @@ says so by an exception that boto catches, which takes as long as signing; it is
 the setting is there.
 """
 
-import asyncio
 import sys
 import time
-from functools import partial
 from typing import Any
 
 from botod.pool import bridge
@@ -42,10 +40,7 @@ _retry_url = boto.utils.retry_url
 
 def retry_url(*args: Any, **kwargs: Any) -> Any:
     """boto's way to the metadata service, by urllib, with sleeps; in a thread for a greenlet."""
-    if not bridge.in_greenlet():
-        return _retry_url(*args, **kwargs)
-    loop = asyncio.get_running_loop()
-    return bridge.wait(loop.run_in_executor(None, partial(_retry_url, *args, **kwargs)))
+    return bridge.in_thread(lambda: _retry_url(*args, **kwargs))
 
 
 def unblock_loaded() -> None:

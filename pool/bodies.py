@@ -4,7 +4,6 @@ A key's upload reads its file twice over for MD5 and SHA-256 before the first by
 hashes other bodies when it signs. Where that is done by a greenlet, a thread does the hashing.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -25,9 +24,7 @@ GATHER_BYTES = 1024 * 1024
 
 def off_the_loop(size_bytes: int, call: Callable[[], T]) -> T:
     """`call()`; in a thread if there is much to do and the caller is a greenlet, which parks."""
-    if size_bytes < OFFLOAD_BYTES or not bridge.in_greenlet():
-        return call()
-    return bridge.wait(asyncio.get_running_loop().run_in_executor(None, call))
+    return call() if size_bytes < OFFLOAD_BYTES else bridge.in_thread(call)
 
 
 def sha256(data: bytes) -> str:

@@ -216,11 +216,18 @@ def sleep(seconds: float) -> None:
     spawned = _running()
     loop = spawned.get_loop()
     future: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_later(seconds, _settle, future)
+    timer = loop.call_later(seconds, settle, future)
     try:
         spawned.park(future)
     finally:
         timer.cancel()
+
+
+def in_thread(call: Callable[[], T]) -> T:
+    """`call()`, in a thread while the caller parks; where nothing can park, here and now."""
+    if not in_greenlet():
+        return call()
+    return wait(asyncio.get_running_loop().run_in_executor(None, call))
 
 
 def require_greenlet() -> None:
@@ -275,7 +282,8 @@ def _running() -> Spawned[Any]:
     return cast("Spawned[Any]", spawned)
 
 
-def _settle(future: "asyncio.Future[None]") -> None:
+def settle(future: "asyncio.Future[None]") -> None:
+    """Wake whoever waits for `future`; nobody may by now."""
     if not future.done():
         future.set_result(None)
 

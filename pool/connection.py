@@ -222,12 +222,11 @@ class HTTPConnection:
             wait_for_change(self._pool, transfer, idempotent=self._idempotent)
 
     def _host_header(self) -> str:
-        scheme, host, port = self._origin
-        host = f"[{host}]" if ":" in host else host
-        default = (
-            port == http.client.HTTPS_PORT if scheme == "https" else port == http.client.HTTP_PORT
-        )
-        return host if default else f"{host}:{port}"
+        origin = self._origin
+        is_https = origin.scheme == "https"
+        usual = http.client.HTTPS_PORT if is_https else http.client.HTTP_PORT
+        authority = origin.authority
+        return authority.removesuffix(f":{usual}") if origin.port == usual else authority
 
     def _built(self, body_bytes: int) -> Request:
         assert self._line is not None, "built before putrequest"

@@ -108,7 +108,10 @@ class HostPool:
         now = self._loop.time()
         granted: asyncio.Future[None] = self._loop.create_future()
         waiter = Waiter(
-            lambda: _settle(granted), since=now, deadline=now + timeout_s, key=current_terms().key
+            lambda: bridge.settle(granted),
+            since=now,
+            deadline=now + timeout_s,
+            key=current_terms().key,
         )
         try:
             self.queue.join(waiter)
@@ -280,8 +283,3 @@ class Pool:
                 ),
             )
         return self._hosts[origin]
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)

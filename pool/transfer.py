@@ -23,7 +23,6 @@ HIGH_BYTES = 1024 * 1024
 LOW_BYTES = HIGH_BYTES // 2
 """A paused side goes on below this: half, so that it is not woken for every chunk."""
 
-
 SMALL_PIECE_BYTES = 16 * 1024
 """Pieces of a body smaller than this are copied together: each by itself costs more than that."""
 
@@ -36,8 +35,13 @@ class Origin(NamedTuple):
     port: int
 
     def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as they stand in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host  # an IPv6 address
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{host}:{self.port}"
 
 
 class Proxy(NamedTuple):

@@ -114,11 +114,5 @@ class _HTTPPool(HTTPConnectionPool):
         return connection
 
 
-class _HTTPSPool(HTTPSConnectionPool):
+class _HTTPSPool(_HTTPPool, HTTPSConnectionPool):
     ConnectionCls = PooledHTTPSConnection
-    slots: Pool
-
-    def _new_conn(self) -> Any:
-        connection: Any = super()._new_conn()
-        connection.slots = self.slots
-        return connection

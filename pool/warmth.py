@@ -46,8 +46,7 @@ async def keep_warm(pool: Pool, origin: Origin, sockets_num: int) -> None:
 
 def _open(pool: Pool, origin: Origin) -> None:
     """Open one more socket, and leave it to whoever comes next."""
-    host = f"Host: {str(origin).partition('//')[2]}".encode()
-    request = Request("HEAD", origin, "/", (host,))
+    request = Request("HEAD", origin, "/", (f"Host: {origin.authority}".encode(),))
     transfer = pool.start(request, anew=True)
     while not transfer.ended and not transfer.answered:
         wait_for_change(pool, transfer, idempotent=True)

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import stat
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,10 @@ from botod.daemon import service
 from botod.daemon.config import Config, LimitSettings
 from botod.ipc import ClientError, Code, DaemonUnavailable, RpcError, connect
 from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
-from support.http_server import Answer, Exchange, http_server
-from support.services import reply, s3_error
+from support.http_server import http_server
+from support.services import Held, reply, s3_error
 
 ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
-
-
-class Held:
-    """An answer that waits until the test lets it go."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.arrived = threading.Event()
-        self.release = threading.Event()
-        self._answer = answer
-
-    def __call__(self, exchange: Exchange) -> None:
-        self.arrived.set()
-        assert self.release.wait(BOUND_S)
-        self._answer(exchange)
 
 
 def get(daemon: Daemon) -> Any:

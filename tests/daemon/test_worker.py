@@ -24,7 +24,7 @@ from botod.ipc.protocol import Request
 from botod.pool import HeldKeys, Pool, in_greenlet
 from support.http_server import Answer, Exchange, HttpServer, http_server
 from support.pools import KEYS, open_pool
-from support.services import query_error, query_xml, reply, s3_error
+from support.services import Held, query_error, query_xml, reply, s3_error
 
 SENDER = Sender(pid=1, uid=os.geteuid(), gid=0, connection_id=7)
 ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
@@ -36,20 +36,6 @@ BOUND_S = 30.0
 def request(method: str, params: dict[str, Any] | None = None, **options: Any) -> Request:
     """A request as the wire would give it."""
     return Request(1, False, method, params or {}, options)
-
-
-class Held:
-    """An answer that waits until the test lets it go."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.arrived = threading.Event()
-        self.release = threading.Event()
-        self._answer = answer
-
-    def __call__(self, exchange: Exchange) -> None:
-        self.arrived.set()
-        assert self.release.wait(BOUND_S)
-        self._answer(exchange)
 
 
 class Rig:

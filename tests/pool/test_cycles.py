@@ -14,7 +14,7 @@ from botod.pool.connection import HTTPConnection
 from botod.pool.transfer import Origin
 from support.http_server import Exchange, http_server
 from support.loops import run, until
-from support.pools import assert_idle, open_pool, s3_connection
+from support.pools import ask, assert_idle, open_pool, s3_connection
 
 import boto.connection
 
@@ -47,17 +47,13 @@ def fine_or_not(exchange: Exchange) -> None:
         exchange.cut()
     elif "error" in exchange.target:
         exchange.ok(b"", status="503 Slow Down")
+    elif "long" in exchange.target:
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+        exchange.sock.recv(1)
     elif "silent" in exchange.target:
         exchange.sock.recv(1)
     else:
         exchange.ok(b"fine")
-
-
-def ask(pool: Pool, port: int, target: str) -> bytes:
-    """One request."""
-    connection = HTTPConnection(pool, Origin("http", "127.0.0.1", port))
-    connection.request("GET", target)
-    return connection.getresponse().read()
 
 
 async def fails(pool: Pool, port: int) -> None:
@@ -128,14 +124,7 @@ def test_a_response_let_go_inside_a_callback_of_curl_s() -> None:
     """As when the collector runs there: its transfer is stopped, and its slot comes back."""
 
     async def scenario() -> None:
-        def answer(exchange: Exchange) -> None:
-            if exchange.target == "/long":
-                exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
-                exchange.sock.recv(1)
-            else:
-                exchange.ok(b"fine")
-
-        with http_server(answer) as server:
+        with http_server(fine_or_not) as server:
             async with open_pool(slots=2) as pool:
                 held: list[Any] = []
 
@@ -171,14 +160,7 @@ def test_a_response_let_go_while_curl_takes_a_handle(monkeypatch: pytest.MonkeyP
     """As when the collector runs inside add_handle, or in another thread: no slot is lost."""
 
     async def scenario() -> None:
-        def answer(exchange: Exchange) -> None:
-            if exchange.target == "/long":
-                exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
-                exchange.sock.recv(1)
-            else:
-                exchange.ok(b"fine")
-
-        with http_server(answer) as server:
+        with http_server(fine_or_not) as server:
             async with open_pool(slots=3) as pool:
                 held: list[Any] = []
 

@@ -22,13 +22,12 @@ from botod.pool import (
 )
 from botod.pool import pool as pool_module
 from botod.pool.bridge import Spawned
-from botod.pool.connection import HTTPConnection
 from botod.pool.health import FAILURES_MAX
 from botod.pool.total import TotalStats
 from botod.pool.transfer import Origin
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until
-from support.pools import assert_idle, open_pool
+from support.pools import ask, assert_idle, open_pool
 
 ORIGIN = Origin("http", "s3.test", 80)
 OTHER = Origin("http", "sqs.test", 80)
@@ -369,11 +368,6 @@ def test_a_closed_pool_refuses_hosts_it_did_not_know() -> None:
 def test_a_host_that_takes_no_connections_is_not_asked_by_everybody() -> None:
     """After some failures jobs fail at once; those that wait for a slot too; a probe tells more."""
 
-    def ask(pool: Pool, port: int) -> bytes:
-        connection = HTTPConnection(pool, Origin("http", "127.0.0.1", port))
-        connection.request("GET", "/")
-        return connection.getresponse().read()
-
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as nobody:
             port = nobody.getsockname()[1]
@@ -410,19 +404,13 @@ def test_a_probe_whose_answer_takes_long_is_no_reason_to_wait() -> None:
         with http_server(answer) as server:
             origin = Origin("http", "127.0.0.1", server.port)
             async with open_pool() as pool:
-
-                def ask(target: str) -> bytes:
-                    connection = HTTPConnection(pool, origin)
-                    connection.request("GET", target)
-                    return connection.getresponse().read()
-
                 health = pool._host(origin).health
                 for _ in range(FAILURES_MAX):
                     health.failed(now=-1000.0)
                 assert health.stats().state == "resting"
-                probe = spawn(ask, "/slow")
+                probe = spawn(ask, pool, server.port, "/slow")
                 await until(lambda: server.requests)
-                assert await spawn(ask, "/") == b"fine"
+                assert await spawn(ask, pool, server.port) == b"fine"
                 release.set()
                 assert await probe == b"fine"
 
@@ -441,13 +429,7 @@ def test_an_old_transfer_s_end_says_nothing_of_the_host_now() -> None:
         with http_server(answer) as server:
             origin = Origin("http", "127.0.0.1", server.port)
             async with open_pool() as pool:
-
-                def ask() -> bytes:
-                    connection = HTTPConnection(pool, origin)
-                    connection.request("GET", "/")
-                    return connection.getresponse().read()
-
-                old = spawn(ask)
+                old = spawn(ask, pool, server.port)
                 await until(lambda: server.requests)
                 health = pool._host(origin).health
                 for _ in range(FAILURES_MAX):

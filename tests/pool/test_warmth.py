@@ -7,12 +7,11 @@ import threading
 import pytest
 
 from botod.pool import spawn
-from botod.pool.connection import HTTPConnection
 from botod.pool.transfer import Origin
 from botod.pool.warmth import keep_warm
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until
-from support.pools import open_pool
+from support.pools import ask, open_pool
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +37,8 @@ def test_missing_sockets_are_opened_and_used() -> None:
                 task = asyncio.create_task(keep_warm(pool, origin, 3))
                 await until(lambda: pool.client.socket_stats(origin).open_num == 3)
                 await until(lambda: not pool.client.running_num())
-
-                def ask() -> bytes:
-                    connection = HTTPConnection(pool, origin)
-                    connection.request("GET", "/")
-                    return connection.getresponse().read()
-
-                assert await asyncio.gather(*(spawn(ask) for _ in range(3))) == [b"fine"] * 3
+                asked = (spawn(ask, pool, server.port) for _ in range(3))
+                assert await asyncio.gather(*asked) == [b"fine"] * 3
                 assert pool.client.socket_stats(origin).opened_total == 3
                 task.cancel()
                 await asyncio.wait([task])

@@ -11,6 +11,8 @@ import certifi
 
 from botod.pool import CurlClient, HeldKeys, Pool, pooled
 from botod.pool.bridge import live_num
+from botod.pool.connection import HTTPConnection
+from botod.pool.transfer import Origin
 
 from boto.regioninfo import RegionInfo
 from boto.s3.connection import OrdinaryCallingFormat, S3Connection
@@ -68,6 +70,13 @@ async def assert_idle(pool: Pool) -> None:
         assert host.slots.waiting_num == 0, f"somebody still waits: {host}"
     assert pool.client.running_num() == 0, "curl still has a transfer"
     assert live_num() == 0, "a spawned function has not ended"
+
+
+def ask(pool: Pool, port: int, target: str = "/") -> bytes:
+    """A GET over the pool to a server on loopback, in blocking style; its answer's body."""
+    connection = HTTPConnection(pool, Origin("http", "127.0.0.1", port))
+    connection.request("GET", target)
+    return connection.getresponse().read()
 
 
 def s3_connection(pool: Pool, port: int, *, is_secure: bool = False, **options: Any) -> Any:

@@ -1,6 +1,7 @@
 """A service that gives canned answers, and what was asked of it."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,11 +10,26 @@ from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Endpoint, Result
 from botod.pool import HeldKeys, Terms, on_terms, spawn
 from support.http_server import Answer, Exchange, HttpServer, http_server
+from support.loops import BOUND_S
 from support.pools import KEYS, open_pool
 
 REGION = "eu-central-1"
 REQUEST_ID = "4442587FB7D0A2F9"
 SQS_XMLNS = 'xmlns="http://queue.amazonaws.com/doc/2012-11-05/"'
+
+
+class Held:
+    """An answer that waits until the test lets it go."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.arrived = threading.Event()
+        self.release = threading.Event()
+        self._answer = answer
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.arrived.set()
+        assert self.release.wait(BOUND_S)
+        self._answer(exchange)
 
 
 def reply(body: bytes | str = b"", *headers: str, status: str = "200 OK") -> Answer:
