@@ -3,9 +3,9 @@
 boto's modules know `time` and `retry_url` by names of their own; those are replaced, never the
 standard library's. Inside a greenlet they park; outside they are as ever.
 
-For each request boto asks its configuration for settings that hardly anybody has set. ConfigParser
-says so by an exception that boto catches, which takes as long as signing; it is asked first whether
-the setting is there.
+boto's loop asks its configuration for settings that hardly anybody has set. ConfigParser says so by
+an exception that boto catches, which takes as long as signing; it is asked first whether the
+setting is there.
 """
 
 import sys

@@ -18,13 +18,14 @@ import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 import greenlet
 
 from botod.pool.errors import DeadlineExceeded, NotInGreenlet
-from botod.pool.visits import WARN_OVER_S, Visits, VisitStats, Watchdog, cpu_clock
+from botod.pool.visits import WARN_OVER_S, Visits, VisitStats, Watchdog
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,12 +54,16 @@ class Spawned(asyncio.Future[T]):
     of the loop; the awaitable is cancelled once the function has ended, as with `asyncio.Task`.
     """
 
+    # Thousands may wait at once: slots save a dictionary each.
+    __slots__ = (
+        "_cancelled", "_has_expired", "_hub", "_parked_on", "_stack", "_timer", "deadline", "name",
+    )  # fmt: skip
+
     def __init__(self, call: Callable[[], T], *, name: str, deadline: float | None) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self.name = name
         self.deadline = deadline
         self._stack: _Stack | None = None
-        self._hub = greenlet.getcurrent()
         self._parked_on: asyncio.Future[Any] | None = None
         self._cancelled: asyncio.CancelledError | None = None
         self._has_expired = False
@@ -82,6 +87,7 @@ class Spawned(asyncio.Future[T]):
             return
         if self.deadline is not None:
             self._timer = self.get_loop().call_at(self.deadline, self._expire)
+        self._hub = greenlet.getcurrent()
         stack = self._stack = _Stack(self._run)
         stack.spawned = self
         # A new greenlet starts with an empty context; the loop runs this callback in spawn's.
@@ -119,12 +125,14 @@ class Spawned(asyncio.Future[T]):
         """Run the function until it parks or ends. Called by the loop only."""
         stack = self._stack
         assert stack is not None, "a visit before the start"
-        self._hub = stack.parent = greenlet.getcurrent()
-        visit, cpu_began = _visits.begin(self.name), cpu_clock()
+        hub = greenlet.getcurrent()
+        if hub is not self._hub:
+            self._hub = stack.parent = hub
+        thread = _visits.begin(self.name)
         try:
             stack.switch(*args)
         finally:
-            _visits.end(visit, cpu_clock() - cpu_began, stack.gr_frame)
+            _visits.end(thread, stack)
 
     def park(self, future: "asyncio.Future[T]") -> T:
         """Put this stack aside until `future` is done; its result, or its exception raised."""
@@ -196,7 +204,7 @@ def spawn_until(
     if outer is not None:
         deadline = outer if deadline is None else min(outer, deadline)
     name = getattr(fn, "__qualname__", repr(fn))
-    return Spawned(lambda: fn(*args, **kwargs), name=name, deadline=deadline)
+    return Spawned(partial(fn, *args, **kwargs), name=name, deadline=deadline)
 
 
 def wait(awaitable: Awaitable[T]) -> T:
@@ -207,7 +215,9 @@ def wait(awaitable: Awaitable[T]) -> T:
         if asyncio.iscoroutine(awaitable):
             awaitable.close()  # else Python warns that it was never awaited, and hides the cause
         raise
-    result: T = spawned.park(asyncio.ensure_future(awaitable))
+    if not isinstance(awaitable, asyncio.Future):
+        awaitable = asyncio.ensure_future(awaitable)
+    result: T = spawned.park(awaitable)
     return result
 
 

@@ -1,14 +1,12 @@
 """Tornado's curl client, with transfers that stream, pause, end when told and are sent once.
 
 `CurlClient` is a `CurlAsyncHTTPClient`: its loop integration carries the transfers, and its `fetch`
-works as ever. `start(transfer)` is the second way in, on easy handles of its own that are set up
-once: per request only method, target, headers and body change. It never queues: who starts a
-transfer holds a slot for it.
+works as ever. `start(transfer)` is the second way in, on easy handles of its own (`handle`). It
+never queues: who starts a transfer holds a slot for it.
 """
 
 import logging
 from collections.abc import Callable
-from random import random
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +15,9 @@ from tornado.curl_httpclient import CurlAsyncHTTPClient
 from tornado.ioloop import IOLoop
 
 from botod.pool.errors import PoolClosed, PoolError
+from botod.pool.handle import Handle
 from botod.pool.ready import ReadySockets
-from botod.pool.sockets import Route, Sockets, SocketStats
+from botod.pool.sockets import Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
 
 if TYPE_CHECKING:
@@ -33,93 +32,12 @@ back. A server that does not know of it costs as much; curl's default is a secon
 CONNECTIONS_KEPT = 4096
 """Idle connections curl keeps: above any sum of slots, or a burst's connections are thrown away."""
 
-SMALL_BODY_BYTES = 64 * 1024
-SMALL_BUFFER_BYTES = 16 * 1024
-LARGE_BUFFER_BYTES = 256 * 1024
-"""What curl sends from, a transfer. It is allocated whole for the smallest message: 16 KiB is the
-least it takes. Large bodies gain from a larger one."""
-
 IDLE_CONNECTION_S = 60
 """A connection idle for longer is not used again. AWS closes most of them sooner, after some 20 s;
 that is noticed before a request is sent on one (see `sockets`), so this need not be as short."""
 
-LONGEST_CONNECTION_S = 3600
-"""A connection older than this, less up to a tenth, is not used again: so that a service's load
-balancers, which change, get their share."""
-
 RESOLVED_S = 60
 """A name is asked for anew after this: AWS's answers are good for 60 s at most, many for 5."""
-
-
-class _Handle:
-    """An easy handle, set up once, and the transfer that it carries now."""
-
-    __slots__ = ("_client", "_opened", "curl", "found_dead", "transfer")
-
-    def __init__(self, client: "CurlClient") -> None:
-        self.transfer: Transfer | None = None
-        self.found_dead = False
-        self.curl = pycurl.Curl()
-        self._opened: list[int] = []
-        self._client = client
-        for option, value in client.options.items():
-            self.curl.setopt(option, value)
-        # Each handle's own, or all connections of a burst would be replaced in one moment.
-        self.curl.setopt(pycurl.MAXLIFETIME_CONN, _jittered(LONGEST_CONNECTION_S))
-        self.curl.setopt(pycurl.PREREQFUNCTION, self._ready)
-        self.curl.setopt(pycurl.SEEKFUNCTION, lambda _offset, _origin: pycurl.SEEKFUNC_FAIL)
-        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._socket_opened)
-
-    def carry(self, transfer: Transfer, *, anew: bool = False) -> None:
-        """Set what differs from request to request. Nothing may stay from the one before.
-
-        anew: on a connection that is opened for it.
-        """
-        self.transfer = transfer
-        self.found_dead = False
-        self._opened.clear()
-        request, curl = transfer.request, self.curl
-        curl.setopt(pycurl.HEADERFUNCTION, transfer.curl_header)
-        curl.setopt(pycurl.WRITEFUNCTION, transfer.curl_write)
-        curl.setopt(pycurl.FRESH_CONNECT, int(anew))
-        curl.setopt(pycurl.URL, f"{request.origin}/")
-        curl.setopt(pycurl.REQUEST_TARGET, request.wire_target)
-        # Always set, or the environment would say: a daemon's proxy is in its configuration.
-        curl.setopt(pycurl.PROXY, "" if request.proxy is None else request.proxy.url)
-        curl.setopt(pycurl.HTTPHEADER, list(request.headers))
-        # HTTPGET undoes NOBODY and UPLOAD, so it comes first.
-        curl.setopt(pycurl.HTTPGET, 1)
-        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        if request.upload is not None:
-            curl.setopt(pycurl.UPLOAD, 1)
-            curl.setopt(pycurl.READFUNCTION, transfer.curl_read)
-            length = request.upload.length_bytes
-            curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
-            is_small = length is not None and length <= SMALL_BODY_BYTES
-            buffer_bytes = SMALL_BUFFER_BYTES if is_small else LARGE_BUFFER_BYTES
-            curl.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer_bytes)
-        elif request.method == "HEAD":
-            curl.setopt(pycurl.NOBODY, 1)
-
-    def _carried(self) -> Transfer:
-        assert self.transfer is not None, "curl calls for a transfer that is not under way"
-        return self.transfer
-
-    def _ready(self, *ends: Any) -> int:
-        """Say whether to send, on the connection with these ends."""
-        transfer, route = self._carried(), Route(*ends)
-        if self._opened:
-            self._client.sockets.connected(route, self._opened)
-        elif not transfer.sent and self._client.sockets.server_left(route):
-            self.found_dead = True
-            return int(pycurl.PREREQFUNC_ABORT)
-        return transfer.curl_ready()
-
-    def _socket_opened(self, fd: int, _purpose: int) -> int:
-        self._opened.append(fd)
-        self._client.ready.opened(fd)
-        self._client.sockets.opened(fd, self._carried().request.origin)
-        return int(pycurl.SOCKOPT_OK)
 
 
 class CurlClient(CurlAsyncHTTPClient):
@@ -152,9 +70,9 @@ class CurlClient(CurlAsyncHTTPClient):
         super().initialize(**tornado_options)
         self.options = _options(ca_file, connect_timeout_s, idle_timeout_s)
         self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_KEPT)
-        self._idle: list[_Handle] = []
-        self._carrying: dict[pycurl.Curl, _Handle] = {}
-        self._handle_of: dict[Transfer, _Handle] = {}
+        self._idle: list[Handle] = []
+        self._carrying: dict[pycurl.Curl, Handle] = {}
+        self._handle_of: dict[Transfer, Handle] = {}
         self.sockets = Sockets()
 
     def start(self, transfer: Transfer, *, anew: bool = False) -> None:
@@ -164,7 +82,7 @@ class CurlClient(CurlAsyncHTTPClient):
         """
         if self._closed:
             raise PoolClosed("the client is closed")
-        handle = self._idle.pop() if self._idle else _Handle(self)
+        handle = self._idle.pop() if self._idle else Handle(self.options, self.sockets, self.ready)
         try:
             handle.carry(transfer, anew=anew)
         except (pycurl.error, UnicodeError) as error:
@@ -256,14 +174,14 @@ class CurlClient(CurlAsyncHTTPClient):
         finally:
             self._is_acting = was_acting
 
-    def _detach(self, handle: _Handle) -> None:
+    def _detach(self, handle: Handle) -> None:
         transfer = handle.transfer
         assert transfer is not None, "a handle without a transfer is idle"
         self._undisturbed(self._multi.remove_handle, handle.curl)
         del self._carrying[handle.curl], self._handle_of[transfer]
         self._put_by(handle)
 
-    def _put_by(self, handle: _Handle) -> None:
+    def _put_by(self, handle: Handle) -> None:
         handle.transfer = None
         self._idle.append(handle)
 
@@ -282,7 +200,7 @@ class CurlClient(CurlAsyncHTTPClient):
         if handle.found_dead:
             self._start_anew(handle, transfer)
             return
-        if transfer.sent and curl.getinfo(pycurl.NUM_CONNECTS) == 0:
+        if transfer.sent and not handle.opened:
             self.sockets.reused(transfer.request.origin)
         self._detach(handle)
         if curl_error is None:
@@ -290,7 +208,7 @@ class CurlClient(CurlAsyncHTTPClient):
         else:
             transfer.end(State.FAILED, Failure(curl_error, curl_message or ""))
 
-    def _start_anew(self, handle: _Handle, transfer: Transfer) -> None:
+    def _start_anew(self, handle: Handle, transfer: Transfer) -> None:
         """Start on a new connection what was not sent, because its server had left the old one."""
         self._undisturbed(self._multi.remove_handle, handle.curl)
         handle.carry(transfer, anew=True)
@@ -344,10 +262,6 @@ class CurlClient(CurlAsyncHTTPClient):
         self._act(pycurl.SOCKET_TIMEOUT, 0)
         if self._soon is None and self._timer is None and not self._closed:
             self._set_timeout(self._multi.timeout())  # curl tells only when it changes its mind
-
-
-def _jittered(seconds: int) -> int:
-    return round(seconds * (1 - random() / 10))  # noqa: S311 - not a secret
 
 
 def _options(

@@ -10,7 +10,7 @@ what boto forgets to close (it does, on every failed try) holds no slot.
 
 import http.client
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -21,13 +21,10 @@ from botod.pool.framing import Unframer
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse, wait_for_change
 from botod.pool.terms import current_terms
-from botod.pool.transfer import Origin, Proxy, Request, State, Transfer, Upload
+from botod.pool.transfer import WHOLE_BYTES, Origin, Proxy, Request, State, Transfer, Upload
 
 READ_BLOCK_BYTES = 64 * 1024
 """How much of a file is read at a time when one is given as a body."""
-
-TARGET = re.compile(r"[!-~]+")
-"""A request target: visible ASCII. A space or a control character would split the request line."""
 
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -47,6 +44,14 @@ BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
 class HTTPConnection:
     """Makes requests to one origin, one at a time, each on a slot of its own."""
 
+    debuglevel = 0
+    response_class: Any = HTTPResponse  # boto sets it; ours repeats read() by itself
+    _line: tuple[str, str] | None = None
+    _lines: list[str]  # as curl takes them, but for the body's length; while there is a _line
+    _said: dict[str, str]  # by lower-case name, the last of each; likewise
+    _unframer: Unframer | None = None
+    _idempotent = False
+
     def __init__(
         self,
         pool: Pool,
@@ -58,17 +63,10 @@ class HTTPConnection:
         self.host = origin.host
         self.port = origin.port
         self.timeout = timeout  # boto reads it back; the client's idle timeout is what counts
-        self.debuglevel = 0
-        self.response_class: Any = HTTPResponse  # boto sets it; ours repeats read() by itself
         self._pool = pool
         self._origin = origin
         self._proxy = proxy
-        self._line: tuple[str, str] | None = None
-        self._lines: list[bytes] = []  # as curl takes them, but for the body's length
-        self._said: dict[str, str] = {}  # by lower-case name, the last of each
         self._transfer: Transfer | None = None
-        self._unframer: Unframer | None = None
-        self._idempotent = False
 
     def __repr__(self) -> str:
         return f"<HTTPConnection to {self._origin}>"
@@ -103,18 +101,12 @@ class HTTPConnection:
         go in chunks unless a header says their length. encode_chunked: a body that the headers call
         chunked is not framed yet.
         """
-        headers = headers or {}
-        names = {name.lower() for name in headers}
-        self.putrequest(
-            method,
-            url,
-            skip_host="host" in names,
-            skip_accept_encoding="accept-encoding" in names,
-        )
-        for name, value in headers.items():
-            self.putheader(name, value)
+        self._begin(method, url)
+        self._say((headers or {}).items())
+        said = self._said
+        self._say_first(host="host" not in said, coding="accept-encoding" not in said)
         has_length = body is None or isinstance(body, (str, *BYTES))
-        if not has_length and not names & {"content-length", "transfer-encoding"}:
+        if not has_length and "content-length" not in said and "transfer-encoding" not in said:
             self.putheader("Transfer-Encoding", "chunked")
             encode_chunked = True
         self.endheaders(body, encode_chunked=encode_chunked)
@@ -126,31 +118,43 @@ class HTTPConnection:
         skip_host: bool = False,  # noqa: FBT001, FBT002 - http.client's signature
         skip_accept_encoding: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
+        self._begin(method, url)
+        self._say_first(host=not skip_host, coding=not skip_accept_encoding)
+
+    def putheader(self, name: str, *values: Any) -> None:
+        self._say(((name, values[0] if len(values) == 1 else "\r\n\t".join(map(_text, values))),))
+
+    def _begin(self, method: str, url: str) -> None:
         self.close()
-        if not TARGET.fullmatch(url) or not HEADER_NAME.fullmatch(method):
+        # Visible ASCII: a space or a control character would split the request line.
+        is_target = url.isascii() and url.isprintable() and url and " " not in url
+        if not is_target or not HEADER_NAME.fullmatch(method):
             raise ValueError(f"not a request line: {method} {url}")
         self._line = (method, url)
         self._lines, self._said = [], {}
-        if not skip_host:
-            self._put("Host", self._host_header())
-        if not skip_accept_encoding:
-            self._put("Accept-Encoding", "identity")
 
-    def putheader(self, name: str, *values: Any) -> None:
-        value = _text(values[0]) if len(values) == 1 else "\r\n\t".join(map(_text, values))
-        # isprintable is quick to say yes, and no to some that may be sent: a tab, latin-1's blanks.
-        is_value = value.isprintable() or HEADER_VALUE.fullmatch(value)
-        if not is_value or not _is_header_name(name):
-            raise ValueError(f"not a header that can be sent: {name!r}")
-        self._put(name, value)
+    def _say_first(self, *, host: bool, coding: bool) -> None:
+        """Put the headers that nobody gave where http.client puts them."""
+        if coding:
+            self._lines.insert(0, "Accept-Encoding: identity")
+        if host:
+            self._lines.insert(0, host_line(self._origin))
 
-    def _put(self, name: str, value: str) -> None:
-        lower = name.lower()
-        self._said[lower] = value
-        if lower != "content-length":
-            # "Name:" tells curl to leave a header out, "Name;" to send it empty.
-            line = f"{name}: {value}" if value and not value.isspace() else f"{name};"
-            self._lines.append(line.encode("latin-1"))
+    def _say(self, headers: Iterable[tuple[str, Any]]) -> None:
+        """Take headers as curl is to have them. Raises ValueError for one that cannot be sent."""
+        if self._line is None:
+            raise http.client.CannotSendHeader
+        lines, said = self._lines, self._said
+        for name, given in headers:
+            value = given if type(given) is str else _text(given)
+            # isprintable is quick to say yes, and no to some that may be sent: a tab, latin-1's
+            # blanks.
+            if not value.isprintable() and not HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"not a header that can be sent: {name!r}")
+            lower, with_value, empty = _named(name)
+            said[lower] = value
+            if lower != "content-length":
+                lines.append(with_value + value if value and not value.isspace() else empty)
 
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
         """Lease a slot (park until there is one), hand the request to curl, and send the body.
@@ -161,13 +165,15 @@ class HTTPConnection:
             raise http.client.CannotSendHeader
         if isinstance(message_body, str):
             message_body = message_body.encode("latin-1")
-        known_bytes = len(message_body) if isinstance(message_body, BYTES) else 0
-        request = self._built(known_bytes)
-        is_chunked = request.upload is not None and request.upload.length_bytes is None
+        body = bytes(message_body) if isinstance(message_body, BYTES) else b""
+        request = self._built(body)
+        upload = request.upload
+        is_chunked = upload is not None and upload.length_bytes is None
+        is_to_be_fed = upload is not None and upload.whole is None and message_body is not None
         self._unframer = Unframer() if is_chunked and not encode_chunked else None
         self._start(request)
-        if message_body is not None and (known_bytes or not isinstance(message_body, BYTES)):
-            self.send(message_body)
+        if is_to_be_fed:
+            self.send(body or message_body)
         if is_chunked and encode_chunked:
             self._pool.client.finish(self._started())
 
@@ -221,33 +227,46 @@ class HTTPConnection:
         while upload.full and not transfer.ended:
             wait_for_change(self._pool, transfer, idempotent=self._idempotent)
 
-    def _host_header(self) -> str:
-        origin = self._origin
-        is_https = origin.scheme == "https"
-        usual = http.client.HTTPS_PORT if is_https else http.client.HTTP_PORT
-        authority = origin.authority
-        return authority.removesuffix(f":{usual}") if origin.port == usual else authority
-
-    def _built(self, body_bytes: int) -> Request:
+    def _built(self, body: bytes) -> Request:
         assert self._line is not None, "built before putrequest"
         method, target = self._line
-        length = _body_length(self._said, body_bytes)
+        length = _body_length(self._said, len(body))
         if length != 0 and method == "HEAD":
             raise Unsupported("a HEAD request with a body is not carried")
         # The length of a body comes from curl, which then sends exactly as much; of a request
         # without body, `Content-Length: 0` stays the header that boto may have signed.
-        upload = Upload(length) if length != 0 or method in BODY_METHODS else None
-        lines = self._lines + [line for name, line in CURLS_OWN.items() if name not in self._said]
+        upload = None
+        if length != 0 or method in BODY_METHODS:
+            is_small = length == len(body) <= WHOLE_BYTES
+            upload = Upload(length, body if is_small else None)
+        lines = [line.encode("latin-1") for line in self._lines]
+        lines += [line for name, line in CURLS_OWN.items() if name not in self._said]
         if upload is None and "content-length" in self._said:
             lines.append(b"Content-Length: 0")
-        self._line, self._lines, self._said = None, [], {}  # curl has them; thousands may wait
+        self._line = None
+        del self._lines, self._said  # curl has them; thousands may wait
         return Request(method, self._origin, target, tuple(lines), upload, self._proxy)
 
 
 @lru_cache(1024)
-def _is_header_name(name: str) -> bool:
-    """Whether it is a token. The same few dozen are asked about again and again."""
-    return HEADER_NAME.fullmatch(name) is not None
+def _named(name: str) -> tuple[str, str, str]:
+    """A header's name in lower case, and its line before a value and without one, as curl takes it.
+
+    The same few dozen are asked about again and again. Raises ValueError for what is no token.
+    """
+    if not HEADER_NAME.fullmatch(name):
+        raise ValueError(f"not a header that can be sent: {name!r}")
+    # "Name:" tells curl to leave a header out, "Name;" to send it empty.
+    return name.lower(), f"{name}: ", f"{name};"
+
+
+@lru_cache(1024)
+def host_line(origin: Origin) -> str:
+    """The Host header; what stands in it is what boto signs."""
+    is_https = origin.scheme == "https"
+    usual = http.client.HTTPS_PORT if is_https else http.client.HTTP_PORT
+    authority = origin.authority
+    return f"Host: {authority.removesuffix(f':{usual}') if origin.port == usual else authority}"
 
 
 def _body_length(said: Mapping[str, str], body_bytes: int) -> int | None:

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+from functools import cached_property, lru_cache
 from typing import Any
 
 from botod.pool import bridge
@@ -28,24 +29,12 @@ class HTTPResponse:
         self._idempotent = idempotent
         self._whole: bytes | None = None
         self._closed = False
-        lines = b"".join(transfer.head).decode("latin-1").rstrip("\r\n").split("\n")
-        transfer.head.clear()
-        status_line = STATUS_LINE.fullmatch(lines[0].rstrip("\r"))
+        self._lines = transfer.head
+        transfer.head = []
+        status_line = _status_line(self._lines[0])
         if status_line is None:
             raise unanswered(transfer, "no HTTP status line came", idempotent=idempotent)
-        self.version = 10 + int(status_line["minor"])
-        self.status = int(status_line["status"])
-        self.reason = (status_line["reason"] or "").strip()
-        self._pairs: list[tuple[str, str]] = []
-        self._values: dict[str, str] = {}
-        for line in lines[1:]:
-            name, _colon, value = line.partition(":")
-            name, value = name.strip(" \t"), value.strip(" \t\r")
-            self._pairs.append((name, value))
-            lower = name.lower()
-            known = self._values.get(lower)
-            self._values[lower] = value if known is None else f"{known}, {value}"
-        self.chunked = self._values.get("transfer-encoding", "").lower() == "chunked"
+        self.version, self.status, self.reason = status_line
 
     def __repr__(self) -> str:
         return f"<HTTPResponse {self.status} {self.reason} of {self._transfer!r}>"
@@ -66,6 +55,26 @@ class HTTPResponse:
 
     def getheaders(self) -> list[tuple[str, str]]:
         return BriefList(self._pairs)
+
+    @cached_property
+    def chunked(self) -> bool:
+        return str(self.getheader("transfer-encoding", "")).lower() == "chunked"
+
+    # Parsed when the first is asked for, which many callers never do.
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
+        lines = b"".join(self._lines[1:]).decode("latin-1").rstrip("\r\n").split("\n")
+        fields = (line.partition(":") for line in lines if line)
+        return [(name.strip(" \t"), value.strip(" \t\r")) for name, _colon, value in fields]
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for name, value in self._pairs:
+            lower = name.lower()
+            values[lower] = f"{values[lower]}, {value}" if lower in values else value
+        return values
 
     def read(self, amt: int | None = None) -> bytes:
         """`amt` bytes, fewer at the end; without it all that is left, and the same again later."""
@@ -89,23 +98,33 @@ class HTTPResponse:
         """Wait until `amt` bytes are here or the transfer has ended, taking what comes."""
         if self._closed:
             return b""
+        transfer, take = self._transfer, self._pool.client.take
         parts: list[bytes] = []
         missing = amt
         while missing is None or missing > 0:
-            data = self._pool.client.take(self._transfer, missing)
+            data = take(transfer, missing)
             parts.append(data)
             if missing is not None:
                 missing -= len(data)
-            if self._transfer.ended and not self._transfer.unread_bytes:
+            if transfer.ended and not transfer.unread_bytes:
                 self._raise_failure()
                 break
             if not data:
-                wait_for_change(self._pool, self._transfer, idempotent=self._idempotent)
+                wait_for_change(self._pool, transfer, idempotent=self._idempotent)
         return b"".join(parts)
 
     def _raise_failure(self) -> None:
         if self._transfer.state is not State.COMPLETE:
             raise failure_error(self._transfer, idempotent=self._idempotent)
+
+
+@lru_cache(256)
+def _status_line(line: bytes) -> tuple[int, int, str] | None:
+    """Version, status and reason. Nearly all answers begin with one of a few lines."""
+    found = STATUS_LINE.fullmatch(line.decode("latin-1").rstrip("\r\n"))
+    if found is None:
+        return None
+    return 10 + int(found["minor"]), int(found["status"]), (found["reason"] or "").strip()
 
 
 def wait_for_change(

@@ -27,6 +27,7 @@ used no more, hence one of a secret that was replaced, goes when so many newer o
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 CONTENT_SHA256 = "x-amz-content-sha256"
+SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/-]*)?")
@@ -193,6 +194,8 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
 
     def payload(self, http_request: Any) -> str:
         body = http_request.body
+        if not body and isinstance(body, (bytes, str)):
+            return SHA256_OF_NOTHING
         if hasattr(body, "seek") and hasattr(body, "read"):
             return str(compute_hash(body, hash_algorithm=hashlib.sha256)[0])
         return sha256(body if isinstance(body, bytes) else body.encode())
@@ -204,7 +207,7 @@ class S3HmacV4(boto.auth.S3HmacAuthV4Handler, HmacV4):  # type: ignore[misc]
     def add_auth(self, req: Any, **kwargs: Any) -> None:
         headers = req.headers
         if CONTENT_SHA256 not in headers and "_sha256" not in headers:
-            headers[CONTENT_SHA256] = self.payload(req)
+            headers[CONTENT_SHA256] = HmacV4.payload(self, req)
         elif CONTENT_SHA256 not in headers:
             headers[CONTENT_SHA256] = headers.pop("_sha256")
         if kwargs or not headers[CONTENT_SHA256]:
@@ -279,10 +282,14 @@ def _canonical_headers(headers: dict[str, Any]) -> tuple[str, str]:
 
 
 def _query(params: dict[str, Any]) -> str:
-    return "&".join([f"{_quoted(name)}={_quoted(params[name])}" for name in sorted(params)])
+    return "&".join([f"{_quoted_name(name)}={_quoted(params[name])}" for name in sorted(params)])
 
 
 def _quoted(value: Any) -> str:
     if type(value) is str and UNRESERVED.fullmatch(value):
         return value
     return "".join(map(QUOTED.__getitem__, boto.utils.get_utf8_value(value)))
+
+
+_quoted_name = lru_cache(1024, typed=True)(_quoted)
+"""The names of parameters: a few dozen, again and again."""

@@ -10,6 +10,7 @@ idle for a second or longer; on others it would send, and nobody could say what 
 
 import os
 import select
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Sockets:
 
     def __init__(self) -> None:
         self._sockets: dict[int, _Socket] = {}
-        self._fds: dict[Route, int] = {}
+        self._fds: dict[tuple[str, str, int, int], int] = {}
         self._opened: Counter[Origin] = Counter()
         self._reused: Counter[Origin] = Counter()
 
@@ -70,6 +71,8 @@ class Sockets:
 
     def connected(self, route: Route, fds: Iterable[int]) -> None:
         """Learn which of the sockets just opened (one a family that was tried) `route` is."""
+        server_address, local_address = map(sys.intern, route[:2])  # few, in thousands of routes
+        route = route._replace(server_address=server_address, local_address=local_address)
         for fd in fds:
             if fd in self._sockets and _local_port(fd) == route.local_port:
                 self._sockets[fd].route = route
@@ -79,8 +82,11 @@ class Sockets:
     def reused(self, origin: Origin) -> None:
         self._reused[origin] += 1
 
-    def server_left(self, route: Route) -> bool:
-        """Whether the server has closed its side of a connection that is about to be used."""
+    def server_left(self, route: tuple[str, str, int, int]) -> bool:
+        """Whether the server has closed its side of a connection that is about to be used.
+
+        route: a Route, or a plain tuple equal to it.
+        """
         fd = self._fds.get(route)
         if fd is None:
             return False

@@ -4,7 +4,7 @@ boto's methods have no parameter for it, so it travels as a context variable, wh
 function inherits from whoever spawned it.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -12,16 +12,25 @@ from contextvars import ContextVar
 class Terms:
     """The terms of one job: what holds for its requests, and what they came to.
 
-    key: who waits; the slot queue is fair between keys.
+    key: who waits; the slot queue is fair between keys: (user, peer), or with a priority among the
+        user's own, (user, priority, peer). Higher goes first.
     idempotent: a request that broke off after it was sent may be sent again.
+    headers: added to each request before it is signed.
     attempts_num: transfers started so far.
     """
 
-    __slots__ = ("attempts_num", "idempotent", "key")
+    __slots__ = ("attempts_num", "headers", "idempotent", "key")
 
-    def __init__(self, *, key: Hashable = None, idempotent: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        key: Hashable = None,
+        idempotent: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.key = key
         self.idempotent = idempotent
+        self.headers = headers
         self.attempts_num = 0
 
 

@@ -8,6 +8,7 @@ with the stack: one that never ends would else never be told.
 """
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -17,7 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import get_ident
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from greenlet import greenlet
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +39,12 @@ OTHERS = "…"
 STACK_FRAMES = 25
 """Innermost frames that the watchdog prints: boto's own stacks have some twelve."""
 
+CPU_STALE_S = 0.001
+"""A reading of the CPU clock, which is a system call of half a microsecond, serves the beginnings
+of all visits for so long. What a visit used is therefore told too high by as much, at most."""
+
 clock = time.perf_counter
 cpu_clock = time.thread_time
-
-
-class Visit(NamedTuple):
-    """A visit that lasts."""
-
-    name: str
-    began: float
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class VisitStats:
     """What all visits of this process took so far.
 
     `buckets_num[i]` counts visits of at most `BOUNDS_S[i]` seconds, the last one the longer ones.
+    longest_cpu_s: too high by `CPU_STALE_S` at most, never too low.
     by_name: the same by what ran.
     """
 
@@ -97,6 +99,20 @@ class _Count:
         )
 
 
+class VisitingThread:
+    """A thread that has a loop, and the visit under way in it.
+
+    began: when it did; None: there is none. cpu_s: what the thread had used at `cpu_read`.
+    """
+
+    __slots__ = ("began", "cpu_read", "cpu_s", "name")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.began: float | None = None
+        self.cpu_read = self.cpu_s = -math.inf
+
+
 class Visits:
     """Counts visits; knows which one is under way in each thread that has a loop.
 
@@ -105,25 +121,40 @@ class Visits:
 
     def __init__(self, *, warn_over_s: float = WARN_OVER_S) -> None:
         self.warn_over_s = warn_over_s
-        self.lasting: dict[int, Visit] = {}
+        self.threads: dict[int, VisitingThread] = {}
         self._counts: dict[str, _Count] = {}
         self._longest_cpu_s = 0.0
 
-    def begin(self, name: str) -> Visit:
-        visit = self.lasting[get_ident()] = Visit(name, clock())
-        return visit
+    def begin(self, name: str) -> VisitingThread:
+        """A visit of `name` begins in this thread; `end` wants what this returns."""
+        thread = self.threads.get(get_ident()) or self._new_thread()
+        began = clock()
+        if began - thread.cpu_read > CPU_STALE_S:
+            thread.cpu_read, thread.cpu_s = began, cpu_clock()
+        thread.name, thread.began = name, began
+        return thread
 
-    def end(self, visit: Visit, cpu_s: float, frame: FrameType | None) -> None:
-        """Count a visit, which ended at `frame` (None: the greenlet is done)."""
-        del self.lasting[get_ident()]
-        self.record(visit.name, clock() - visit.began, cpu_s, frame)
+    def end(self, thread: VisitingThread, stack: "greenlet") -> None:
+        """Count the visit of `stack` that was under way.
 
-    def record(self, name: str, wall_s: float, cpu_s: float, frame: FrameType | None) -> None:
+        No visit used more CPU than it took time: one too short for it is not asked what it used.
+        """
+        assert thread.began is not None, "a visit ends that did not begin"
+        wall_s, thread.began = clock() - thread.began, None
+        if wall_s > self._longest_cpu_s or wall_s > self.warn_over_s:
+            cpu_s = min(wall_s, cpu_clock() - thread.cpu_s)
+            self.note_long(thread.name, wall_s, cpu_s, stack.gr_frame)
+        self.count(thread.name, wall_s)
+
+    def count(self, name: str, wall_s: float) -> None:
         """Count one visit of `name`."""
         count = self._counts.get(name) or self._new_count(name)
         count.total_s += wall_s
         count.longest_s = max(count.longest_s, wall_s)
         count.buckets[bisect_left(BOUNDS_S, wall_s)] += 1
+
+    def note_long(self, name: str, wall_s: float, cpu_s: float, frame: FrameType | None) -> None:
+        """Take what a long visit used, and log it; it ended at `frame`, or with its function."""
         self._longest_cpu_s = max(self._longest_cpu_s, cpu_s)
         if wall_s > self.warn_over_s:
             logger.warning(
@@ -148,6 +179,9 @@ class Visits:
             by_name=by_name,
         )
 
+    def _new_thread(self) -> VisitingThread:
+        return self.threads.setdefault(get_ident(), VisitingThread())
+
     def _new_count(self, name: str) -> _Count:
         if len(self._counts) >= NAMES_MAX:
             name = OTHERS
@@ -160,7 +194,7 @@ class Watchdog:
     def __init__(self, visits: Visits) -> None:
         self._visits = visits
         self._stop = threading.Event()
-        self._told: Visit | None = None
+        self._told: tuple[int, float] | None = None
         self._thread = threading.Thread(target=self._watch, name="visits-watchdog", daemon=True)
 
     def start(self) -> None:
@@ -174,19 +208,22 @@ class Watchdog:
     def _watch(self) -> None:
         # Half the bound, so that a visit of one and a half of it is surely seen.
         while not self._stop.wait(self._visits.warn_over_s / 2):
-            for thread, visit in list(self._visits.lasting.items()):
-                self._look(thread, visit)
+            for ident, thread in list(self._visits.threads.items()):
+                self._look(ident, thread)
 
-    def _look(self, thread: int, visit: Visit) -> None:
-        lasts_s = clock() - visit.began
-        frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no other way to see it
-        if lasts_s <= self._visits.warn_over_s or visit is self._told or frame is None:
+    def _look(self, ident: int, thread: VisitingThread) -> None:
+        name, began = thread.name, thread.began
+        frame = sys._current_frames().get(ident)  # noqa: SLF001 - there is no other way to see it
+        if began is None or frame is None or self._told == (ident, began):
             return
-        self._told = visit
+        lasts_s = clock() - began
+        if lasts_s <= self._visits.warn_over_s:
+            return
+        self._told = ident, began
         stack = "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
         logger.warning(
             "a visit of %s has kept the loop for %.0f ms and lasts; it is %s\n%s",
-            visit.name, lasts_s * 1000, _where(frame), stack,
+            name, lasts_s * 1000, _where(frame), stack,
         )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from botod.pool import (
     CertificateError,
@@ -393,6 +395,25 @@ def test_a_redirect_is_followed_and_signed_anew() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("status", ["200 OK", "503 Slow Down"])
+def test_headers_of_the_terms_are_sent_and_signed(status: str, short_sleeps: None) -> None:
+    """They reach the server with each try, also where boto's own loop carries on."""
+
+    async def scenario() -> None:
+        statuses = [status, "200 OK"]
+        with http_server(lambda exchange: exchange.ok(b"", status=statuses.pop(0))) as server:
+            async with open_pool() as pool:
+                connection = sqs_connection(pool, server.port)
+                with on_terms(Terms(headers={"X-Amzn-Trace-Id": "Root=1-2-3"})):
+                    await spawn(connection.make_request, "ListQueues", {}, "/", "POST")
+        assert server.requests
+        for seen in server.requests:
+            assert seen.headers["x-amzn-trace-id"] == "Root=1-2-3"
+            assert "x-amzn-trace-id" in seen.headers["authorization"]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     ("connect", "request_of"),
     [
@@ -631,3 +652,21 @@ def test_simpledb_s_connection_works_as_well() -> None:
                 assert [domain.name for domain in domains] == ["d"]
 
     run(scenario)
+
+
+@given(
+    path=st.text("/a%.?é", min_size=1, max_size=8),
+    base=st.sampled_from(["/", "/base", "/base/"]),
+    suppresses=st.booleans(),
+)
+def test_paths_are_boto_s(path: str, base: str, suppresses: bool) -> None:
+    """Whether boto is asked about a path or not, it comes out as from boto."""
+    connection = object.__new__(pooled(S3Connection))
+    connection.path, connection.suppress_consec_slashes = base, suppresses
+    try:
+        expected = boto.connection.AWSAuthConnection.get_path(connection, path)
+    except IndexError:  # of a query without a path
+        with pytest.raises(IndexError):
+            connection.get_path(path)
+    else:
+        assert connection.get_path(path) == expected

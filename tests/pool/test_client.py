@@ -8,7 +8,7 @@ from pathlib import Path
 import pycurl
 import pytest
 
-from botod.pool.client import CurlClient, _jittered
+from botod.pool.client import CurlClient
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.pool import Pool
 from botod.pool.transfer import HIGH_BYTES, Origin, Request, State, Transfer, Upload
@@ -67,29 +67,6 @@ def test_a_request_goes_out_as_it_is_and_the_answer_comes_back() -> None:
         assert (seen.method, seen.target, seen.body) == ("PUT", "/k?a=b", b"the body")
         assert seen.headers["x-mine"] == "z"
         assert seen.headers["content-length"] == "8"
-
-    run(scenario)
-
-
-def test_nothing_of_a_request_stays_for_the_next_one() -> None:
-    """One handle carries PUT, GET, HEAD, POST and DELETE in any order, each as if it were new."""
-    methods = ("PUT", "GET", "HEAD", "POST", "DELETE")
-    order = [first for pair in [(a, b) for a in methods for b in methods] for first in pair]
-
-    async def scenario() -> None:
-        with http_server() as server:
-            async with open_pool() as pool:
-                for method in order:
-                    body = b"body" if method in {"PUT", "POST"} else None
-                    transfer = await carried(pool, request_to(server.port, method, body=body))
-                    assert transfer.state is State.COMPLETE, transfer.failure
-        assert [request.method for request in server.requests] == order
-        for request in server.requests:
-            with_body = request.method in {"PUT", "POST"}
-            assert request.body == (b"body" if with_body else b"")
-            assert ("content-length" in request.headers) == with_body
-            assert "transfer-encoding" not in request.headers
-        assert server.connections_total == 1
 
     run(scenario)
 
@@ -238,8 +215,8 @@ def test_a_burst_leaves_its_connections_warm() -> None:
 
 def test_a_connection_does_not_live_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older than its lifetime it is replaced, however busy it is."""
-    monkeypatch.setattr("botod.pool.client.LONGEST_CONNECTION_S", 1)
-    monkeypatch.setattr("botod.pool.client.random", lambda: 0.0)
+    monkeypatch.setattr("botod.pool.handle.LONGEST_CONNECTION_S", 1)
+    monkeypatch.setattr("botod.pool.handle.random", lambda: 0.0)
 
     async def scenario() -> None:
         with http_server() as server:
@@ -252,14 +229,6 @@ def test_a_connection_does_not_live_for_ever(monkeypatch: pytest.MonkeyPatch) ->
                 assert stats.open_num == 1
 
     run(scenario)
-
-
-def test_lifetimes_differ_by_up_to_a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connections of a burst are not all replaced in one moment."""
-    monkeypatch.setattr("botod.pool.client.random", lambda: 1.0)
-    assert _jittered(3600) == 3240
-    monkeypatch.setattr("botod.pool.client.random", lambda: 0.0)
-    assert _jittered(3600) == 3600
 
 
 def test_http_1_1_is_spoken_where_the_server_would_speak_http_2(tmp_path: Path) -> None:

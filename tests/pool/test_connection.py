@@ -30,7 +30,7 @@ from botod.pool import (
     spawn_until,
     wait,
 )
-from botod.pool.connection import HTTPConnection
+from botod.pool.connection import HTTPConnection, host_line
 from botod.pool.transfer import HIGH_BYTES, Origin
 from support.certificates import new_authority
 from support.http_server import Exchange, http_server
@@ -123,12 +123,7 @@ def test_the_host_header_has_a_port_only_where_it_is_not_the_usual_one(
     origin: Origin, host: str
 ) -> None:
     """What stands in Host is what boto signs."""
-
-    async def scenario() -> None:
-        async with open_pool() as pool:
-            assert HTTPConnection(pool, origin)._host_header() == host
-
-    run(scenario)
+    assert host_line(origin) == f"Host: {host}"
 
 
 @pytest.mark.parametrize(
@@ -427,13 +422,15 @@ def test_head_has_no_body() -> None:
 
 
 def test_steps_in_the_wrong_order_raise_what_http_client_raises() -> None:
-    """No response without a request, no headers' end without a request line."""
+    """No response without a request, no header and no headers' end without a request line."""
 
     async def scenario() -> None:
         async with open_pool() as pool:
             connection = connection_to(pool, 1)
             with pytest.raises(http.client.ResponseNotReady):
                 connection.getresponse()
+            with pytest.raises(http.client.CannotSendHeader):
+                connection.putheader("X-Mine", "x")
             with pytest.raises(http.client.CannotSendHeader):
                 connection.endheaders()
             with pytest.raises(http.client.ResponseNotReady):

@@ -1,0 +1,167 @@
+"""An easy handle of curl's that carries one transfer after the other, set up once.
+
+What is the same for every request of a client is set when a handle is made, what most requests have
+in common with the one before only if they differ, and the rest for each.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from random import random
+from typing import Any
+
+import pycurl
+
+from botod.pool.ready import ReadySockets
+from botod.pool.sockets import Route, Sockets
+from botod.pool.transfer import Origin, Proxy, Transfer, Upload
+
+SMALL_BODY_BYTES = 64 * 1024
+SMALL_BUFFER_BYTES = 16 * 1024
+LARGE_BUFFER_BYTES = 256 * 1024
+"""What curl sends a body from. It is allocated whole for the smallest message, however that is
+handed over: 16 KiB is the least it takes. Large bodies gain from a larger one."""
+
+LONGEST_CONNECTION_S = 3600
+"""A connection older than this, less up to a tenth, is not used again: so that a service's load
+balancers, which change, get their share."""
+
+Options = Mapping[int, int | str | Callable[..., Any]]
+
+
+class Sending(Enum):
+    """How curl gets a request's body."""
+
+    NOTHING = "there is none"
+    WHOLE = "with the request"
+    SMALL = "by callbacks, through a small buffer"
+    LARGE = "by callbacks, through a large buffer"
+
+
+class Handle:
+    """An easy handle, and the transfer that it carries now.
+
+    found_dead: it was not sent, because the server had left the connection. opened: the sockets
+    that were opened for this transfer.
+    """
+
+    __slots__ = (
+        "_ready_sockets",
+        "_set_for",
+        "_sockets",
+        "curl",
+        "found_dead",
+        "opened",
+        "transfer",
+    )
+
+    def __init__(self, options: Options, sockets: Sockets, ready_sockets: ReadySockets) -> None:
+        self.transfer: Transfer | None = None
+        self.found_dead = False
+        self.opened: list[int] = []
+        self.curl = pycurl.Curl()
+        self._sockets = sockets
+        self._ready_sockets = ready_sockets
+        self._set_for: tuple[Origin, Proxy | None, str, Sending, bool] | None = None
+        for option, value in options.items():
+            self.curl.setopt(option, value)
+        # Each handle's own, or all connections of a burst would be replaced in one moment.
+        self.curl.setopt(pycurl.MAXLIFETIME_CONN, _jittered(LONGEST_CONNECTION_S))
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._ready)
+        self.curl.setopt(pycurl.SEEKFUNCTION, _cannot_seek)
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._socket_opened)
+
+    def carry(self, transfer: Transfer, *, anew: bool = False) -> None:
+        """Set what differs from request to request. Nothing may stay from the one before.
+
+        anew: on a connection that is opened for it.
+        """
+        self.transfer = transfer
+        self.found_dead = False
+        self.opened.clear()
+        request, curl = transfer.request, self.curl
+        upload = request.upload
+        kind = (request.origin, request.proxy, request.method, _sending(upload), anew)
+        if kind != self._set_for:
+            self._set_for = None  # should curl refuse some of it
+            self._set(*kind)
+            self._set_for = kind
+        curl.setopt(pycurl.HEADERFUNCTION, transfer.curl_header)
+        curl.setopt(pycurl.WRITEFUNCTION, transfer.curl_write)
+        curl.setopt(pycurl.REQUEST_TARGET, request.wire_target)
+        curl.setopt(pycurl.HTTPHEADER, request.headers)
+        if upload is None:
+            return
+        if upload.whole is not None:
+            curl.setopt(pycurl.POSTFIELDS, upload.whole)
+        else:
+            length = upload.length_bytes
+            curl.setopt(pycurl.READFUNCTION, transfer.curl_read)
+            curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
+
+    def _set(
+        self,
+        origin: Origin,
+        proxy: Proxy | None,
+        method: str,
+        sending: Sending,
+        anew: bool,  # noqa: FBT001
+    ) -> None:
+        """Set what most requests have in common with the one before; it takes 3 us."""
+        curl = self.curl
+        curl.setopt(pycurl.FRESH_CONNECT, int(anew))
+        curl.setopt(pycurl.URL, f"{origin}/")
+        # Always set, or the environment would say: a daemon's proxy is in its configuration.
+        curl.setopt(pycurl.PROXY, "" if proxy is None else proxy.url)
+        # HTTPGET undoes NOBODY, POSTFIELDS and UPLOAD, so it comes first.
+        curl.setopt(pycurl.HTTPGET, 1)
+        curl.setopt(pycurl.CUSTOMREQUEST, method)
+        if sending in (Sending.SMALL, Sending.LARGE):
+            curl.setopt(pycurl.UPLOAD, 1)
+        elif method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        is_large = sending is Sending.LARGE
+        curl.setopt(
+            pycurl.UPLOAD_BUFFERSIZE, LARGE_BUFFER_BYTES if is_large else SMALL_BUFFER_BYTES
+        )
+
+    def _carried(self) -> Transfer:
+        assert self.transfer is not None, "curl calls for a transfer that is not under way"
+        return self.transfer
+
+    def _ready(self, *ends: Any) -> int:
+        """Say whether to send, on the connection with these ends."""
+        transfer = self._carried()
+        if self.opened:
+            self._sockets.connected(Route(*ends), self.opened)
+        elif not transfer.sent and self._sockets.server_left(ends):
+            self.found_dead = True
+            return int(pycurl.PREREQFUNC_ABORT)
+        return transfer.curl_ready()
+
+    def _socket_opened(self, fd: int, _purpose: int) -> int:
+        transfer = self._carried()
+        if transfer.sent:  # for a second copy, which would be refused once this is connected
+            return int(pycurl.SOCKOPT_ERROR)
+        self.opened.append(fd)
+        self._ready_sockets.opened(fd)
+        self._sockets.opened(fd, transfer.request.origin)
+        return int(pycurl.SOCKOPT_OK)
+
+
+def _cannot_seek(_offset: int, _origin: int) -> int:
+    """Refuse to send a body from its beginning again."""
+    return int(pycurl.SEEKFUNC_FAIL)
+
+
+def _sending(upload: Upload | None) -> Sending:
+    if upload is None:
+        return Sending.NOTHING
+    if upload.whole is not None:
+        return Sending.WHOLE
+    length = upload.length_bytes
+    is_small = length is not None and length <= SMALL_BODY_BYTES
+    return Sending.SMALL if is_small else Sending.LARGE
+
+
+def _jittered(seconds: int) -> int:
+    return round(seconds * (1 - random() / 10))  # noqa: S311 - not a secret
