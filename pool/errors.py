@@ -23,8 +23,15 @@ class PoolClosed(PoolError):
 class PoolFull(PoolError):
     """So many wait for a slot of this host already that one more was refused.
 
-    At once; or later, to make room for somebody of whose kind (see `Terms.key`) fewer wait.
+    At once; or later, to make room for somebody of whose kind (see `Terms.key`) fewer wait, or with
+    the same first level but a higher priority.
+
+    limit: the bound that was reached, "max_waiting" or "max_waiting_per_key".
     """
+
+    def __init__(self, message: str, *, limit: str = "max_waiting") -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class PoolTimeout(PoolError):

@@ -1,16 +1,17 @@
 """The pool: one queue of slots a host over one curl client, and leases for greenlets."""
 
 import asyncio
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from botod.pool import bridge
 from botod.pool.client import CurlClient
-from botod.pool.errors import DeadlineExceeded, HostResting, PoolFull, PoolTimeout
+from botod.pool.errors import DeadlineExceeded, HostResting, PoolError, PoolFull, PoolTimeout
 from botod.pool.failures import is_certificate_failure
 from botod.pool.health import Health, HealthState, HealthStats
-from botod.pool.queue import QueueState, QueueStats, SlotQueue, Waiter, WaiterState
+from botod.pool.queue import QueueState, SlotQueue, Waiter, WaiterState
+from botod.pool.queue_stats import QueueStats
 from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
 from botod.pool.total import Total, TotalStats
@@ -31,17 +32,34 @@ class HostPoolStats:
 
 
 class Lease:
-    """A slot checked out by one greenlet. Releasing it twice is once."""
+    """A slot checked out by one greenlet. Releasing it twice is once.
 
-    __slots__ = ("_release",)
+    is_probe: its transfer tells whether a host that rested takes connections again.
+    """
 
-    def __init__(self, release: Callable[[], None]) -> None:
-        self._release: Callable[[], None] | None = release
+    __slots__ = ("_is_probe", "_is_released", "host")
+
+    def __init__(self, host: "HostPool", *, is_probe: bool) -> None:
+        self.host = host
+        self._is_probe = is_probe
+        self._is_released = False
 
     def release(self) -> None:
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+        if self._is_released:
+            return
+        self._is_released = True
+        if self._is_probe:
+            self.host.health.gave_up()  # no-op if it told something
+        self.host.give_back()
+
+    def ended(self, transfer: Transfer) -> None:
+        """Release it, and take what the transfer tells of the host.
+
+        That it took the connection was told as the request was sent: the answer may take long.
+        """
+        if transfer.state is State.FAILED and not transfer.sent:
+            self.host.not_connected(transfer)
+        self.release()
 
 
 class HostPool:
@@ -65,23 +83,22 @@ class HostPool:
         if not self.queue.acquire_nowait(now=self._loop.time()):
             self._wait_for_slot(timeout_s)
         if self.health.state is HealthState.GOOD:
-            return Lease(self._give_back)
+            return Lease(self, is_probe=False)
         try:
-            is_probe = self._ask_health(self.health.admit)
+            return Lease(self, is_probe=self._ask_health(self.health.admit))
         except HostResting:
-            self._give_back()
+            self.give_back()
             raise
-        return Lease(self._give_back_probe if is_probe else self._give_back)
 
-    def ended(self, lease: Lease, transfer: Transfer) -> None:
-        """Take a slot back, and what the transfer tells of the host.
+    def give_back(self) -> None:
+        """Take a slot back. Called by its lease, once."""
+        self.queue.release(now=self._loop.time())
+        self._note_idle()
 
-        That it took the connection was told as the request was sent: the answer may take long.
-        """
-        failed = transfer.state is State.FAILED and not is_certificate_failure(transfer)
-        if failed and not transfer.sent:
+    def not_connected(self, transfer: Transfer) -> None:
+        """Take note of a transfer that failed before it was sent."""
+        if not is_certificate_failure(transfer):
             self.health.failed(now=self._loop.time())
-        lease.release()
 
     async def drained(self) -> None:
         """Return when nobody has or waits for a slot; for a queue that takes no newcomers."""
@@ -118,7 +135,7 @@ class HostPool:
             self._arm()
             bridge.wait(granted)
         except PoolFull as error:
-            raise PoolFull(f"{self.origin}: {error}") from None
+            raise self._at_origin(error) from None
         except DeadlineExceeded as error:
             self._leave(waiter)
             raise PoolTimeout(f"{self.origin}: no slot became free by the deadline") from error
@@ -127,15 +144,13 @@ class HostPool:
             raise
         if waiter.state is not WaiterState.GRANTED:
             assert waiter.error is not None, f"{waiter} was woken for no reason"
-            raise type(waiter.error)(f"{self.origin}: {waiter.error}")
+            raise self._at_origin(waiter.error)
 
-    def _give_back_probe(self) -> None:
-        self.health.gave_up()  # no-op if it told something
-        self._give_back()
-
-    def _give_back(self) -> None:
-        self.queue.release(now=self._loop.time())
-        self._note_idle()
+    def _at_origin(self, error: PoolError) -> PoolError:
+        """The same, saying where. A copy: a raised error keeps its frames, and they the waiter."""
+        named = copy.copy(error)
+        named.args = (f"{self.origin}: {error}",)
+        return named
 
     def _leave(self, waiter: Waiter) -> None:
         self.queue.leave(waiter, now=self._loop.time())
@@ -164,6 +179,7 @@ class Pool:
     client: carries the transfers; the pool owns it from now on and closes it.
     slots_per_host: transfers at once to one scheme, host and port.
     max_waiting: greenlets that may wait for a slot of one host.
+    max_waiting_per_key: of these, under one first level of their keys; None: as many as all.
     slot_timeout_s: how long one waits at most; a deadline of the greenlet may end it sooner.
     total_slots: transfers at once to all hosts together; None: as many as the hosts' slots.
     """
@@ -176,10 +192,12 @@ class Pool:
         max_waiting: int,
         slot_timeout_s: float,
         total_slots: int | None = None,
+        max_waiting_per_key: int | None = None,
     ) -> None:
         self.client = client
         self._slots_per_host = slots_per_host
         self._max_waiting = max_waiting
+        self._max_waiting_per_key = max_waiting_per_key
         self._slot_timeout_s = slot_timeout_s
         self._total = Total(total_slots)
         self._state = QueueState.OPEN
@@ -201,12 +219,9 @@ class Pool:
         Raises what `lease` raises, and ValueError for what cannot be sent.
         """
         lease = self.lease(request.origin)
-        host = self._hosts[request.origin]
         current_terms().attempts_num += 1
         # Not a closure over the transfer: each would be a cycle, and left to the collector.
-        transfer = Transfer(
-            request, on_end=partial(host.ended, lease), on_sent=host.health.connected
-        )
+        transfer = Transfer(request, on_end=lease.ended, on_sent=lease.host.health.connected)
         try:
             self.client.start(transfer, anew=anew)
         except BaseException:
@@ -268,18 +283,19 @@ class Pool:
         self.client.close()
 
     def _host(self, origin: Origin) -> HostPool:
-        if origin not in self._hosts:
-            if len(self._hosts) >= HOSTS_MAX:
-                for known in [known for known, host in self._hosts.items() if host.queue.idle]:
-                    del self._hosts[known]
-                    self.client.sockets.forget_origin(known)
-            self._hosts[origin] = HostPool(
-                origin,
-                SlotQueue(
-                    size=self._slots_per_host,
-                    max_waiting=self._max_waiting,
-                    total=self._total,
-                    state=self._state,
-                ),
-            )
-        return self._hosts[origin]
+        return self._hosts.get(origin) or self._new_host(origin)
+
+    def _new_host(self, origin: Origin) -> HostPool:
+        if len(self._hosts) >= HOSTS_MAX:
+            for known in [known for known, host in self._hosts.items() if host.queue.idle]:
+                del self._hosts[known]
+                self.client.sockets.forget_origin(known)
+        queue = SlotQueue(
+            size=self._slots_per_host,
+            max_waiting=self._max_waiting,
+            max_waiting_per_key=self._max_waiting_per_key,
+            total=self._total,
+            state=self._state,
+        )
+        host = self._hosts[origin] = HostPool(origin, queue)
+        return host

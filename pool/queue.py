@@ -5,18 +5,19 @@ the waiter, and a waiter that no longer wants it by then gives it back by `leave
 left the queue. A slot is free, leased or granted, and each of these has one way on: none is lost.
 
 After every step: nobody waits while a slot and a permit of the total are free. So whoever finds
-both free overtakes nobody, and whoever does not waits its turn, as `fairness` has it.
+both free overtakes nobody, and whoever does not waits its turn, as `fairness` has it; which queue's
+turn it is where the total is what is missing, `total` says.
 """
 
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 
 from botod.pool.errors import PoolClosed, PoolError, PoolFull, PoolTimeout
-from botod.pool.fairness import Ring, path_of, two_level_ring
+from botod.pool.fairness import Path, Ring, path_of, two_level_ring
+from botod.pool.queue_stats import QueueStats, Tally
 from botod.pool.total import Total
 
 STALE_MAX = 64
@@ -39,7 +40,8 @@ class Waiter:
     wake: called once when the wait is over, by grant or by refusal; must not run the queue again.
     since: the time at which it began to wait.
     deadline: the time at which it has waited long enough.
-    key: for whom; the queue is fair between keys, and a pair is (first level, second level).
+    key: for whom; the queue is fair between keys. A pair is (first level, second level), a triple
+        (first level, priority, second level): see `fairness`.
     """
 
     __slots__ = ("deadline", "error", "path", "since", "state", "wake")
@@ -69,41 +71,12 @@ class QueueState(Enum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True)
-class QueueStats:
-    """The figures of one queue. `*_num` are counts now, `*_total` since the start.
-
-    leased_num: more than `slots_num` while a queue made smaller has not come down to it yet.
-    free_num: slots of this host; the pool's total may be used up all the same.
-    longest_wait_s: of those waits that are over.
-    held_s_total: how long slots were leased, all together; the share of its growth in
-        `slots_num` times the time that passed is the utilisation.
-    refused_total: told PoolFull; of these `displaced_total` had been waiting.
-    cancelled_total: gave up themselves while they waited, or just after they were granted a slot.
-    """
-
-    slots_num: int
-    leased_num: int
-    free_num: int
-    waiting_num: int
-    keys_waiting_num: int
-    oldest_wait_s: float
-    longest_wait_s: float
-    leases_total: int
-    waits_total: int
-    waited_s_total: float
-    held_s_total: float
-    timeouts_total: int
-    refused_total: int
-    displaced_total: int
-    cancelled_total: int
-
-
 class SlotQueue:
     """The slots of one host, and those who wait for one.
 
     size: how many slots there are.
     max_waiting: how many may wait.
+    max_waiting_per_key: how many may wait under one first level; None: as many as all.
     total: the bound that this queue shares with others.
     """
 
@@ -112,12 +85,14 @@ class SlotQueue:
         *,
         size: int,
         max_waiting: int,
+        max_waiting_per_key: int | None = None,
         total: Total | None = None,
         state: QueueState = QueueState.OPEN,
     ) -> None:
         assert size > 0, "a queue without slots would serve nobody"
         self.size = size
         self.max_waiting = max_waiting
+        self.max_waiting_per_key = max_waiting_per_key
         self.state = state
         self._total = total or Total()
         self._leased = 0
@@ -125,16 +100,7 @@ class SlotQueue:
         self._turns: Ring[Waiter] = two_level_ring()  # as they are served
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._tickets = count()
-        self._held_s_total = 0.0
-        self._held_s_until = 0.0
-        self._longest_wait_s = 0.0
-        self._leases_total = 0
-        self._waits_total = 0
-        self._waited_s_total = 0.0
-        self._timeouts_total = 0
-        self._refused_total = 0
-        self._displaced_total = 0
-        self._cancelled_total = 0
+        self._tally = Tally()
 
     def __repr__(self) -> str:
         return f"<SlotQueue {self._leased}/{self.size} leased, {len(self._waiting)} waiting>"
@@ -153,34 +119,36 @@ class SlotQueue:
         return True
 
     def join(self, waiter: Waiter) -> None:
-        """Wait for a turn. Raises PoolFull when too many wait already.
+        """Wait for a turn. Raises PoolFull when too many wait already, in all or with its key.
 
         One key could fill the queue and shut everyone else out. So a newcomer to a full queue is
-        refused only if its key has its share; else the latest of the key with most waiting is.
+        refused only if its key has its share; else the latest of the key with most waiting is. So
+        it is inside one first level that waits in as many as it may: for a second level with fewer,
+        and for a higher priority, one of its own makes room.
         """
         assert waiter.state is WaiterState.NEW, f"{waiter} joins twice"
         self._check_open()
-        if len(self._waiting) >= self.max_waiting:
-            self._make_room(waiter)
+        self._make_room(waiter)
         waiter.state = WaiterState.WAITING
         self._waiting[waiter] = None
         self._turns.push(waiter.path, waiter)
+        self._total.joined(waiter.path)
         if len(self._deadlines) > 2 * len(self._waiting) + STALE_MAX:
             self._deadlines = [entry for entry in self._deadlines if entry[2] in self._waiting]
             heapq.heapify(self._deadlines)
         heapq.heappush(self._deadlines, (waiter.deadline, next(self._tickets), waiter))
-        self._waits_total += 1
+        self._tally.waits_total += 1
         self._hand_out(waiter.since)
 
     def leave(self, waiter: Waiter, *, now: float) -> None:
         """Give up waiting, or give back what was granted meanwhile."""
         state, waiter.state = waiter.state, WaiterState.LEFT
         if state is WaiterState.WAITING:
-            self._cancelled_total += 1
+            self._tally.cancelled_total += 1
             self._forget(waiter, now)
             self._claim()
         elif state is WaiterState.GRANTED:
-            self._cancelled_total += 1
+            self._tally.cancelled_total += 1
             self.release(now=now)
 
     def release(self, *, now: float) -> None:
@@ -200,7 +168,7 @@ class SlotQueue:
         """Refuse those whose deadline has passed."""
         while (due := self.next_deadline()) is not None and due <= now:
             waiter = heapq.heappop(self._deadlines)[2]
-            self._timeouts_total += 1
+            self._tally.timeouts_total += 1
             waited_s = now - waiter.since
             self._refuse(waiter, PoolTimeout(f"no slot became free in {waited_s:.1f} s"), now)
 
@@ -221,6 +189,15 @@ class SlotQueue:
         for waiter in list(self._waiting):
             self._refuse(waiter, PoolClosed("the pool was closed"), now)
 
+    def next_up(self) -> tuple[Path, float]:
+        """Whose turn it is: the path of its key, and since when it waits. The total asks this."""
+        waiter = self._turns.first()
+        return waiter.path, waiter.since
+
+    def defer(self, path: Path) -> None:
+        """Count a turn that the key at `path` had in another queue under the total."""
+        self._turns.defer(path)
+
     def serve_next(self, *, now: float) -> None:
         """Grant a slot to whose turn it is. The total calls this, when it has a permit."""
         waiter = self._turns.pop()
@@ -232,6 +209,8 @@ class SlotQueue:
 
     def stats(self, *, now: float) -> QueueStats:
         oldest = next(iter(self._waiting), None)
+        tally = self._tally
+        tally.held(self._leased, until=now)
         return QueueStats(
             slots_num=self.size,
             leased_num=self._leased,
@@ -239,15 +218,15 @@ class SlotQueue:
             waiting_num=len(self._waiting),
             keys_waiting_num=self._turns.lines_num(),
             oldest_wait_s=0.0 if oldest is None else now - oldest.since,
-            longest_wait_s=self._longest_wait_s,
-            leases_total=self._leases_total,
-            waits_total=self._waits_total,
-            waited_s_total=self._waited_s_total,
-            held_s_total=self._held_s(now),
-            timeouts_total=self._timeouts_total,
-            refused_total=self._refused_total,
-            displaced_total=self._displaced_total,
-            cancelled_total=self._cancelled_total,
+            longest_wait_s=tally.longest_wait_s,
+            leases_total=tally.leases_total,
+            waits_total=tally.waits_total,
+            waited_s_total=tally.waited_s_total,
+            held_s_total=tally.held_s_total,
+            timeouts_total=tally.timeouts_total,
+            refused_total=tally.refused_total,
+            displaced_total=tally.displaced_total,
+            cancelled_total=tally.cancelled_total,
         )
 
     def _check_open(self) -> None:
@@ -255,24 +234,30 @@ class SlotQueue:
             raise PoolClosed(f"the pool is {self.state.value}")
 
     def _make_room(self, waiter: Waiter) -> None:
-        self._refused_total += 1
+        """Have one more wait within the bounds. Raises PoolFull if nobody waits who should go."""
+        per_key = self.max_waiting_per_key
+        if per_key is not None and self._turns.waiting_num(waiter.path) >= per_key:
+            words, limit = f"{per_key} with this key wait for a slot", "max_waiting_per_key"
+        elif len(self._waiting) >= self.max_waiting:
+            words, limit = f"{self.max_waiting} wait for a slot", "max_waiting"
+        else:
+            return
+        self._tally.refused_total += 1
+        # Of a key that has as many as it may no other has more: only its own make room for it.
         displaced = self._turns.crowded_out_by(waiter.path)
         if displaced is None:
-            raise PoolFull(f"{self.max_waiting} wait for a slot already")
-        self._displaced_total += 1
-        error = PoolFull(f"{self.max_waiting} wait for a slot, most of them with this key")
+            raise PoolFull(f"{words} already", limit=limit)
+        self._tally.displaced_total += 1
+        error = PoolFull(f"{words}; this one made room for another", limit=limit)
         self._refuse(displaced, error, waiter.since)
 
     def _take(self, now: float) -> None:
         self._count_leased(1, now)
-        self._leases_total += 1
+        self._tally.leases_total += 1
         self._total.take()
 
-    def _held_s(self, now: float) -> float:
-        return self._held_s_total + self._leased * (now - self._held_s_until)
-
     def _count_leased(self, step: int, now: float) -> None:
-        self._held_s_total, self._held_s_until = self._held_s(now), now
+        self._tally.held(self._leased, until=now)
         self._leased += step
 
     def _claim(self) -> None:
@@ -295,6 +280,5 @@ class SlotQueue:
 
     def _no_longer_waits(self, waiter: Waiter, now: float) -> None:
         del self._waiting[waiter]
-        waited_s = now - waiter.since
-        self._waited_s_total += waited_s
-        self._longest_wait_s = max(self._longest_wait_s, waited_s)
+        self._total.left(waiter.path)
+        self._tally.waited(now - waiter.since)

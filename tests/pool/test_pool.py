@@ -223,11 +223,39 @@ def test_a_waiter_that_makes_room_is_told_that_the_pool_is_full() -> None:
             first, second = (spawn_as(1, pool, events, name) for name in ("first", "second"))
             await until(lambda: pool.stats()[0].slots.waiting_num == 2)
             other = spawn_as(2, pool, events, "other")
-            with pytest.raises(PoolFull, match=r"http://s3\.test:80: 2 wait for a slot, most of"):
+            with pytest.raises(PoolFull, match=r"http://s3\.test:80: 2 wait for a slot; this one"):
                 await second
             lease.release()
             await asyncio.gather(first, other)
         assert events == ["first", "other"]
+
+    run(scenario)
+
+
+def test_the_bound_on_one_key_is_told_apart_from_the_bound_on_all() -> None:
+    """Who is refused, at once or later, can tell its own crowd from that of others."""
+
+    async def scenario() -> None:
+        events: list[str] = []
+        async with open_pool(slots=1, max_waiting=3, max_waiting_per_key=2) as pool:
+            lease = pool.lease(ORIGIN)
+            low, high = (spawn_as((1, level, "a"), pool, events, f"{level}") for level in (0, 5))
+            await until(lambda: pool.stats()[0].slots.waiting_num == 2)
+            higher = spawn_as((1, 9, "a"), pool, events, "9")
+            with pytest.raises(PoolFull, match="2 with this key wait for a slot; this") as ousted:
+                await low
+            with pytest.raises(PoolFull, match="2 with this key wait for a slot already") as denied:
+                await spawn_as((1, 5, "a"), pool, events, "none")
+            other = spawn_as((2, "a"), pool, events, "other")
+            await until(lambda: pool.stats()[0].slots.waiting_num == 3)
+            with pytest.raises(PoolFull, match="3 wait for a slot already") as full:
+                await spawn_as((2, "b"), pool, events, "none")
+            assert pool.stats()[0].slots.refused_total == 3
+            lease.release()
+            await asyncio.gather(high, higher, other)
+        limits = [error.value.limit for error in (ousted, denied, full)]
+        assert limits == ["max_waiting_per_key", "max_waiting_per_key", "max_waiting"]
+        assert events == ["9", "other", "5"]
 
     run(scenario)
 

@@ -8,7 +8,6 @@ from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
 from botod.pool.queue import (
     STALE_MAX,
     QueueState,
-    QueueStats,
     SlotQueue,
     Waiter,
     WaiterState,
@@ -25,9 +24,11 @@ def join(queue: SlotQueue, order: list[str], name: str, key: Hashable = None) ->
     queue.join(Waiter(lambda: order.append(name), since=0, deadline=100, key=key))
 
 
-def full_queue(size: int = 1, max_waiting: int = 10) -> SlotQueue:
+def full_queue(
+    size: int = 1, max_waiting: int = 10, max_waiting_per_key: int | None = None
+) -> SlotQueue:
     """A queue whose slots are all leased."""
-    queue = SlotQueue(size=size, max_waiting=max_waiting)
+    queue = SlotQueue(size=size, max_waiting=max_waiting, max_waiting_per_key=max_waiting_per_key)
     for _ in range(size):
         assert queue.acquire_nowait(now=0)
     return queue
@@ -90,8 +91,9 @@ def test_too_many_waiters_are_refused_at_once() -> None:
     """Beyond `max_waiting` one is told PoolFull instead of waiting."""
     queue = full_queue(max_waiting=1)
     queue.join(waiter())
-    with pytest.raises(PoolFull):
+    with pytest.raises(PoolFull, match="1 wait for a slot already") as full:
         queue.join(waiter())
+    assert full.value.limit == "max_waiting"
     assert queue.stats(now=0).refused_total == 1
 
 
@@ -133,15 +135,6 @@ def test_closing_refuses_everyone() -> None:
     assert queue.stats(now=0).leased_num == 0
 
 
-def test_the_figures_say_how_long_the_oldest_waits() -> None:
-    """Stats are about now: the longest wait is that of the first in the queue."""
-    queue = full_queue()
-    queue.join(waiter(since=3))
-    queue.join(waiter(since=8))
-    stats = queue.stats(now=10)
-    assert (stats.waiting_num, stats.oldest_wait_s, stats.leases_total) == (2, 7, 1)
-
-
 def test_a_thousand_delay_one_by_one_turn() -> None:
     """A key with 1,000 waiters is served once before one that comes with a single waiter."""
     queue = full_queue(max_waiting=2000)
@@ -181,6 +174,62 @@ def test_a_full_queue_makes_room_for_a_key_below_its_share() -> None:
     stats = queue.stats(now=0)
     assert (stats.waiting_num, stats.keys_waiting_num) == (3, 2)
     assert (stats.refused_total, stats.displaced_total) == (3, 1)
+
+
+def test_a_priority_orders_the_waiters_of_one_first_level_only() -> None:
+    """The higher goes first among its own, and not a turn sooner than another's."""
+    queue = full_queue()
+    order: list[str] = []
+    for name, key in (
+        ("calm", (1, 0, "a")),
+        ("other", (2, "a")),
+        ("least", (1, -10, "a")),
+        ("urgent", (1, 10, "b")),
+        ("other again", (2, "a")),
+    ):
+        join(queue, order, name, key)
+    for _ in range(5):
+        queue.release(now=1)
+    assert order == ["urgent", "other", "calm", "other again", "least"]
+
+
+def test_so_many_may_wait_with_one_key_while_others_may_wait() -> None:
+    """The bound on a first level counts all its second levels and priorities, and nobody else."""
+    queue = full_queue(max_waiting_per_key=2)
+    queue.join(waiter(key=(1, 5, "a")))
+    queue.join(waiter(key=(1, "b")))
+    with pytest.raises(PoolFull, match="2 with this key wait for a slot already") as full:
+        queue.join(waiter(key=(1, "b")))
+    assert full.value.limit == "max_waiting_per_key"
+    queue.join(waiter(key=(2, "a")))
+    stats = queue.stats(now=0)
+    assert (stats.waiting_num, stats.refused_total, stats.displaced_total) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("newcomer", [(1, 5, "a"), (1, "b")])
+def test_a_key_with_as_many_as_may_wait_makes_room_for_its_own(newcomer: Hashable) -> None:
+    """Its latest goes for a higher priority, and for a second level with fewer."""
+    queue = full_queue(max_waiting_per_key=3)
+    many = [waiter(key=(1, "a")) for _ in range(3)]
+    for one in many:
+        queue.join(one)
+    queue.join(waiter(key=(2, "a")))
+    one = waiter(key=newcomer)
+    queue.join(one)
+    assert one.state is WaiterState.WAITING
+    assert [one.state for one in many] == [WaiterState.WAITING] * 2 + [WaiterState.REFUSED]
+    assert isinstance(many[2].error, PoolFull)
+    assert many[2].error.limit == "max_waiting_per_key"
+    stats = queue.stats(now=0)
+    assert (stats.waiting_num, stats.refused_total, stats.displaced_total) == (4, 1, 1)
+
+
+def test_nobody_may_wait_with_a_key_under_a_bound_of_none() -> None:
+    """Nought is a bound: a slot that is free can be had, and no other."""
+    queue = SlotQueue(size=1, max_waiting=10, max_waiting_per_key=0)
+    assert queue.acquire_nowait(now=0)
+    with pytest.raises(PoolFull, match="0 with this key wait"):
+        queue.join(waiter(key=1))
 
 
 def test_a_join_that_was_not_needed_is_served_at_once() -> None:
@@ -241,32 +290,3 @@ def test_a_closed_queue_is_not_opened_a_bit_by_draining() -> None:
     queue.close(now=0)
     queue.drain()
     assert queue.state is QueueState.CLOSED
-
-
-def test_the_figures_tell_waits_holds_and_how_they_ended() -> None:
-    """Two slots over ten seconds; one granted after 3 s, one gave up after 4, one ran late at 6."""
-    queue = full_queue(size=2)
-    served, gone, late = waiter(), waiter(), waiter(deadline=6)
-    for one in (served, gone, late):
-        queue.join(one)
-    queue.release(now=3)
-    queue.leave(gone, now=4)
-    queue.expire(now=6)
-    queue.release(now=6)
-    assert queue.stats(now=10) == QueueStats(
-        slots_num=2,
-        leased_num=1,
-        free_num=1,
-        waiting_num=0,
-        keys_waiting_num=0,
-        oldest_wait_s=0.0,
-        longest_wait_s=6,
-        leases_total=3,
-        waits_total=3,
-        waited_s_total=3 + 4 + 6,
-        held_s_total=6 * 2 + 4 * 1,
-        timeouts_total=1,
-        refused_total=0,
-        displaced_total=0,
-        cancelled_total=1,
-    )

@@ -1,13 +1,20 @@
 """Any order of deeds on several queues under one total, against a naive model of what is fair.
 
-The model writes down, for each queue that claims a permit, each first-level key and each whole key,
-when it last had a turn or began to wait. Whoever is granted a slot has to be the one that goes
-longest without a turn, at each level; so between two that wait all the time the grants differ by at
-most one, nobody is overtaken, and inside one key the first to come is the first to be served.
+The model writes down, for each first-level key and each whole key, when it last had a turn or began
+to wait: in each queue, where turns elsewhere count while that queue claims a permit, and over all
+queues. Whoever is granted a slot has to be of the first level that goes longest without a turn, of
+the highest priority in it, and of the key with that priority that goes longest without a turn:
+first in its queue and then among those whose turn it is in the queues that claim. Inside one key
+the first to come is the first to be served, and nobody is overtaken by a job of its own peer whose
+priority is not higher.
+
+Apart from that model it counts: while a key waits in a queue that claims, each other key, of the
+same first level and priority or another first level, has at most one turn, wherever, before that
+key has its own.
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from itertools import count
 
 import pytest
@@ -16,13 +23,38 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
+from botod.pool.fairness import Levels, Path
 from botod.pool.queue import QueueState, SlotQueue, Waiter, WaiterState
 from botod.pool.total import Total
 
 MAX_WAITING = 8
-KEYS = [(1, "a"), (1, "b"), (1, "c"), (2, "a"), (2, "b"), (3, "a"), None]
-QUEUES = st.integers(0, 2)
+KEYS = [
+    (1, "a"),
+    (1, "b"),
+    (1, 0, "c"),
+    (1, 10, "a"),
+    (1, 10, "b"),
+    (1, -1, "a"),
+    (2, "a"),
+    (2, 3, "a"),
+    (2, 3, "b"),
+    (3, "a"),
+    None,
+]
+SIZES = (1, 2, 3, 3)
+MAX_WAITING_PER_KEY = (None, 5, None, 5)
+QUEUES = st.integers(0, len(SIZES) - 1)
 PATIENCE_S = st.floats(0.5, 50)
+
+
+def levels(path: Path) -> tuple[Levels, ...]:
+    """The first-level key alone, and the whole one."""
+    return path[:1], path
+
+
+def rank(path: Path, turns: Mapping[Levels, int]) -> tuple[int, int, int]:
+    """The lower, the sooner it is the turn of a key, by when it and its first level had theirs."""
+    return turns[path[:1]], -path.priority, turns[path]
 
 
 class Client:
@@ -34,7 +66,7 @@ class Client:
         self.waiter = Waiter(self._wake, since=now, deadline=now + patience, key=key)
 
     @property
-    def path(self) -> tuple[Hashable, ...]:
+    def path(self) -> Path:
         return self.waiter.path
 
     def _wake(self) -> None:
@@ -44,15 +76,22 @@ class Client:
 class Host:
     """A queue beside a model of it in plain lists."""
 
-    def __init__(self, machine: "QueueMachine", size: int) -> None:
+    def __init__(self, machine: "QueueMachine", size: int, per_key: int | None) -> None:
         self.machine = machine
-        self.queue = SlotQueue(size=size, max_waiting=MAX_WAITING, total=machine.total)
+        self.per_key = per_key
+        self.queue = SlotQueue(
+            size=size,
+            max_waiting=MAX_WAITING,
+            max_waiting_per_key=per_key,
+            total=machine.total,
+        )
         self.size = size
         self.waiting: list[Client] = []
         self.granted: list[Client] = []
         self.held: list[Client] = []
-        self.turns: dict[tuple[Hashable, ...], int] = {}
-        self.claims_since: int | None = None
+        self.turns: dict[Levels, int] = {}
+        self.claims = False
+        self.passed: dict[Levels, Counter[Levels]] = {}
         self.newcomer: Client | None = None
         self.held_s = 0.0
         self.waits_s: list[float] = []
@@ -61,6 +100,18 @@ class Host:
     @property
     def leased(self) -> int:
         return len(self.granted) + len(self.held)
+
+    @property
+    def head(self) -> Client:
+        """Whose turn it is here."""
+        path = min((one.path for one in self.waiting), key=lambda path: rank(path, self.turns))
+        return next(one for one in self.waiting if one.path == path)
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """The lower, the sooner it is this queue's turn under the total."""
+        head = self.head
+        return (*rank(head.path, self.machine.turns), head.waiter.since)
 
     def arrive(self, client: Client) -> None:
         """Take a slot or wait for one, as the pool does."""
@@ -74,54 +125,73 @@ class Host:
             return
         assert not was_free, "a free slot was withheld"
         self.newcomer = client
+        limit = self.limit(client.path)
         try:
             self.queue.join(client.waiter)
-        except PoolFull:
+        except PoolFull as error:
             self.told["full"] += 1
-            assert len(self.waiting) == MAX_WAITING
-            assert not self.uneven(client.path), "a key below its share was shut out"
+            self.check_shut_out(client, error, limit)
         else:
             self.told["joined"] += 1
             self.waiting.append(client)
-            for level in (1, 2):
-                self.turns.setdefault(client.path[:level], next(self.machine.clock))
+            for level in levels(client.path):
+                self.turns.setdefault(level, next(self.machine.clock))
+                self.machine.turns.setdefault(level, next(self.machine.clock))
             self.note_claim()
         self.newcomer = None
 
-    def uneven(self, path: tuple[Hashable, ...]) -> bool:
-        """Whether some key could give up a place to one more at `path` and still have as many."""
-        firsts = Counter(one.path[0] for one in self.waiting)
-        siblings = Counter(one.path for one in self.waiting if one.path[0] == path[0])
-        return firsts[path[0]] + 1 < max(firsts.values()) or (
-            bool(siblings) and siblings[path] + 1 < max(siblings.values())
-        )
+    def check_shut_out(self, client: Client, error: PoolFull, limit: str | None) -> None:
+        assert error.limit == limit
+        assert not self.is_for(client.path, limit), "a key below its share was shut out"
+
+    def limit(self, path: Path) -> str | None:
+        """Which bound leaves no place for one more at `path`."""
+        siblings_num = sum(one.path.first == path.first for one in self.waiting)
+        if siblings_num == self.per_key:
+            return "max_waiting_per_key"
+        return "max_waiting" if len(self.waiting) == MAX_WAITING else None
+
+    def is_for(self, path: Path, limit: str | None) -> bool:
+        """Whether somebody should give up a place to one more at `path`."""
+        firsts = Counter(one.path.first for one in self.waiting)
+        if limit == "max_waiting" and firsts[path.first] + 1 < max(firsts.values()):
+            return True
+        siblings = [one.path for one in self.waiting if one.path.first == path.first]
+        lowest = min((sibling.priority for sibling in siblings), default=path.priority)
+        alike = Counter(sibling for sibling in siblings if sibling.priority == path.priority)
+        fullest = max(alike.values(), default=0)
+        return lowest < path.priority or (lowest == path.priority and alike[path] + 1 < fullest)
 
     def woken(self, client: Client) -> None:
         """Compare who was woken with the model, then bring the model up to date."""
         assert client in self.waiting, "somebody was woken who does not wait"
         if client.waiter.state is WaiterState.GRANTED:
             self.check_turn(client)
+            self.machine.note_turn(client.path)
             self.granted.append(client)
             client.held_since = self.machine.now
             self.told["leased"] += 1
             self.told["granted"] += 1
-            self.claims_since = None
-            for level in (1, 2):
-                self.turns[client.path[:level]] = next(self.machine.clock)
         else:
             self.check_refusal(client)
         self.no_longer_waits(client)
 
     def check_turn(self, client: Client) -> None:
-        first = client.path[:1]
-        rivals = {one.path[:1] for one in self.waiting}
-        assert min(rivals, key=self.turns.__getitem__) == first, "a first-level key was overtaken"
-        rivals = {one.path for one in self.waiting if one.path[:1] == first}
+        firsts = {one.path[:1] for one in self.waiting}
+        first = min(firsts, key=self.turns.__getitem__)
+        assert client.path[:1] == first, "a first-level key was overtaken"
+        own = [one for one in self.waiting if one.path.first == client.path.first]
+        priority = max(one.path.priority for one in own)
+        assert client.path.priority == priority, "a higher priority was overtaken by a lower one"
+        rivals = {one.path for one in own if one.path.priority == priority}
         assert min(rivals, key=self.turns.__getitem__) == client.path, "a key was overtaken"
-        line = [one for one in self.waiting if one.path == client.path]
-        assert line[0] is client, "somebody was overtaken by who came later with the same key"
-        claims = [host.claims_since for host in self.machine.hosts if host.claims_since is not None]
-        assert self.claims_since == min(claims), "a queue was overtaken"
+        for one in own[: own.index(client)]:
+            is_same = one.path.second == client.path.second
+            is_higher = client.path.priority > one.path.priority
+            assert is_higher or not is_same, "somebody was overtaken by its own peer"
+        ranks = [host.rank for host in self.machine.hosts if host.claims]
+        assert self.claims, "a slot was granted that is not there"
+        assert self.rank == min(ranks), "a key was overtaken by one at another queue"
 
     def check_refusal(self, client: Client) -> None:
         error = client.waiter.error
@@ -134,33 +204,50 @@ class Host:
         else:
             assert isinstance(error, PoolFull)
             assert self.newcomer is not None, "displaced by nobody"
-            self.check_displaced(client, self.newcomer)
+            limit = self.limit(self.newcomer.path)
+            assert error.limit == limit
+            assert self.is_for(self.newcomer.path, limit), "displaced though that is of no use"
+            self.check_displaced(client, self.newcomer, limit)
 
-    def check_displaced(self, client: Client, newcomer: Client) -> None:
-        assert len(self.waiting) == MAX_WAITING
-        assert self.uneven(newcomer.path), "displaced though that evens nothing out"
-        firsts = Counter(one.path[0] for one in self.waiting)
-        lines = Counter(one.path for one in self.waiting)
-        if client.path[0] != newcomer.path[0]:
-            assert firsts[client.path[0]] == max(firsts.values())
-        siblings = [num for path, num in lines.items() if path[0] == client.path[0]]
-        assert lines[client.path] == max(siblings)
+    def check_displaced(self, client: Client, newcomer: Client, limit: str | None) -> None:
+        if client.path.first != newcomer.path.first:
+            firsts = Counter(one.path.first for one in self.waiting)
+            assert limit == "max_waiting", "displaced by another's own crowd"
+            assert firsts[client.path.first] == max(firsts.values())
+        siblings = [one.path for one in self.waiting if one.path.first == client.path.first]
+        lowest = min(sibling.priority for sibling in siblings)
+        assert client.path.priority == lowest, "displaced though there is a lower priority"
+        lines = Counter(sibling for sibling in siblings if sibling.priority == lowest)
+        assert lines[client.path] == max(lines.values())
         line = [one for one in self.waiting if one.path == client.path]
         assert line[-1] is client, "displaced was not the latest"
 
     def no_longer_waits(self, client: Client) -> None:
         self.waiting.remove(client)
         self.waits_s.append(self.machine.now - client.waiter.since)
-        for level in (1, 2):
-            if all(one.path[:level] != client.path[:level] for one in self.waiting):
-                del self.turns[client.path[:level]]
+        for level in levels(client.path):
+            if all(level not in levels(one.path) for one in self.waiting):
+                del self.turns[level]
+                self.passed.pop(level, None)
+            if all(level not in host.turns for host in self.machine.hosts):
+                del self.machine.turns[level]
         self.note_claim()
 
     def note_claim(self) -> None:
-        if not self.waiting or self.leased >= self.size:
-            self.claims_since = None
-        elif self.claims_since is None:
-            self.claims_since = next(self.machine.clock)
+        self.claims = bool(self.waiting) and self.leased < self.size
+        if not self.claims:
+            self.passed.clear()
+
+    def note_turn(self, level: Levels) -> None:
+        """A key has a turn, here or elsewhere, while this queue claims."""
+        self.passed.pop(level, None)
+        if level in self.turns:
+            self.turns[level] = next(self.machine.clock)
+        for rival in self.turns:
+            if rival != level and rival[:-1] == level[:-1]:
+                passed = self.passed.setdefault(rival, Counter())
+                passed[level] += 1
+                assert passed[level] == 1, f"{rival} was delayed by two turns of {level}"
 
     def gives_back(self, client: Client) -> None:
         """Bring the model up to date before the queue hears of it: it hands out at once."""
@@ -174,6 +261,8 @@ class Host:
         assert stats.free_num == max(0, self.size - self.leased)
         assert stats.free_num + stats.leased_num == self.size or self.leased > self.size
         assert stats.waiting_num == len(self.waiting) <= MAX_WAITING
+        firsts = Counter(one.path.first for one in self.waiting)
+        assert self.per_key is None or max(firsts.values(), default=0) <= self.per_key
         assert stats.keys_waiting_num == len({one.path for one in self.waiting})
         assert all(one.waiter.state is WaiterState.WAITING for one in self.waiting)
         stuck = self.waiting and self.leased < self.size and self.machine.permit_free()
@@ -204,24 +293,43 @@ class Host:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Three queues under one total, and clients that come, go, hold, give up and run late."""
+    """Queues under one scarce total, and clients that come, go, hold, give up and run late."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.clock = count()
-        self.total_size: int | None = 4
-        self.total = Total(4)
-        self.hosts = [Host(self, size) for size in (1, 2, 3)]
+        self.turns: dict[Levels, int] = {}
+        self.total_size: int | None = 3
+        self.total = Total(3)
+        self.hosts = [
+            Host(self, size, per_key)
+            for size, per_key in zip(SIZES, MAX_WAITING_PER_KEY, strict=True)
+        ]
 
     def permit_free(self) -> bool:
         leased = sum(host.leased for host in self.hosts)
         return self.total_size is None or leased < self.total_size
 
+    def note_turn(self, path: Path) -> None:
+        for level in levels(path):
+            self.turns[level] = next(self.clock)
+            for host in self.hosts:
+                if host.claims:
+                    host.note_turn(level)
+
     @rule(number=QUEUES, key=st.sampled_from(KEYS), patience=PATIENCE_S, times=st.integers(1, 6))
     def arrive(self, number: int, key: Hashable, patience: float, times: int) -> None:
         """Some come with the same key, or are refused because the queue is ending."""
-        host = self.hosts[number]
+        self.arrive_at(self.hosts[number], key, patience, times)
+
+    @rule(key=st.sampled_from(KEYS), patience=PATIENCE_S, times=st.integers(1, 3))
+    def arrive_everywhere(self, key: Hashable, patience: float, times: int) -> None:
+        """Somebody wants much, of every host."""
+        for host in self.hosts:
+            self.arrive_at(host, key, patience, times)
+
+    def arrive_at(self, host: Host, key: Hashable, patience: float, times: int) -> None:
         for _ in range(times):
             client = Client(host, key, self.now, patience)
             if host.queue.state is QueueState.OPEN:
@@ -302,7 +410,7 @@ class QueueMachine(RuleBasedStateMachine):
         for number, host in enumerate(self.hosts):
             if host.queue.state is not QueueState.OPEN and host.queue.idle:
                 host.check_empty()
-                self.hosts[number] = Host(self, host.size)
+                self.hosts[number] = Host(self, host.size, host.per_key)
 
     @invariant()
     def nothing_is_lost(self) -> None:
@@ -310,7 +418,7 @@ class QueueMachine(RuleBasedStateMachine):
             host.check()
         stats = self.total.stats()
         assert stats.leased_num == sum(host.leased for host in self.hosts)
-        assert stats.claiming_num == sum(host.claims_since is not None for host in self.hosts)
+        assert stats.claiming_num == sum(host.claims for host in self.hosts)
 
     def teardown(self) -> None:
         """Everybody finishes: then everybody was served or told, and nothing is left."""
@@ -325,6 +433,7 @@ class QueueMachine(RuleBasedStateMachine):
         for host in self.hosts:
             host.check_empty()
         assert repr(self.total) == f"<Total 0/{self.total_size} leased, 0 claiming>"
+        assert not len(self.total._turns)
 
 
 QueueMachine.TestCase.settings = settings(

@@ -1,5 +1,7 @@
 """One bound over many queues: permits are passed on in turn, and none is lost."""
 
+from collections.abc import Hashable
+
 import pytest
 
 from botod.pool.queue import SlotQueue, Waiter, WaiterState
@@ -15,6 +17,18 @@ def queues(total: Total, sizes: tuple[int, ...], waiting_num: int = 3) -> list[S
         for _ in range(waiting_num):
             queue.join(Waiter(lambda: None, since=0, deadline=100))
     return made
+
+
+def join(queue: SlotQueue, order: list[str], name: str, key: Hashable, since: float = 0) -> None:
+    """Wait for a slot; being woken puts the name into `order`."""
+    queue.join(Waiter(lambda: order.append(name), since=since, deadline=100, key=key))
+
+
+def used_up(hosts: int) -> tuple[Total, list[SlotQueue]]:
+    """A total of one, used up elsewhere, and queues with slots enough."""
+    total = Total(1)
+    assert SlotQueue(size=1, max_waiting=0, total=total).acquire_nowait(now=0)
+    return total, [SlotQueue(size=50, max_waiting=100, total=total) for _ in range(hosts)]
 
 
 def leased(made: list[SlotQueue]) -> list[int]:
@@ -34,7 +48,7 @@ def test_all_queues_together_have_no_more_than_the_total() -> None:
 
 
 def test_permits_go_from_queue_to_queue_in_turn() -> None:
-    """Each that a queue gives back goes to the one that goes longest without."""
+    """With one key, and waits as long, the queues share them evenly."""
     total = Total(6)
     made = queues(total, (6, 6, 6))
     order = []
@@ -44,6 +58,71 @@ def test_permits_go_from_queue_to_queue_in_turn() -> None:
         before[0] -= 1
         order.append([now - then for now, then in zip(leased(made), before, strict=True)].index(1))
     assert order == [1, 2, 0, 1, 2, 0]
+
+
+def test_a_thousand_at_fifty_hosts_delay_one_by_one_turn() -> None:
+    """However many hosts a key waits at: it is served once before one with a single waiter."""
+    total, made = used_up(hosts=50)
+    order: list[str] = []
+    for number in range(1000):
+        join(made[number % 50], order, f"many {number}", (1, "a peer"))
+    join(made[49], order, "one", (2, "another"))
+    total.resize(1 + 3, now=1)
+    assert order == ["many 0", "one", "many 1"]
+
+
+def test_peers_of_one_user_take_turns_over_all_hosts() -> None:
+    """The second level too: a peer at two hosts has no more turns than one at a third."""
+    total, made = used_up(hosts=3)
+    order: list[str] = []
+    for number in range(4):
+        join(made[number % 2], order, f"many {number}", (1, "a"))
+    join(made[2], order, "one", (1, "b"))
+    join(made[2], order, "other", (2, "c"))
+    total.resize(1 + 4, now=1)
+    assert order == ["many 0", "other", "one", "many 1"]
+
+
+def test_a_priority_orders_one_user_s_waiters_over_all_hosts() -> None:
+    """Before the turns of its peers, and without a turn more than another user has."""
+    total, made = used_up(hosts=3)
+    order: list[str] = []
+    join(made[0], order, "low", (1, -1, "a"))
+    join(made[1], order, "plain", (1, "a"))
+    join(made[2], order, "high", (1, 5, "a"))
+    join(made[0], order, "other", (2, "c"))
+    join(made[1], order, "high too", (1, 5, "b"))
+    total.resize(1 + 5, now=1)
+    assert order == ["high", "other", "high too", "plain", "low"]
+
+
+def test_with_one_key_the_first_come_is_the_first_served_over_all_hosts() -> None:
+    """A turn of a key goes to the one of its waiters that has waited longest."""
+    total, made = used_up(hosts=3)
+    order: list[str] = []
+    for since, number in enumerate((2, 0, 1, 2, 0)):
+        join(made[number], order, f"{since}", (1, "a"), since=since)
+    total.resize(1 + 5, now=5)
+    assert order == ["0", "1", "2", "3", "4"]
+
+
+def test_a_turn_elsewhere_does_not_count_while_a_host_s_own_slots_are_what_is_scarce() -> None:
+    """A key that is busy at a quick host is not shut out of a slow one by a key that is not."""
+    total = Total(2)
+    slow, quick = (SlotQueue(size=1, max_waiting=100, total=total) for _ in range(2))
+    order: list[str] = []
+    for queue in (slow, quick):
+        assert queue.acquire_nowait(now=0)
+    for number in range(50):
+        join(quick, [], f"{number}", (1, "busy"))
+    for _ in range(2):
+        join(slow, order, "busy", (1, "busy"))
+        join(slow, order, "calm", (2, "calm"))
+    for _ in range(4):
+        for _ in range(5):
+            quick.release(now=1)
+        slow.release(now=1)
+    assert order == ["busy", "calm", "busy", "calm"]
 
 
 def test_a_queue_whose_slots_are_all_leased_is_passed_over() -> None:

@@ -34,6 +34,7 @@ async def open_pool(
     max_waiting: int = 1000,
     slot_timeout_s: float = 10.0,
     total_slots: int | None = None,
+    max_waiting_per_key: int | None = None,
     ca_file: str | None = None,
     **client_options: Any,
 ) -> AsyncIterator[Pool]:
@@ -49,6 +50,7 @@ async def open_pool(
         max_waiting=max_waiting,
         slot_timeout_s=slot_timeout_s,
         total_slots=total_slots,
+        max_waiting_per_key=max_waiting_per_key,
     )
     yield pool
     await assert_idle(pool)
