@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite bench lint types clean
+.PHONY: demo test test-long boto-suite bench fuzz lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -24,6 +24,13 @@ boto-suite: $(VENV)/.boto-suite
 # The hot path beside its peers, in under three minutes; bench/README.md lists the others.
 bench: $(VENV)/.bench
 	$(BIN)/python bench/hot_path.py --quick
+
+# What reads the wire, under a fuzzer for a while; a crash leaves the input that made it.
+FUZZ_S := 60
+fuzz: $(VENV)/.fuzz
+	mkdir -p $(VENV)/fuzz
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz_wire.py -max_total_time=$(FUZZ_S) -timeout=20 \
+		-rss_limit_mb=1024 -artifact_prefix=$(VENV)/fuzz/crash- $(VENV)/fuzz tests/fuzz/corpus
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from botod.ipc.errors import ClientError, Code, DaemonUnavailable, RpcError
-from botod.ipc.markers import unpack
-from botod.ipc.protocol import Decoder, Limits, Message, Refused, encode_request
+from botod.ipc.errors import ClientError, Code, DaemonUnavailable, ProtocolError, RpcError
+from botod.ipc.framing import Decoder, Message, MessageLimits, Refused
+from botod.ipc.markers import Declared, unpack
+from botod.ipc.protocol import encode_request
 
 SYSTEM_SOCKET = "/run/botod/botod.sock"
 
@@ -30,7 +31,7 @@ DEFAULT_TIMEOUT_S = 60.0
 
 READ_BYTES = 256 * 1024
 
-_ANSWER_LIMITS = Limits(line_bytes=64 * 1024 * 1024, inline_bytes=1024 * 1024 * 1024)
+_ANSWER_LIMITS = MessageLimits(line_bytes=64 * 1024 * 1024, inline_bytes=1024 * 1024 * 1024)
 """The daemon is trusted more than its peers are: lists of results are long lines."""
 
 _ERRORS: Mapping[int, type[RpcError]] = {Code.SERVICE_ERROR: ClientError}
@@ -108,7 +109,12 @@ class Connection:
         with self._lock:
             self._last_id += 1
             pieces = encode_request(self._last_id, method, params or {}, options)
-            message = self._exchange(pieces, time.monotonic() + timeout_s + GRACE_S)
+            deadline = time.monotonic() + timeout_s + GRACE_S
+            message = self._exchange(pieces, deadline)
+            if _was_idle(message):  # and so nothing of the request was read
+                self.close()
+                self._socket, self._decoder = self._connected(), Decoder(_ANSWER_LIMITS)
+                message = self._exchange(pieces, deadline)
         return _result(message)
 
     def _connected(self) -> socket.socket:
@@ -156,7 +162,7 @@ class Connection:
             event = self._decoder.next()
             if isinstance(event, Refused):
                 raise event.error
-            if event is not None and event.envelope.get("id") in (self._last_id, None):
+            if isinstance(event, Message) and event.envelope.get("id") in (self._last_id, None):
                 return event
             if event is None:
                 left_s = deadline - time.monotonic()
@@ -211,9 +217,26 @@ def _readable(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _was_idle(message: Message) -> bool:
+    """Whether the daemon had closed the connection because nobody used it."""
+    error = _error(message)
+    return error is not None and error.code == Code.IDLE
+
+
 def _result(message: Message) -> Any:
-    error = message.envelope.get("error")
-    if error is None:
-        return unpack(message.envelope.get("result"), message.blobs)
-    kind = _ERRORS.get(error["code"], RpcError)
-    raise kind(error["code"], error["message"], error.get("data"))
+    error = _error(message)
+    if error is not None:
+        raise error
+    return unpack(message.envelope.get("result"), Declared(message.blobs))
+
+
+def _error(message: Message) -> RpcError | None:
+    """The error that an answer says; one of ours, if what it says is none."""
+    match message.envelope.get("error"):
+        case None:
+            return None
+        case {"code": int(code), "message": str(words), **rest}:
+            data = rest.get("data") or {}
+            if isinstance(data, dict):
+                return _ERRORS.get(code, RpcError)(code, words, data)
+    return ProtocolError(Code.BAD_ANSWER, "what came as an error is none of JSON-RPC's")

@@ -27,7 +27,10 @@ class Code(IntEnum):
     CANCELLED = -32011
     BAD_ANSWER = -32012
     BODY_CUT_SHORT = -32013
-    UNSUPPORTED = -32014
+    STREAM_BROKEN = -32014
+    DESCRIPTOR_FAILED = -32015
+    IDLE = -32016
+    TOO_SLOW = -32017
 
 
 class RpcError(Exception):

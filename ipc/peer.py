@@ -1,4 +1,4 @@
-"""One peer's socket: bytes in, requests out to a handler, answers back as they finish.
+"""One peer's socket: bytes and descriptors in and out, and how long the peer may take.
 
 It is read with recvmsg on asyncio's readers, not through a transport: the sender's credentials come
 beside the bytes, and after a peer's half-close its answers still have to be written, where
@@ -8,64 +8,33 @@ transports and Tornado's IOStream close.
 import array
 import asyncio
 import logging
-import os
 import socket
 import struct
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
-from typing import Any
 
+from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
+from botod.ipc.exchange import Sender
 from botod.ipc.hang_ups import HangUps
-from botod.ipc.protocol import (
-    Decoder,
-    Limits,
-    Message,
-    Refused,
-    Request,
-    encode_error,
-    encode_result,
-    read_request,
-    request_id,
-)
+from botod.ipc.limits import Account, Accounts
+from botod.ipc.protocol import encode_error
+from botod.ipc.session import Session, Shared
 
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
 """Read at a time from one peer: the others are served in between."""
 
-SURPLUS_FDS = 16
-"""Room for descriptors that a peer passes though it may not: received, and closed at once."""
+VISIT_S = 0.0002
+"""What came is acted on for so long, a dozen small requests; then the other peers have their turn.
+What one read brings could be thousands, and take a tenth of a second."""
+
+MIB = 1024 * 1024
 
 _UCRED = struct.Struct("=iII")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_UCRED.size) + socket.CMSG_SPACE(SURPLUS_FDS * 4)
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Who sent a request, by the kernel's word, and over which of our connections."""
-
-    pid: int
-    uid: int
-    gid: int
-    connection_id: int
-
-
-@dataclass(frozen=True)
-class ServerLimits:
-    """What one peer may ask of us.
-
-    connections: peers at once. in_flight: requests of one connection that are not answered yet.
-    unread_bytes: answers that wait because the peer does not read; beyond, it is hung up on.
-    """
-
-    message: Limits
-    connections: int
-    in_flight: int
-    unread_bytes: int
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_UCRED.size) + socket.CMSG_SPACE((SURPLUS_FDS + MAX_FDS) * 4)
 
 
 @dataclass(frozen=True)
@@ -79,114 +48,179 @@ class PeerStats:
     unread_bytes: int
 
 
-Handler = Callable[[Request, Sender], "asyncio.Future[Any]"]
-"""Begins a request's work. Its future's result, or its RpcError, becomes the answer."""
-
-
 class Life(Enum):
     """What a connection is still good for."""
 
     OPEN = "open"
+    FINISHING = "finishing"  # it is read, but new requests are refused: we are stopping
     HALF_CLOSED = "half-closed"  # the peer sends no more; it waits for its answers
     CLOSED = "closed"
 
 
+TRANSITIONS: Mapping[Life, frozenset[Life]] = {
+    Life.OPEN: frozenset({Life.FINISHING, Life.HALF_CLOSED, Life.CLOSED}),
+    Life.FINISHING: frozenset({Life.HALF_CLOSED, Life.CLOSED}),
+    Life.HALF_CLOSED: frozenset({Life.CLOSED}),
+    Life.CLOSED: frozenset(),
+}
+"""PROTOCOL.md draws it; a test compares."""
+
+READING = frozenset({Life.OPEN, Life.FINISHING})
+
+
 class PeerConnection:
-    """One peer's socket."""
+    """One peer's socket.
+
+    number: which of our connections it is. account: what the user who connected has.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
-        connection_id: int,
+        number: int,
         *,
-        handler: Handler,
-        limits: ServerLimits,
+        shared: Shared,
+        accounts: Accounts,
+        account: Account,
         hang_ups: HangUps,
         on_close: Callable[["PeerConnection"], None],
     ) -> None:
         self.sock = sock
-        self.requests_total = 0
+        self.account = account
         self.sender: Sender | None = None
-        self.in_flight: dict[asyncio.Future[Any], Request] = {}
-        self._handler = handler
-        self._limits = limits
+        self.life = Life.OPEN
+        self._number = number
+        self._limits = shared.limits
+        self._refusals = shared.refusals
+        self._accounts = accounts
         self._hang_ups = hang_ups
         self._on_close = on_close
-        self._id = connection_id
         self._loop = asyncio.get_running_loop()
-        self._decoder = Decoder(limits.message)
-        self._life = Life.OPEN
-        self._unwritten: deque[memoryview] = deque()
-        self._unwritten_bytes = 0
-        self._writing = False
+        self._session = Session(shared, self._write)
+        self._is_busy = False
+        self._has_more = False  # messages that came and were not acted on yet
+        self._waits_for_room = False
+        self._began_message: float | None = None
+        self._active = self._taken = self._looked = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(sock, self._read)
+        self._watch()
 
     def __repr__(self) -> str:
-        return f"<connection {self._id} of {self.sender}, {self._life.value}>"
+        return f"<connection {self._number} of {self.sender}, {self.life.value}>"
 
     def stats(self) -> PeerStats:
         sender = self.sender
         return PeerStats(
             pid=0 if sender is None else sender.pid,
             uid=-1 if sender is None else sender.uid,
-            in_flight_num=len(self.in_flight),
-            requests_total=self.requests_total,
-            unread_bytes=self._unwritten_bytes,
+            in_flight_num=self._session.in_flight_num,
+            requests_total=self._session.requests_total,
+            unread_bytes=self._session.outbox.waiting_bytes,
         )
 
     def refuse(self, error: RpcError) -> None:
-        """Say why, and close once that is written."""
-        self._write(encode_error(None, error))
-        self.finish()
-
-    def hang_up(self) -> None:
-        """The peer is gone, or has to go: end its jobs, forget its answers."""
-        if self._life is Life.CLOSED:
-            return
-        self._stop_reading()
-        self._life = Life.CLOSED
-        if self._writing:
-            self._loop.remove_writer(self.sock)
-        self._hang_ups.forget(self.sock)
-        self._on_close(self)
-        self.sock.close()
-        self._unwritten.clear()
-        self._unwritten_bytes = 0
-        for future, request in list(self.in_flight.items()):
-            if not request.is_notification:  # nobody waits for one; it is done all the same
-                future.cancel()
-
-    def finish(self) -> None:
-        """Take no more requests; close when the last answer is written."""
+        """Say why, and close once that is written. What is in flight is still answered."""
+        if self.life in READING:
+            self._session.tell(encode_error(None, error))
         self._stop_reading()
         self._close_if_done()
 
-    def _stop_reading(self) -> None:
-        if self._life is Life.OPEN:
+    def finish(self) -> None:
+        """Take no more requests; close when the last answer is written and each stream ended."""
+        if self.life is Life.OPEN:
+            self._become(Life.FINISHING)
+            self._session.is_refusing = RpcError(
+                Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True}
+            )
+        self._close_if_done()
+
+    def hang_up(self) -> None:
+        """The peer is gone, or has to go: end its jobs, forget its answers."""
+        if self.life is Life.CLOSED:
+            return
+        if self.life in READING:
             self._loop.remove_reader(self.sock)
-            self._life = Life.HALF_CLOSED
+        self._become(Life.CLOSED)
+        if self._waits_for_room:
+            self._loop.remove_writer(self.sock)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._hang_ups.forget(self.sock)
+        self._on_close(self)
+        self.sock.close()
+        self._session.hang_up()
+
+    def _become(self, life: Life) -> None:
+        assert life in TRANSITIONS[self.life], f"{self} cannot become {life.value}"
+        self.life = life
+
+    def _stop_reading(self) -> None:
+        if self.life in READING:
+            self._loop.remove_reader(self.sock)
+            self._become(Life.HALF_CLOSED)
+            self._has_more = False
             self._hang_ups.watch(self.sock, self.hang_up)
+            self._session.streams.no_more_comes()  # which writes, and may find the peer gone
 
     def _read(self) -> None:
-        """Take what is there. One named border: nothing that a peer sends may hurt the others."""
+        """Take what is there, unless there still is something from before."""
+        if not self._has_more:
+            self._act(self._read_once)
+
+    def _go_on(self) -> None:
+        if self.life in READING:
+            self._act(self._take_messages)
+
+    def _act(self, deed: Callable[[], bool]) -> None:
+        """Do what reads, and write what it brings. `deed` says whether it met the end.
+
+        One named border: nothing that a peer sends may hurt the others.
+        """
+        self._is_busy = True
         try:
-            data = self._receive()
-            if data is None:
-                return
-            if data:
-                self._decoder.feed(data)
-            else:
-                self._decoder.feed_eof()
-            self._take_messages()
+            ended = deed()
         except ProtocolError as error:
+            self._has_more = False
             self.refuse(error)
-            return
+            ended = False
         except OSError as error:
             logger.info("%r is gone: %s", self, error)
             self.hang_up()
             return
-        if not data:
-            self.finish()
+        finally:
+            self._is_busy = False
+        if ended:
+            self._stop_reading()
+        self._write()
+
+    def _read_once(self) -> bool:
+        data = self._receive()
+        if data is None:
+            return False
+        if data:
+            self._session.decoder.feed(data)
+        else:
+            self._session.decoder.feed_eof()
+        self._active = self._loop.time()
+        self._take_messages()
+        return not data and not self._has_more  # if there is more, the end is met again
+
+    def _take_messages(self) -> bool:
+        """Act on what has come, for a while; the rest has its turn later."""
+        if self.sender is None:  # the end was the first that came
+            return False
+        now = self._loop.time()
+        ends = now + VISIT_S
+        while self._session.take_message(self.sender, self.account, now=now):
+            self._began_message = None
+            if self._loop.time() >= ends:
+                self._has_more = True
+                self._loop.call_soon(self._go_on)
+                return False
+        self._has_more = False
+        self._note_half_read(now)
+        return False
 
     def _receive(self) -> bytes | None:
         """Bytes from the peer; None: none now; b"": the end. Checks who sent them."""
@@ -198,153 +232,147 @@ class PeerConnection:
             return None
         for _level, kind, payload in ancillary:
             if kind == socket.SCM_RIGHTS:
-                _close_all(payload)
+                self._keep(payload)
             elif kind == socket.SCM_CREDENTIALS and data:
                 self._identify(*_UCRED.unpack(payload))
         if flags & socket.MSG_CTRUNC:
-            raise ProtocolError(Code.INVALID_REQUEST, "too many descriptors were passed")
+            raise ProtocolError(Code.INVALID_REQUEST, "too many descriptors were passed at once")
         if data and self.sender is None:
             raise ProtocolError(Code.ACCESS_DENIED, "the kernel does not say who sends")
         return data
 
+    def _keep(self, payload: bytes) -> None:
+        """Take descriptors: ours from now on, whatever becomes of the message."""
+        fds = array.array("i")
+        fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+        self._session.decoder.descriptors.add(fds)
+
     def _identify(self, pid: int, uid: int, gid: int) -> None:
         known = self.sender
+        if known is not None and (known.pid, known.uid, known.gid) == (pid, uid, gid):
+            return
         if known is not None and known.uid != uid:
             raise ProtocolError(
                 Code.ACCESS_DENIED, "another user sends on this connection: connect anew"
             )
-        if known is None or (known.pid, known.gid) != (pid, gid):
-            self.sender = Sender(pid, uid, gid, self._id)
+        self.sender = Sender(pid, uid, gid, self._number)
+        if self.account.uid != uid:  # root connected, and dropped its rights before it sent
+            self.account.peers_num -= 1
+            self.account = self._accounts.of(uid, now=self._loop.time())
+            self.account.peers_num += 1
 
-    def _take_messages(self) -> None:
-        while self._life is Life.OPEN:
-            event = self._decoder.next()
-            if event is None:
-                return
-            if isinstance(event, Refused):
-                self._write(encode_error(event.request_id, event.error))
-            else:
-                self._begin(event)
+    def _write(self) -> None:
+        """Write until done or the socket is full; then again when it has room.
 
-    def _begin(self, message: Message) -> None:
+        While messages are read their answers are gathered, to be written at once. While it writes,
+        the last piece of a stream may end a request, which comes here again.
+        """
+        if not (self._is_busy or self._waits_for_room or self.life is Life.CLOSED):
+            self._write_now()
+
+    def _write_now(self) -> None:
+        self._is_busy = True
         try:
-            request = read_request(message)
-        except RpcError as error:
-            self._write(encode_error(request_id(message.envelope), error))
-            return
-        try:
-            future = self._handled(request)
-        except RpcError as error:
-            self._answer_error(request, error)
-            return
-        except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
-            self._answer_error(request, _internal_error(error))
-            return
-        self.in_flight[future] = request
-        future.add_done_callback(partial(self._answer, request))
-
-    def _handled(self, request: Request) -> "asyncio.Future[Any]":
-        self.requests_total += 1
-        if len(self.in_flight) >= self._limits.in_flight:
-            raise RpcError(
-                Code.OVERLOADED,
-                f"{self._limits.in_flight} requests of this connection are in flight already",
-                {"retryable": True, "retry_after_ms": 100},
-            )
-        assert self.sender is not None, "bytes without a sender are refused when read"
-        return self._handler(request, self.sender)
-
-    def _answer(self, request: Request, future: "asyncio.Future[Any]") -> None:
-        del self.in_flight[future]
-        error = _error_of(future)
-        if error is not None:
-            self._answer_error(request, error)
-        elif not request.is_notification:
-            self._answer_result(request, future.result())
+            self._flush()
+        finally:
+            self._is_busy = False
         self._close_if_done()
 
-    def _answer_result(self, request: Request, result: Any) -> None:
-        self._write(_encoded(encode_result, request, result))
-
-    def _answer_error(self, request: Request, error: RpcError) -> None:
-        if not request.is_notification:
-            self._write(_encoded(encode_error, request, error))
-
-    def _write(self, pieces: list[bytes]) -> None:
-        if self._life is Life.CLOSED:
-            return
-        for piece in pieces:
-            if piece:
-                self._unwritten.append(memoryview(piece))
-                self._unwritten_bytes += len(piece)
-        if not self._writing:
-            self._flush()
-        if self._unwritten_bytes > self._limits.unread_bytes:
-            logger.warning("%r does not read its answers; hung up", self)
-            self.hang_up()
-
     def _flush(self) -> None:
-        """Write until done or the socket is full; then again when it has room."""
-        while self._unwritten:
-            piece = self._unwritten[0]
+        outbox = self._session.outbox
+        while buffers := outbox.next_buffers():
             try:
-                written = self.sock.send(piece)
+                written = self.sock.sendmsg(buffers)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 self.hang_up()
                 return
-            self._unwritten_bytes -= written
-            if written == len(piece):
-                self._unwritten.popleft()
-            else:
-                self._unwritten[0] = piece[written:]
-        self._set_writing(bool(self._unwritten))
+            self._taken = self._loop.time()
+            outbox.written(written)
+        self._wait_for_room(bool(outbox.waiting_bytes))
+        if self._session.streams.is_sending:
+            self._watch()
 
-    def _set_writing(self, wanted: bool) -> None:  # noqa: FBT001
-        if wanted and not self._writing:
-            self._loop.add_writer(self.sock, self._flush_more)
-        elif self._writing and not wanted:
+    def _wait_for_room(self, wanted: bool) -> None:  # noqa: FBT001
+        if wanted and not self._waits_for_room:
+            self._loop.add_writer(self.sock, self._write_now)
+            self._waits_for_room = True
+            self._taken = self._loop.time()
+            self._watch()
+        elif self._waits_for_room and not wanted:
             self._loop.remove_writer(self.sock)
-        self._writing = wanted
-
-    def _flush_more(self) -> None:
-        self._flush()
-        self._close_if_done()
+            self._waits_for_room = False
 
     def _close_if_done(self) -> None:
-        """After the peer's last request: close when its last answer is written."""
-        if self._life is Life.HALF_CLOSED and not self.in_flight and not self._unwritten:
+        """Once no requests are taken: close when the last answer is written."""
+        is_last = self.life in (Life.FINISHING, Life.HALF_CLOSED)
+        is_done = not (self._has_more or self._session.in_flight_num or self._session.outbox)
+        if is_last and is_done:
             self.hang_up()
 
+    def _note_half_read(self, now: float) -> None:
+        if not self._session.decoder.is_half_read:
+            self._began_message = None
+        elif self._began_message is None:
+            self._began_message = now
+            self._watch()
 
-def _encoded(
-    encode: Callable[[str | int | None, Any], list[bytes]], request: Request, outcome: Any
-) -> list[bytes]:
-    """The answer to a request, also where the handler gave what JSON does not have."""
-    try:
-        return encode(request.request_id, outcome)
-    except (TypeError, ValueError, RecursionError) as error:
-        return encode_error(request.request_id, _internal_error(error))
+    def _watch(self) -> None:
+        """Have one timer, for what is due first; what is put off is looked at when it goes off."""
+        due, _act = self._due()
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        due, act = self._due()
+        if due <= self._loop.time():
+            act()
+        if self.life is not Life.CLOSED:
+            self._watch()
+
+    def _due(self) -> tuple[float, Callable[[], None]]:
+        """What happens next if the peer does nothing, and when."""
+        limits, session, now = self._limits, self._session, self._loop.time()
+        dues = []
+        if self.life in READING and self._began_message is not None:
+            allowed_s = limits.half_sent_timeout_s + session.decoder.declared_bytes / MIB
+            dues.append((self._began_message + allowed_s, self._too_slow))
+        if session.outbox.waiting_bytes:
+            dues.append((self._taken + limits.unread_timeout_s, self._does_not_read))
+        if session.streams.is_sending:
+            dues.append((self._looked + limits.unread_timeout_s, self._look_at_streams))
+        if not dues and self.life is Life.OPEN and not session.in_flight_num:
+            since = max(self._active, self._taken)
+            dues.append((since + limits.idle_timeout_s, self._idle))
+        return min(dues, key=lambda due: due[0], default=(now + limits.unread_timeout_s, _nothing))
+
+    def _too_slow(self) -> None:
+        self._refusals.count("half_sent_timeout_s")
+        words = "the rest of a message did not come in time"
+        self.refuse(RpcError(Code.TOO_SLOW, words, {"limit": "half_sent_timeout_s"}))
+
+    def _does_not_read(self) -> None:
+        self._refusals.count("unread_timeout_s")
+        logger.warning("%r took nothing of its answers in time; hung up", self)
+        self.hang_up()
+
+    def _look_at_streams(self) -> None:
+        self._looked = self._loop.time()
+        words = "no credit came in time for the rest of the stream"
+        self._session.streams.abort_stalled(
+            RpcError(Code.TOO_SLOW, words, {"limit": "unread_timeout_s"})
+        )
+
+    def _idle(self) -> None:
+        self._refusals.count("idle_timeout_s")
+        words = "the connection was idle; nothing that was sent after this was read: connect anew"
+        self.refuse(RpcError(Code.IDLE, words, {"limit": "idle_timeout_s"}))
 
 
-def _error_of(future: "asyncio.Future[Any]") -> RpcError | None:
-    """What went wrong with a request's work; None: it has a result."""
-    if future.cancelled():
-        return RpcError(Code.CANCELLED, "the request was cancelled")
-    error = future.exception()
-    if error is None or isinstance(error, RpcError):
-        return error
-    return _internal_error(error)
-
-
-def _internal_error(error: BaseException) -> RpcError:
-    logger.error("a handler failed", exc_info=error)
-    return RpcError(Code.INTERNAL_ERROR, "internal error; the daemon's log has more")
-
-
-def _close_all(payload: bytes) -> None:
-    descriptors = array.array("i")
-    descriptors.frombytes(payload[: len(payload) - len(payload) % descriptors.itemsize])
-    for descriptor in descriptors:
-        os.close(descriptor)
+def _nothing() -> None:
+    """Look again then."""

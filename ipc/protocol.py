@@ -1,54 +1,30 @@
-"""The wire without I/O: bytes in, messages out; messages in, bytes out. Shared by both ends.
+"""The messages of the wire, without I/O: what came as what it means, and answers as bytes.
 
-A message is one line of JSON and, right behind it, the raw bytes that its envelope declares:
-
-    {"jsonrpc": "2.0", "id": 1, "method": "…", "params": {"Body": {"$bytes": 0}}, "bytes": [5]}
-    hello
-
-`Decoder` cuts the stream into messages. What it cannot cut it raises as `ProtocolError`, after
-which nothing more can be read. What it can cut but refuses comes out as `Refused`, and the
-declared bytes are dropped. Standard library only: programs import it with the client.
+Shared by both ends. Standard library only: programs import it with the client.
 """
 
 import json
-from collections.abc import Callable, Iterable
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, cast
 
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.markers import pack, unpack
+from botod.ipc.framing import MAX_STREAMS, Message, is_id, is_number, request_id
+from botod.ipc.markers import Declared, pack, unpack
 
-MAX_LINE_BYTES = 1024 * 1024
-"""A line: SQS's and SimpleDB's largest requests are 1 MiB; larger bodies are declared bytes."""
+VERSION = 1
+"""Of the protocol; `botod.hello` tells it."""
 
-MAX_INLINE_BYTES = 16 * 1024 * 1024
-"""All bytes declared by one message: they are held in memory until the job is done."""
+CHUNK_BYTES = 64 * 1024
+"""Of one `stream.data`, at most: so long a small answer waits behind a stream, some 30 µs."""
 
-MAX_BLOBS = 64
-"""Pieces that one message may declare: a batch of ten messages with some binary attributes each."""
-
-MAX_DRAIN_BYTES = 1024 * 1024 * 1024
-"""Declared bytes of a refused message that are still read and dropped; beyond, we hang up."""
-
-
-class Message(NamedTuple):
-    """One message that was read whole."""
-
-    envelope: dict[str, Any]
-    blobs: tuple[bytes, ...]
-
-
-class Refused(NamedTuple):
-    """A message that framed and is refused; `request_id` is what its answer is to."""
-
-    request_id: str | int | None
-    error: RpcError
+STREAM_DATA = "stream.data"
+"""The message that carries a piece of a stream."""
 
 
 class Request(NamedTuple):
     """A request that makes sense as JSON-RPC. `request_id` is absent in a notification.
 
-    params: with markers replaced by the bytes they stand for. options: beside params on the wire.
+    params: with markers replaced by what they stand for. options: beside params on the wire.
     """
 
     request_id: str | int | None
@@ -58,179 +34,106 @@ class Request(NamedTuple):
     options: dict[str, Any]
 
 
-class Limits(NamedTuple):
-    """How much one message may be."""
+class Cancel(NamedTuple):
+    """The peer does not want the answer any more."""
 
-    line_bytes: int = MAX_LINE_BYTES
-    inline_bytes: int = MAX_INLINE_BYTES
-
-
-class State(Enum):
-    """What the decoder reads next."""
-
-    LINE = "line"
-    BODY = "body"
-    DRAIN = "drain"
-    ENDED = "ended"
+    request_id: str | int | None
 
 
-class Decoder:
-    """Cuts a stream of bytes into messages."""
+class StreamData(NamedTuple):
+    """A piece of a stream."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - a frozen value
-        self.state = State.LINE
-        self._limits = limits
-        self._buffer = bytearray()
-        self._searched = 0
-        self._eof = False
-        self._envelope: dict[str, Any] = {}
-        self._sizes: list[int] = []
-        self._wanted = 0
+    stream: int
+    data: bytes
 
-    def __repr__(self) -> str:
-        return f"<Decoder reads {self.state.value}, {len(self._buffer)} bytes buffered>"
 
-    def feed(self, data: bytes) -> None:
-        assert not self._eof, "bytes after the end"
-        self._buffer += data
+class StreamEnd(NamedTuple):
+    """The end of a stream; with an error, the sender had to break off."""
 
-    def feed_eof(self) -> None:
-        """No more bytes come. A last line without its line end still counts."""
-        self._eof = True
+    stream: int
+    error: RpcError | None
 
-    def next(self) -> Message | Refused | None:
-        """The next message; None: more bytes are needed. Raises ProtocolError, once."""
-        while True:
-            before = self.state
-            try:
-                event = _STEPS[before](self)
-            except ProtocolError:
-                self.state = State.ENDED
-                raise
-            if event is not None or self.state is before:
-                return event
 
-    def _read_line(self) -> Message | Refused | None:
-        line = self._cut_line()
-        while line is not None and not line.strip():
-            line = self._cut_line()
-        return None if line is None else self._begin(_parse_line(line))
+class StreamCredit(NamedTuple):
+    """The reader of a stream lets so many bytes more come."""
 
-    def _cut_line(self) -> bytes | None:
-        end = self._buffer.find(b"\n", self._searched)
-        if end < 0:
-            self._searched = len(self._buffer)
-            if self._searched > self._limits.line_bytes:
-                self._raise_line_too_long()
-            return self._cut_last_line() if self._eof else None
-        if end > self._limits.line_bytes:
-            self._raise_line_too_long()
-        self._searched = 0
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line
+    stream: int
+    size: int
 
-    def _cut_last_line(self) -> bytes | None:
-        self._searched = 0
-        line = bytes(self._buffer)
-        self._buffer.clear()
-        if not line:
-            self.state = State.ENDED
-            return None
-        return line
 
-    def _raise_line_too_long(self) -> NoReturn:
-        raise ProtocolError(
-            Code.LINE_TOO_LONG,
-            f"a line is longer than {self._limits.line_bytes} bytes; declare large values in bytes",
-        )
+class StreamCancel(NamedTuple):
+    """The reader of a stream does not want the rest."""
 
-    def _begin(self, value: Any) -> Message | Refused | None:
-        """Decide by the envelope alone what follows the line."""
-        if not isinstance(value, dict):
-            what = "batches are not supported" if isinstance(value, list) else "not an object"
-            return Refused(None, RpcError(Code.INVALID_REQUEST, f"not a request: {what}"))
-        self._envelope = value
-        self._sizes = _declared(value)
-        self._wanted = sum(self._sizes)
-        error = self._refusal(value)
-        if error is not None:
-            self.state = State.DRAIN
-            return Refused(request_id(value), error)
-        if self._sizes:
-            self.state = State.BODY
-            return None
-        return Message(value, ())
+    stream: int
 
-    def _refusal(self, envelope: dict[str, Any]) -> RpcError | None:
-        limit = self._limits.inline_bytes
-        if self._wanted > MAX_DRAIN_BYTES:
-            # Unnamed: a sum of JSON's numbers may have more digits than Python writes.
-            raise ProtocolError(
-                Code.BODY_TOO_LARGE, f"far too many bytes declared, at most {limit} may be"
-            )
-        if self._wanted > limit:
-            return RpcError(
-                Code.BODY_TOO_LARGE, f"{self._wanted} bytes declared, at most {limit} may be"
-            )
-        if envelope.get("fds"):
-            return RpcError(Code.UNSUPPORTED, "descriptors are not supported")
+
+Control = Cancel | StreamData | StreamEnd | StreamCredit | StreamCancel
+"""What is not a request of its own but about one."""
+
+ENVELOPE_KEYS = frozenset({"jsonrpc", "id", "method", "params", "bytes", "fds", "streams"})
+
+CONTROL_KEYS = frozenset({"jsonrpc", "method", "params", "bytes", "fds"})
+"""Beside these there is nothing in a message about a request or a stream, not even an id."""
+
+OPTION_KEYS = frozenset({
+    "idempotency_key",
+    "on_hangup",
+    "priority",
+    "profile",
+    "progress",
+    "timeout_s",
+    "traceparent",
+})  # fmt: skip
+
+
+def is_control(method: Any) -> bool:
+    """Whether a message with this method is about a request or a stream."""
+    return isinstance(method, str) and method in _CONTROLS
+
+
+def read_control(message: Message) -> Control | None:
+    """What a message says about a request or a stream; None: it is a request.
+
+    Raises ProtocolError if it makes no sense: without an id nobody could be told.
+    """
+    envelope = message.envelope
+    if not is_control(envelope.get("method")):
         return None
+    method = cast("str", envelope["method"])
+    read = _CONTROLS[method]
+    params = envelope.get("params")
+    is_known = envelope.keys() <= CONTROL_KEYS and envelope.get("jsonrpc") == "2.0"
+    if not is_known or not isinstance(params, dict):
+        _raise_bad_control(method)
+    if message.fds or len(message.blobs) != (read is _read_data):
+        _raise_bad_control(method)
+    return cast("Control", read(params, message.blobs))
 
-    def _read_body(self) -> Message | Refused | None:
-        if len(self._buffer) < self._wanted:
-            return self._cut_short() if self._eof else None
-        self.state = State.LINE
-        blobs = []
-        start = 0
-        for size in self._sizes:
-            blobs.append(bytes(self._buffer[start : start + size]))
-            start += size
-        del self._buffer[:start]
-        return Message(self._envelope, tuple(blobs))
 
-    def _cut_short(self) -> Refused:
-        got = len(self._buffer)
-        self._buffer.clear()
-        self.state = State.ENDED
-        error = RpcError(
-            Code.BODY_CUT_SHORT, f"{self._wanted} bytes were declared, {got} came; nothing was done"
+def declared_streams(envelope: dict[str, Any]) -> Sequence[int]:
+    """The numbers in `streams`. Raises RpcError."""
+    numbers = envelope.get("streams", [])
+    is_list = isinstance(numbers, list) and len(numbers) <= MAX_STREAMS
+    if not is_list or not all(map(is_number, numbers)) or len(set(numbers)) < len(numbers):
+        raise RpcError(
+            Code.INVALID_REQUEST,
+            f"streams is a list of at most {MAX_STREAMS} different whole numbers",
         )
-        return Refused(request_id(self._envelope), error)
-
-    def _drain(self) -> None:
-        dropped = min(self._wanted, len(self._buffer))
-        del self._buffer[:dropped]
-        self._wanted -= dropped
-        if not self._wanted:
-            self.state = State.LINE
-        elif self._eof:
-            self.state = State.ENDED
-
-    def _rest(self) -> None:
-        """At the end there is nothing to read."""
+    return cast("list[int]", numbers)
 
 
-_STEPS: dict[State, Callable[[Decoder], Message | Refused | None]] = {
-    State.LINE: Decoder._read_line,  # noqa: SLF001 - the decoder's own table
-    State.BODY: Decoder._read_body,  # noqa: SLF001
-    State.DRAIN: Decoder._drain,  # noqa: SLF001
-    State.ENDED: Decoder._rest,  # noqa: SLF001
-}
+def read_request(message: Message, declared: Declared) -> Request:
+    """What a message asks for. Raises RpcError, to be answered under the message's id.
 
-ENVELOPE_KEYS = frozenset({"jsonrpc", "id", "method", "params", "bytes", "fds"})
-OPTION_KEYS = frozenset({"profile", "timeout_s"})
-
-
-def read_request(message: Message) -> Request:
-    """What a message asks for. Raises RpcError, to be answered under the message's id."""
+    declared: what markers may refer to.
+    """
     envelope = message.envelope
     method = envelope.get("method")
     if envelope.get("jsonrpc") != "2.0":
         raise RpcError(Code.INVALID_REQUEST, 'a request has "jsonrpc": "2.0"')
     if not isinstance(method, str):
         raise RpcError(Code.INVALID_REQUEST, "a request has a method, a string")
-    if "id" in envelope and not _is_id(envelope["id"]):
+    if "id" in envelope and not is_id(envelope["id"]):
         raise RpcError(Code.INVALID_REQUEST, "an id is a string, a whole number or null")
     params = envelope.get("params", {})
     if not isinstance(params, dict):
@@ -243,22 +146,18 @@ def read_request(message: Message) -> Request:
     if unknown:
         known = ", ".join(sorted(OPTION_KEYS))
         raise RpcError(Code.INVALID_REQUEST, f"unknown option {unknown[0]!r}; there are: {known}")
-    return Request(
-        request_id=request_id(envelope),
-        is_notification="id" not in envelope,
-        method=method,
-        params=cast("dict[str, Any]", unpack(params, message.blobs, base64_too=True)),
-        options=options,
-    )
+    if not message.is_plain:
+        params = unpack(params, declared)
+        if not isinstance(params, dict):
+            raise RpcError(Code.INVALID_PARAMS, "params are an object, not a marker")
+    return Request(request_id(envelope), "id" not in envelope, method, params, options)
 
 
-def encode(envelope: dict[str, Any], blobs: Iterable[bytes] = ()) -> list[bytes]:
+def encode(envelope: dict[str, Any], blobs: Sequence[bytes] = ()) -> list[bytes]:
     """The pieces of one message, to be written in order."""
-    blobs = list(blobs)
     if blobs:
         envelope = {**envelope, "bytes": [len(blob) for blob in blobs]}
-    line = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-    return [line, *blobs]
+    return [_ENCODER.encode(envelope).encode() + b"\n", *blobs]
 
 
 def encode_request(
@@ -266,33 +165,94 @@ def encode_request(
 ) -> list[bytes]:
     """A request whose params may hold bytes, at any depth."""
     blobs: list[bytes] = []
-    envelope = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": pack(params, blobs)}
-    return encode(envelope | options, blobs)
+    envelope = {"jsonrpc": "2.0", "id": call_id, "method": method}
+    return encode(envelope | {"params": pack(params, Carrier(blobs))} | options, blobs)
 
 
-def encode_result(answer_to: str | int | None, result: Any) -> list[bytes]:
-    """The answer to a request that succeeded; the result may hold bytes, at any depth."""
+def encode_result(
+    answer_to: str | int | None, result: Any, streams: Mapping[Any, int] | None = None
+) -> list[bytes]:
+    """The answer to a request that succeeded; the result may hold bytes, at any depth.
+
+    streams: the numbers of the streams that the result may hold.
+    """
     blobs: list[bytes] = []
-    packed = pack(result, blobs)
-    return encode({"jsonrpc": "2.0", "id": answer_to, "result": packed}, blobs)
+    carrier = Carrier(blobs, streams or {})
+    envelope = {"jsonrpc": "2.0", "id": answer_to, "result": pack(result, carrier)}
+    if carrier.numbers:
+        envelope["streams"] = carrier.numbers
+    return encode(envelope, blobs)
 
 
 def encode_error(answer_to: str | int | None, error: RpcError) -> list[bytes]:
     """The answer to a request that failed."""
+    return encode(error_envelope(answer_to, error))
+
+
+def error_envelope(answer_to: str | int | None, error: RpcError) -> dict[str, Any]:
+    """The envelope of an answer to a request that failed."""
+    return {"jsonrpc": "2.0", "id": answer_to, "error": _error_body(error)}
+
+
+def encode_entry(envelope: dict[str, Any]) -> bytes:
+    """One answer in the answer to a batch."""
+    return _ENCODER.encode(envelope).encode()
+
+
+def encode_array(entries: Sequence[bytes]) -> list[bytes]:
+    """The answer to a batch."""
+    return [b"[", b",".join(entries), b"]\n"]
+
+
+def encode_notification(
+    method: str, params: dict[str, Any], blobs: Sequence[bytes] = ()
+) -> list[bytes]:
+    """A message that is not answered."""
+    return encode({"jsonrpc": "2.0", "method": method, "params": params}, blobs)
+
+
+def encode_stream_data(stream: int, data: bytes) -> list[bytes]:
+    """A piece of a stream."""
+    return encode_notification(STREAM_DATA, {"stream": stream}, [data])
+
+
+def encode_stream_end(stream: int, error: RpcError | None) -> list[bytes]:
+    """The end of a stream."""
+    params: dict[str, Any] = {"stream": stream}
+    if error is not None:
+        params["error"] = _error_body(error)
+    return encode_notification("stream.end", params)
+
+
+class Carrier:
+    """Gives markers for what JSON does not have, and keeps what they stand for.
+
+    blobs: the bytes, added to. streams: the numbers of streams. numbers: of those that were used.
+    """
+
+    def __init__(self, blobs: list[bytes], streams: Mapping[Any, int] = {}) -> None:
+        self.blobs = blobs
+        self.numbers: list[int] = []
+        self._streams = streams
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            self.blobs.append(bytes(value))
+            return {"$bytes": len(self.blobs) - 1}
+        if value in self._streams:
+            self.numbers.append(self._streams[value])
+            return {"$stream": self._streams[value]}
+        raise TypeError(f"{type(value).__name__} cannot stand in a message")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def _error_body(error: RpcError) -> dict[str, Any]:
     body: dict[str, Any] = {"code": int(error.code), "message": error.message}
     if error.data:
         body["data"] = error.data
-    return encode({"jsonrpc": "2.0", "id": answer_to, "error": body})
-
-
-def request_id(envelope: dict[str, Any]) -> str | int | None:
-    """The id to answer under; None for a notification and for an id that is none."""
-    value = envelope.get("id")
-    return cast("str | int | None", value) if _is_id(value) else None
-
-
-def _is_id(value: Any) -> bool:
-    return value is None or (isinstance(value, (str, int)) and not isinstance(value, bool))
+    return body
 
 
 def _options_inside(params: dict[str, Any]) -> dict[str, Any]:
@@ -302,27 +262,58 @@ def _options_inside(params: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _parse_line(line: bytes) -> Any:
-    try:
-        return json.loads(line.decode("utf-8"), parse_constant=_no_constant)
-    except RecursionError:
-        raise ProtocolError(Code.PARSE_ERROR, "not JSON that we read: nested too deep") from None
-    except ValueError as error:
-        raise ProtocolError(Code.PARSE_ERROR, f"not a line of JSON: {error}") from None
+def _read_cancel(params: dict[str, Any], _blobs: Sequence[bytes]) -> Cancel:
+    if params.keys() != {"id"} or not is_id(params["id"]):
+        _raise_bad_control("$/cancelRequest")
+    return Cancel(params["id"])
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _read_data(params: dict[str, Any], blobs: Sequence[bytes]) -> StreamData:
+    if len(blobs[0]) > CHUNK_BYTES:
+        _raise_bad_control(STREAM_DATA)
+    return StreamData(_number_of(params, STREAM_DATA, {"stream"}), blobs[0])
 
 
-def _declared(envelope: dict[str, Any]) -> list[int]:
-    """The sizes in `bytes`. If they cannot be told, nobody knows where the next line begins."""
-    sizes = envelope.get("bytes", [])
-    good = isinstance(sizes, list) and all(
-        isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes
+def _read_end(params: dict[str, Any], _blobs: Sequence[bytes]) -> StreamEnd:
+    number = _number_of(params, "stream.end", {"stream", "error"} & params.keys())
+    error = params.get("error")
+    if error is None:
+        return StreamEnd(number, None)
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        _raise_bad_control("stream.end")
+    return StreamEnd(
+        number, RpcError(Code.STREAM_BROKEN, f"the sender broke off: {error['message']}")
     )
-    if not good or len(sizes) > MAX_BLOBS:
-        raise ProtocolError(
-            Code.INVALID_REQUEST, f"bytes is a list of at most {MAX_BLOBS} whole numbers"
-        )
-    return cast("list[int]", sizes)
+
+
+def _read_credit(params: dict[str, Any], _blobs: Sequence[bytes]) -> StreamCredit:
+    number = _number_of(params, "stream.credit", {"stream", "bytes"})
+    if not is_number(params["bytes"]):
+        _raise_bad_control("stream.credit")
+    return StreamCredit(number, params["bytes"])
+
+
+def _read_stream_cancel(params: dict[str, Any], _blobs: Sequence[bytes]) -> StreamCancel:
+    return StreamCancel(_number_of(params, "stream.cancel", {"stream"}))
+
+
+def _number_of(params: dict[str, Any], method: str, keys: set[str]) -> int:
+    if params.keys() != keys or not is_number(params.get("stream")):
+        _raise_bad_control(method)
+    return cast("int", params["stream"])
+
+
+def _raise_bad_control(method: str) -> NoReturn:
+    raise ProtocolError(
+        Code.INVALID_REQUEST,
+        f"{method} is a notification: no id, and exactly the params and bytes that it has to have",
+    )
+
+
+_CONTROLS = {
+    "$/cancelRequest": _read_cancel,
+    "stream.cancel": _read_stream_cancel,
+    "stream.credit": _read_credit,
+    STREAM_DATA: _read_data,
+    "stream.end": _read_end,
+}

@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import logging
 import socket
+import struct
 
-from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Handler
 from botod.ipc.hang_ups import HangUps
-from botod.ipc.peer import Handler, PeerConnection, PeerStats, ServerLimits
+from botod.ipc.limits import Account, Accounts, Budget, Refusals, ServerLimits
+from botod.ipc.peer import PeerConnection, PeerStats
+from botod.ipc.session import Shared
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +23,24 @@ ACCEPT_AGAIN_S = 1.0
 BACKLOG = 1024
 """Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn."""
 
+REFUSED_RETRY_MS = 1000
+"""When to come back if there are too many connections: they last longer than requests."""
+
+_UCRED = struct.Struct("=iII")
+
 
 class Server:
-    """Serves peers on one listening Unix socket."""
+    """Serves peers on one listening Unix socket.
+
+    refusals: how often each limit refused something. budget: the bytes of all peers' messages.
+    """
 
     def __init__(self, handler: Handler, limits: ServerLimits) -> None:
-        self._handler = handler
+        self.refusals = Refusals()
+        self.budget = Budget(limits.buffered_bytes)
         self._limits = limits
+        self._shared = Shared(handler, limits, self.refusals, self.budget)
+        self._accounts = Accounts(limits.requests_per_s_per_uid)
         self._hang_ups = HangUps()
         self._listener: socket.socket | None = None
         self._connections: dict[int, PeerConnection] = {}
@@ -73,6 +87,7 @@ class Server:
 
     def _forget(self, connection: PeerConnection) -> None:
         del self._connections[connection.sock.fileno()]
+        connection.account.peers_num -= 1
         if not self._connections:
             self._emptied.set()
 
@@ -101,20 +116,36 @@ class Server:
     def _adopt(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._connections_total += 1
+        account = self._accounts.of(_uid_of(sock), now=asyncio.get_running_loop().time())
+        account.peers_num += 1
         connection = PeerConnection(
             sock,
             self._connections_total,
-            handler=self._handler,
-            limits=self._limits,
+            shared=self._shared,
+            accounts=self._accounts,
+            account=account,
             hang_ups=self._hang_ups,
             on_close=self._forget,
         )
         self._connections[sock.fileno()] = connection
-        if len(self._connections) > self._limits.connections:
-            connection.refuse(
-                RpcError(
-                    Code.OVERLOADED,
-                    f"{self._limits.connections} peers are connected already",
-                    {"retryable": True, "retry_after_ms": 1000},
+        self._check_number(connection, account)
+
+    def _check_number(self, connection: PeerConnection, account: Account) -> None:
+        """Refuse one connection too many, at all or of its user."""
+        for limit, number, most, who in (
+            ("peers", len(self._connections), self._limits.peers, "peers"),
+            ("peers_per_uid", account.peers_num, self._limits.peers_per_uid, "peers of this user"),
+        ):
+            if number > most:
+                words = f"{most} {who} are connected already"
+                connection.refuse(
+                    self.refusals.error(limit, words, retry_after_ms=REFUSED_RETRY_MS)
                 )
-            )
+                return
+
+
+def _uid_of(sock: socket.socket) -> int:
+    """The user who connected; who sends may be another, and is looked at then."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    uid: int = _UCRED.unpack(credentials)[1]
+    return uid

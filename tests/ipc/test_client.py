@@ -1,6 +1,5 @@
 """The blocking client: boto3's face, one connection, and what it says when the daemon fails it."""
 
-import asyncio
 import io
 import itertools
 import os
@@ -20,8 +19,9 @@ import botod.ipc
 from botod.ipc import client as client_module
 from botod.ipc.client import SYSTEM_SOCKET, Connection, StreamingBody, connect, default_socket
 from botod.ipc.errors import ClientError, Code, DaemonUnavailable, ProtocolError, RpcError
-from botod.ipc.peer import Sender
-from botod.ipc.protocol import Limits, Request
+from botod.ipc.exchange import Exchange, Sender
+from botod.ipc.framing import MessageLimits
+from botod.ipc.protocol import Request
 from support.ipc import (
     STEP_TIMEOUT_S,
     Daemon,
@@ -221,7 +221,7 @@ def test_what_cannot_be_sent_is_not(path: Path) -> None:
 
 def test_too_large_a_body_is_told(path: Path) -> None:
     """The refusal arrives although the body is on its way; the connection goes on."""
-    small = limits(message=Limits(inline_bytes=1000))
+    small = limits(message=MessageLimits(inline_bytes=1000))
     with Daemon(path, scripted(Store()), small), connect(str(path)) as connection:
         with pytest.raises(RpcError) as caught:
             connection.client("s3").put_object(Key="k", Body=b"x" * 5_000_000)
@@ -231,7 +231,7 @@ def test_too_large_a_body_is_told(path: Path) -> None:
 
 def test_too_long_a_line_is_told(path: Path) -> None:
     """The daemon hangs up while the line is written; its reason is what is raised."""
-    small = limits(message=Limits(line_bytes=100_000))
+    small = limits(message=MessageLimits(line_bytes=100_000))
     with Daemon(path, scripted(Store()), small), connect(str(path)) as connection:
         with pytest.raises(RpcError) as caught:
             connection.call("s3.echo", {"A": "x" * 5_000_000})
@@ -245,7 +245,7 @@ def test_too_long_a_line_is_told(path: Path) -> None:
 def test_one_peer_too_many_is_told(path: Path) -> None:
     """Who is refused at the door learns why with his first request."""
     with (
-        Daemon(path, scripted(Store()), limits(connections=0)),
+        Daemon(path, scripted(Store()), limits(peers=0)),
         connect(str(path)) as connection,
     ):
         with pytest.raises(RpcError) as caught:
@@ -446,17 +446,17 @@ def test_a_second_thread_waits_for_the_first(path: Path, monkeypatch: pytest.Mon
     """While one request is under way the next one is not sent."""
     arrived = threading.Event()
     methods: list[str] = []
-    held: list[asyncio.Future[str]] = []
+    held: list[Exchange] = []
 
-    def holds_the_first(request: Request, _sender: Sender) -> Any:
-        methods.append(request.method)
+    def holds_the_first(exchange: Exchange) -> None:
+        methods.append(exchange.request.method)
         if len(methods) > 1:
-            return "second"
-        held.append(asyncio.get_running_loop().create_future())
+            exchange.answer("second")
+            return
+        held.append(exchange)
         arrived.set()
-        return held[0]
 
-    with Daemon(path, scripted(holds_the_first)) as daemon, connect(str(path)) as connection:
+    with Daemon(path, holds_the_first) as daemon, connect(str(path)) as connection:
         lock = WatchedLock()
         monkeypatch.setattr(connection, "_lock", lock)
         with ThreadPoolExecutor(2) as pool:
@@ -465,9 +465,23 @@ def test_a_second_thread_waits_for_the_first(path: Path, monkeypatch: pytest.Mon
             second = pool.submit(connection.call, "s3.second")
             assert lock.awaited.wait(STEP_TIMEOUT_S)
             assert methods == ["s3.first"]
-            daemon.call_soon(held[0].set_result, "first")
+            daemon.call_soon(held[0].answer, "first")
             assert first.result(STEP_TIMEOUT_S) == "first"
             assert second.result(STEP_TIMEOUT_S) == "second"
+
+
+def test_an_idle_connection_is_made_anew(path: Path) -> None:
+    """What the daemon closed because nobody used it is nothing that the caller need know."""
+    store = Store()
+    with (
+        Daemon(path, scripted(store), limits(idle_timeout_s=0.05)) as daemon,
+        connect(str(path)) as connection,
+    ):
+        assert connection.call("s3.put_object", {"Key": "k", "Body": b"v"}) is not None
+        while daemon.server.stats():
+            threading.Event().wait(0.01)
+        assert connection.call("s3.get_object", {"Key": "k"})["Body"] == b"v"
+        assert [request.method for request in store.requests] == ["s3.put_object", "s3.get_object"]
 
 
 def test_closing_hangs_up(path: Path) -> None:
@@ -555,10 +569,8 @@ def test_importing_it_needs_the_standard_library_only() -> None:
     loaded = done.stdout.split()
     ours = {name for name in loaded if name.split(".")[0] == "botod"}
     assert {name.split(".")[0] for name in loaded} <= sys.stdlib_module_names | {"botod"}
-    assert ours <= {f"botod.ipc.{name}" for name in ("client", "errors", "markers", "protocol")} | {
-        "botod",
-        "botod.ipc",
-    }
+    parts = ("client", "descriptors", "errors", "framing", "markers", "protocol")
+    assert ours <= {f"botod.ipc.{name}" for name in parts} | {"botod", "botod.ipc"}
     assert "asyncio" not in loaded
 
 

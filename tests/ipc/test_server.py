@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from botod.ipc import server as server_module
-from botod.ipc.errors import Code
+from botod.ipc.errors import Code, RpcError
 from botod.ipc.server import ACCEPTS_AT_ONCE, Server
 from support.ipc import (
     LIMITS,
@@ -20,21 +20,22 @@ from support.ipc import (
     Peer,
     bound,
     echo,
+    envelope,
     limits,
+    line,
     notification,
     request,
     run,
+    say_hello,
     scripted,
     serving,
+    stream_credit,
+    stream_data,
+    stream_end,
     until,
+    upload,
 )
 from support.pools import descriptors_num
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the server listens; a short name, because a socket's may have 107 bytes."""
-    return tmp_path / "s"
 
 
 async def closing(host: Host, timeout_s: float) -> "asyncio.Task[None]":
@@ -125,32 +126,11 @@ def test_more_wait_at_the_door_than_are_taken_at_once(path: Path) -> None:
     run(scenario())
 
 
-def test_too_many_connections_are_refused(path: Path) -> None:
-    """One more than may be is told why and hung up on; one that leaves makes room."""
-
-    async def scenario() -> None:
-        async with serving(path, scripted(echo), limits(connections=2)) as host:
-            first, second = await host.connect(), await host.connect()
-            await assert_served(second)
-            third = await host.connect()
-            answer = await third.answer()
-            assert (answer.id, answer.code) == (None, Code.OVERLOADED)
-            assert answer.envelope["error"]["data"]["retryable"] is True
-            assert await third.rest() == b""
-            await assert_served(first)
-            await assert_served(second)
-            first.close()
-            await until(lambda: len(host.server.stats()) == 1)
-            await assert_served(await host.connect())
-
-    run(scenario())
-
-
 def test_a_connection_that_is_refused_asks_nothing(path: Path) -> None:
     """What a refused peer had sent already is not begun."""
 
     async def scenario() -> None:
-        async with serving(path, handler := Calls(), limits(connections=0)) as host:
+        async with serving(path, handler := Calls(), limits(peers=0)) as host:
             peer = await host.connect()
             await peer.send(request(1))
             assert (await peer.answer()).code == Code.OVERLOADED
@@ -265,6 +245,9 @@ def test_close_lets_answers_be_written(path: Path) -> None:
             asked, told = await handler.next(), await handler.next()
             task = await closing(host, timeout_s=1e9)
             await peer.send(request(2))
+            refused = await peer.answer()
+            assert (refused.id, refused.code) == (2, Code.SHUTTING_DOWN)
+            assert refused.envelope["error"]["data"]["retryable"] is True
             asked.answer(body)
             answer = await peer.answer()
             assert (answer.id, answer.blobs) == (1, [body])
@@ -274,6 +257,108 @@ def test_close_lets_answers_be_written(path: Path) -> None:
             assert await other.rest() == b""
             await task
             assert handler.waiting_num == 0
+
+    run(scenario())
+
+
+def test_close_lets_streams_go_on(path: Path) -> None:
+    """Both ways, to their end: credit and data are read while new requests are refused."""
+    body = os.urandom(1_000_000)
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer, other = await host.connect(), await host.connect()
+            await say_hello(peer, handler, credit_bytes=1000)
+            await peer.send(request("down"))
+            stream = (await handler.next()).answer_stream()
+            assert (await peer.answer()).id == "down"
+            sending = asyncio.create_task(stream.send(body))
+            assert len((await peer.answer()).blobs[0]) == 1000
+            await other.send(upload("up", 1))
+            up = await handler.next()
+            reading = asyncio.create_task(up.body.read())
+            assert (await other.answer()).method == "stream.credit"
+            task = await closing(host, timeout_s=1e9)
+            await peer.send(stream_credit(1, len(body)))
+            got = 1000
+            while got < len(body):
+                got += len((await peer.answer()).blobs[0])
+            await sending
+            stream.end()
+            assert (await peer.answer()).method == "stream.end"
+            assert await peer.rest() == b""
+            assert not task.done()
+            await other.send(stream_data(1, b"some") + stream_end(1))
+            assert await reading == b"some"
+            assert await up.body.read() == b""
+            up.answer("whole")
+            assert (await other.answer()).result == "whole"
+            assert await other.rest() == b""
+            await task
+
+    run(scenario())
+
+
+def test_close_breaks_off_streams_when_the_time_is_up(path: Path) -> None:
+    """Who sends and who reads is told, on our side; the peer sees the hang-up."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await say_hello(peer, handler, credit_bytes=4)
+            await peer.send(request("down") + upload("up", 1))
+            stream = (await handler.next()).answer_stream()
+            sending = asyncio.create_task(stream.send(b"0123456789"))
+            up = await handler.next()
+            reading = asyncio.create_task(up.body.read())
+            await asyncio.sleep(0)
+            await host.server.close(timeout_s=0.01)
+            for task in (sending, reading):
+                with pytest.raises(RpcError) as caught:
+                    await task
+                assert caught.value.code == Code.CANCELLED
+            assert up.is_cancelled
+            assert b'"end"' not in await peer.rest()
+
+    run(scenario())
+
+
+def test_a_batch_during_close(path: Path) -> None:
+    """One that was begun is answered whole; one that comes later is refused item by item."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(line([envelope(1), envelope(2)]))
+            calls = [await handler.next() for _ in range(2)]
+            calls[0].answer(None)
+            task = await closing(host, timeout_s=1e9)
+            await peer.send(line([envelope(3), {"jsonrpc": "2.0", "method": "told"}]))
+            (refused,) = await peer.entries()
+            assert (refused.id, refused.code) == (3, Code.SHUTTING_DOWN)
+            calls[1].answer(None)
+            assert [answer.id for answer in await peer.entries()] == [1, 2]
+            assert await peer.rest() == b""
+            await task
+
+    run(scenario())
+
+
+def test_a_half_closed_peer_during_close(path: Path) -> None:
+    """It waits for its answer as before, and gets it."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(request(1))
+            peer.half_close()
+            call = await handler.next()
+            await until(lambda: host.life == ["half-closed"])
+            task = await closing(host, timeout_s=1e9)
+            call.answer("fine")
+            assert (await peer.answer()).result == "fine"
+            assert await peer.rest() == b""
+            await task
 
     run(scenario())
 
@@ -288,8 +373,8 @@ def test_close_does_not_wait_longer_than_it_may(path: Path) -> None:
             told, asked = await handler.next(), await handler.next()
             await host.server.close(timeout_s=0.01)
             assert host.server.stats() == ()
-            assert (await asked.ended()).cancelled()
-            assert not told.future.done()
+            assert asked.is_cancelled
+            assert not told.is_cancelled
             told.answer("nobody hears it")
             assert await peer.rest() == b""
 
@@ -322,7 +407,7 @@ def test_a_peer_that_leaves_during_close_is_not_waited_for(path: Path) -> None:
             task = await closing(host, timeout_s=1e9)
             peer.close()
             await task
-            assert call.future.cancelled()
+            assert call.is_cancelled
 
     run(scenario())
 

@@ -3,6 +3,7 @@
 Peers read and write the wire with `json` alone, so that the decoder is not tested by itself.
 """
 
+import array
 import asyncio
 import contextlib
 import json
@@ -13,22 +14,30 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from botod.ipc.peer import Handler, Sender, ServerLimits
-from botod.ipc.protocol import Limits, Request
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Exchange, Handler, Sender, Stage
+from botod.ipc.framing import MessageLimits
+from botod.ipc.limits import ServerLimits
+from botod.ipc.protocol import CHUNK_BYTES, Request
 from botod.ipc.server import Server
+from botod.ipc.streams import IncomingStream, OutgoingStream
 from support.pools import descriptors_num
 
 STEP_TIMEOUT_S = 30.0
 """A bound for what has to happen; nothing is measured by it."""
 
-LIMITS = ServerLimits(
-    message=Limits(), connections=300, in_flight=64, unread_bytes=16 * 1024 * 1024
-)
+LIMITS = ServerLimits(peers=300, peers_per_uid=300, in_flight_per_peer=64)
 
 
-def limits(*, message: Limits | None = None, **changes: int) -> ServerLimits:
+def limits(*, message: MessageLimits | None = None, **changes: Any) -> ServerLimits:
     """Limits where a few differ from the usual ones."""
     return replace(LIMITS, message=message or LIMITS.message, **changes)
+
+
+async def some_turns() -> None:
+    """Give the loop more turns than anything takes that needs no other party."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -38,25 +47,84 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0)
 
 
-@dataclass(eq=False)
-class Call:
-    """One request that the handler got; the test settles its future."""
+class Clock:
+    """The running loop's clock, which the test can put forward.
 
-    request: Request
-    sender: Sender
-    future: "asyncio.Future[Any]"
+    It goes on by itself too, so that a step that never ends is still noticed: limits that a test
+    reaches are of many seconds, and nothing is asserted about how fast anything is.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ahead_s = 0.0
+        self._real = loop.time
+        loop.time = lambda: self._real() + self._ahead_s  # type: ignore[method-assign]
+
+    def stop(self) -> None:
+        """Let it go on by `forward` only."""
+        now = self._real()
+        self._real = lambda: now
+
+    def jump(self, seconds: float) -> None:
+        """Let so much time pass at once, as work in the loop does that takes long."""
+        self._ahead_s += seconds
+
+    async def forward(self, seconds: float) -> None:
+        """Let what is under way happen, so much time pass, and what is due then happen."""
+        await some_turns()
+        self.jump(seconds)
+        await some_turns()
+
+
+class Call:
+    """One request that the handler got; the test settles it."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._cancelled = asyncio.Event()
+        exchange.on_cancel = self._cancelled.set
+
+    @property
+    def request(self) -> Request:
+        return self.exchange.request
+
+    @property
+    def sender(self) -> Sender:
+        return self.exchange.sender
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the peer cancelled it, or hung up."""
+        return self._cancelled.is_set()
 
     def answer(self, result: Any) -> None:
-        self.future.set_result(result)
+        self.exchange.answer(result)
 
-    def fail(self, error: Exception) -> None:
-        self.future.set_exception(error)
+    def fail(self, error: RpcError) -> None:
+        self.exchange.fail(error)
 
-    async def ended(self) -> "asyncio.Future[Any]":
-        """The future, once it has an outcome."""
-        await asyncio.wait({self.future}, timeout=STEP_TIMEOUT_S)
-        assert self.future.done(), "nobody settled or cancelled the request"
-        return self.future
+    def settle(self) -> None:
+        """End it, if the test did not: as a handler does whose work was cancelled."""
+        if self.exchange.stage is Stage.RUNNING:
+            self.exchange.fail(RpcError(Code.CANCELLED, "nobody settled it"))
+
+    def answer_stream(self) -> OutgoingStream:
+        """Answer with a stream as `Body`."""
+        stream = self.exchange.open_stream()
+        self.exchange.answer({"Body": stream})
+        return stream
+
+    @property
+    def body(self) -> IncomingStream:
+        """The stream that came as `Body`."""
+        stream = self.request.params["Body"]
+        assert isinstance(stream, IncomingStream)
+        return stream
+
+    async def cancelled(self) -> None:
+        """Once the peer has cancelled it, or hung up."""
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            await self._cancelled.wait()
 
 
 class Calls:
@@ -64,11 +132,17 @@ class Calls:
 
     def __init__(self) -> None:
         self._calls: asyncio.Queue[Call] = asyncio.Queue()
+        self._all: list[Call] = []
 
-    def __call__(self, request: Request, sender: Sender) -> "asyncio.Future[Any]":
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls.put_nowait(Call(request, sender, future))
-        return future
+    def __call__(self, exchange: Exchange) -> None:
+        call = Call(exchange)
+        self._all.append(call)
+        self._calls.put_nowait(call)
+
+    def settle(self) -> None:
+        """End all that the test did not."""
+        for call in self._all:
+            call.settle()
 
     async def next(self) -> Call:
         """The next request that came, in order."""
@@ -81,22 +155,22 @@ class Calls:
         return self._calls.qsize()
 
 
+async def say_hello(peer: "Peer", calls: Calls, *, credit_bytes: int) -> None:
+    """Tell the server that this peer reads streams."""
+    await peer.send(request("hello"))
+    call = await calls.next()
+    call.exchange.set_stream_credit(credit_bytes)
+    call.answer(None)
+    assert (await peer.answer()).id == "hello"
+
+
 Script = Callable[[Request, Sender], Any]
-"""What to answer: a result, a future of one, or an RpcError that is raised."""
+"""What to answer: a result, or an RpcError that is raised."""
 
 
 def scripted(script: Script) -> Handler:
     """A handler that answers at once."""
-
-    def handle(request: Request, sender: Sender) -> "asyncio.Future[Any]":
-        result = script(request, sender)
-        if isinstance(result, asyncio.Future):
-            return result
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        future.set_result(result)
-        return future
-
-    return handle
+    return lambda exchange: exchange.answer(script(exchange.request, exchange.sender))
 
 
 def echo(request: Request, _sender: Sender) -> dict[str, Any]:
@@ -112,6 +186,23 @@ class Answer:
     blobs: list[bytes] = field(default_factory=list)
 
     @property
+    def method(self) -> str | None:
+        """Of a message that is no answer."""
+        method: str | None = self.envelope.get("method")
+        return method
+
+    @property
+    def params(self) -> dict[str, Any]:
+        params: dict[str, Any] = self.envelope["params"]
+        return params
+
+    @property
+    def limit(self) -> str:
+        """Which limit refused the request."""
+        limit: str = self.envelope["error"]["data"]["limit"]
+        return limit
+
+    @property
     def id(self) -> Any:
         return self.envelope["id"]
 
@@ -125,17 +216,59 @@ class Answer:
         return int(self.envelope["error"]["code"])
 
 
+def line(value: Any) -> bytes:
+    """A line of JSON."""
+    return json.dumps(value).encode() + b"\n"
+
+
+def envelope(call_id: Any, method: str = "m", **members: Any) -> dict[str, Any]:
+    """A request with any members beside its method."""
+    return {"jsonrpc": "2.0", "id": call_id, "method": method, **members}
+
+
 def request(call_id: Any, method: str = "m", *blobs: bytes, **params: Any) -> bytes:
     """A request as it stands on the wire."""
-    envelope: dict[str, Any] = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
-    if blobs:
-        envelope["bytes"] = [len(blob) for blob in blobs]
-    return json.dumps(envelope).encode() + b"\n" + b"".join(blobs)
+    declared = {"bytes": [len(blob) for blob in blobs]} if blobs else {}
+    return line(envelope(call_id, method, params=params, **declared)) + b"".join(blobs)
 
 
 def notification(method: str = "m", **params: Any) -> bytes:
     """A request that nobody waits for, as it stands on the wire."""
-    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n"
+    return line({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def upload(call_id: Any, number: int) -> bytes:
+    """A request whose `Body` is a stream."""
+    params = {"Body": {"$stream": number}}
+    return line(envelope(call_id, "upload", params=params, streams=[number]))
+
+
+def stream_data(number: int, data: bytes) -> bytes:
+    """Bytes of a stream, in as many pieces as it takes, as they stand on the wire."""
+    pieces = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)]
+    return b"".join(stream_piece(number, piece) for piece in pieces)
+
+
+def stream_piece(number: int, data: bytes) -> bytes:
+    """One piece of a stream, however large."""
+    params = {"stream": number}
+    message = {"jsonrpc": "2.0", "method": "stream.data", "params": params, "bytes": [len(data)]}
+    return line(message) + data
+
+
+def stream_end(number: int) -> bytes:
+    """The end of a stream, as it stands on the wire."""
+    return notification("stream.end", stream=number)
+
+
+def stream_credit(number: int, size: int) -> bytes:
+    """Leave to send so many bytes more of a stream."""
+    return notification("stream.credit", stream=number, bytes=size)
+
+
+def cancel_request(call_id: Any) -> bytes:
+    """Word that the answer to a request is not wanted any more."""
+    return notification("$/cancelRequest", id=call_id)
 
 
 class Peer:
@@ -149,12 +282,26 @@ class Peer:
         async with asyncio.timeout(STEP_TIMEOUT_S):
             await asyncio.get_running_loop().sock_sendall(self.sock, data)
 
-    async def answer(self) -> Answer:
-        """The next message from the daemon."""
+    async def pass_fds(self, data: bytes, *fds: int) -> None:
+        """Send bytes, all at once, and descriptors with them."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
+        assert self.sock.sendmsg([data], [rights]) == len(data)
+        await asyncio.sleep(0)
+
+    async def value(self) -> Any:
+        """The next line of JSON from the daemon."""
         while b"\n" not in self._buffer:
             assert await self._read(), f"the daemon hung up after {self._buffer!r}"
-        line, _newline, self._buffer = self._buffer.partition(b"\n")
-        answer = Answer(json.loads(line))
+        text, _newline, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(text)
+
+    async def entries(self) -> list[Answer]:
+        """The next message from the daemon, which is an answer to a batch."""
+        return [Answer(entry) for entry in await self.value()]
+
+    async def answer(self) -> Answer:
+        """The next message from the daemon."""
+        answer = Answer(await self.value())
         for size in answer.envelope.get("bytes", []):
             while len(self._buffer) < size:
                 assert await self._read(), "the daemon hung up in the middle of bytes"
@@ -167,6 +314,13 @@ class Peer:
         while await self._read():
             pass
         return self._buffer
+
+    async def silent(self) -> None:
+        """Nothing comes, however many turns the loop is given."""
+        await some_turns()
+        assert not self._buffer
+        with contextlib.suppress(BlockingIOError):
+            raise AssertionError(f"this came: {self.sock.recv(1000)!r}")
 
     def half_close(self) -> None:
         self.sock.shutdown(socket.SHUT_WR)
@@ -201,6 +355,11 @@ class Host:
             await asyncio.get_running_loop().sock_connect(sock, str(self.path))
         return peer
 
+    @property
+    def life(self) -> list[str]:
+        """What each connection is still good for."""
+        return [connection.life.value for connection in self.server._connections.values()]
+
     async def empty(self) -> None:
         """Once the server has let go of all its peers."""
         await until(lambda: not self.server.stats())
@@ -211,6 +370,14 @@ def bound(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(str(path))
     return sock
+
+
+def assert_nothing_held(server: Server) -> None:
+    """Nothing that a peer may have of us is counted any more."""
+    assert server.budget.used_bytes == 0
+    for account in server._accounts._accounts.values():
+        held = (account.peers_num, account.in_flight_num, account.descriptors_num)
+        assert held == (0, 0, 0), f"peers, requests, descriptors of {account.uid}: {held}"
 
 
 def watched_num() -> int:
@@ -238,8 +405,11 @@ async def serving(
             peer.close()
         async with asyncio.timeout(STEP_TIMEOUT_S):
             await server.close(timeout_s=0)
+        if isinstance(handler, Calls):
+            handler.settle()
     await asyncio.sleep(0)  # what peers waited for is forgotten in the next turn
     assert server.stats() == ()
+    assert_nothing_held(server)
     assert watched_num() == watched_before, "the loop still watches a closed descriptor"
     assert descriptors_num() <= before, "the server leaves descriptors behind"
 

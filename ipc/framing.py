@@ -1,0 +1,358 @@
+"""Cuts a stream of bytes into messages. No I/O; shared by both ends.
+
+A message is one line of JSON and, right behind it, the raw bytes that its envelope declares:
+
+    {"jsonrpc": "2.0", "id": 1, "method": "…", "params": {"Body": {"$bytes": 0}}, "bytes": [5]}
+    hello
+
+Descriptors come beside the bytes; a line takes as many as it declares in `fds`, in their order.
+
+What cannot be cut is raised as `ProtocolError`, after which nothing more can be read. What can be
+cut but is refused comes out as `Refused`, and the declared bytes are dropped. Standard library
+only: programs import it with the client.
+"""
+
+import json
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, NamedTuple, NoReturn, cast
+
+from botod.ipc.descriptors import MAX_FDS, DescriptorQueue
+from botod.ipc.errors import Code, ProtocolError, RpcError
+
+MAX_LINE_BYTES = 1024 * 1024
+"""A line: SQS's and SimpleDB's largest requests are 1 MiB; larger bodies are declared bytes."""
+
+MAX_INLINE_BYTES = 16 * 1024 * 1024
+"""All bytes declared by one message: they are held in memory until the job is done."""
+
+MAX_BLOBS = 64
+"""Pieces that one message may declare: a batch of ten messages with some binary attributes each."""
+
+MAX_STREAMS = 4
+"""Streams that one message may declare: no operation takes more than one yet."""
+
+MAX_DRAIN_BYTES = 1024 * 1024 * 1024
+"""Declared bytes of a refused message that are still read and dropped; beyond, we hang up."""
+
+MAX_BATCH = 100
+"""Requests in one array."""
+
+MAX_DEPTH = 64
+"""Nesting of params: AWS's own nest to about ten."""
+
+
+class Message(NamedTuple):
+    """One message that was read whole.
+
+    is_plain: no marker and no deep nesting can be in it, so that nobody need look for them.
+    """
+
+    envelope: dict[str, Any]
+    blobs: tuple[bytes, ...] = ()
+    fds: tuple[int, ...] = ()
+    is_plain: bool = False
+
+
+class Batch(NamedTuple):
+    """An array of messages, none of which can declare anything."""
+
+    items: list[Any]
+
+
+class Refused(NamedTuple):
+    """A message that framed and is refused; `request_id` is what its answer is to.
+
+    fds: those that came with it, to be closed. method: as it came.
+    """
+
+    request_id: str | int | None
+    error: RpcError
+    fds: tuple[int, ...] = ()
+    method: Any = None
+
+
+Event = Message | Batch | Refused
+
+
+class MessageLimits(NamedTuple):
+    """How much one message may be."""
+
+    line_bytes: int = MAX_LINE_BYTES
+    inline_bytes: int = MAX_INLINE_BYTES
+
+
+class State(Enum):
+    """What the decoder reads next."""
+
+    LINE = "line"
+    BODY = "body"
+    DRAIN = "drain"
+    ENDED = "ended"
+
+
+Reserve = Callable[[int, dict[str, Any]], RpcError | None]
+"""Asked for room for a message's bytes, with its envelope; an error refuses the message."""
+
+
+def _always(_size: int, _envelope: dict[str, Any]) -> RpcError | None:
+    """Refuse nothing."""
+    return None
+
+
+class Decoder:
+    """Cuts a stream of bytes into messages.
+
+    reserve: asked before the bytes of a message are kept. What it granted is `reserved_bytes` until
+    the message comes out.
+    """
+
+    def __init__(
+        self,
+        limits: MessageLimits = MessageLimits(),  # noqa: B008 - a frozen value
+        *,
+        reserve: Reserve = _always,
+    ) -> None:
+        self.state = State.LINE
+        self.descriptors = DescriptorQueue()
+        self.messages_total = 0
+        self.reserved_bytes = 0
+        self._limits = limits
+        self._reserve = reserve
+        self._buffer = bytearray()
+        self._searched = 0
+        self._eof = False
+        self._message = Message({})
+        self._fds_num = 0
+        self._sizes: list[int] = []
+        self._wanted = 0
+        self._dropped = 0
+
+    def __repr__(self) -> str:
+        return f"<Decoder reads {self.state.value}, {len(self._buffer)} bytes buffered>"
+
+    @property
+    def is_half_read(self) -> bool:
+        """Whether a message has begun and is not here whole."""
+        return self.state in (State.BODY, State.DRAIN) or bool(self._buffer)
+
+    @property
+    def declared_bytes(self) -> int:
+        """Of the message that is half read; 0 while its line is read."""
+        return self._wanted
+
+    def feed(self, data: bytes) -> None:
+        assert not self._eof, "bytes after the end"
+        self._buffer += data
+
+    def feed_eof(self) -> None:
+        """No more bytes come. A last line without its line end still counts."""
+        self._eof = True
+
+    def next(self) -> Event | None:
+        """The next message; None: more bytes are needed. Raises ProtocolError, once."""
+        while True:
+            before = self.state
+            try:
+                event = _STEPS[before](self)
+            except ProtocolError:
+                self.state = State.ENDED
+                raise
+            if event is not None or self.state is before:
+                self.messages_total += event is not None
+                return event
+
+    def _read_line(self) -> Event | None:
+        line = self._cut_line()
+        while line is not None and not line.strip():
+            line = self._cut_line()
+        return None if line is None else self._begin(line)
+
+    def _cut_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._buffer)
+            if self._searched > self._limits.line_bytes:
+                self._raise_line_too_long()
+            return self._cut_last_line() if self._eof else None
+        if end > self._limits.line_bytes:
+            self._raise_line_too_long()
+        self._searched = 0
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def _cut_last_line(self) -> bytes | None:
+        self._searched = 0
+        line = bytes(self._buffer)
+        self._buffer.clear()
+        if not line:
+            self.state = State.ENDED
+            return None
+        return line
+
+    def _raise_line_too_long(self) -> NoReturn:
+        raise ProtocolError(
+            Code.LINE_TOO_LONG,
+            f"a line is longer than {self._limits.line_bytes} bytes; declare large values in bytes",
+        )
+
+    def _begin(self, line: bytes) -> Event | None:
+        """Decide by the envelope alone what follows the line."""
+        value = _parse_line(line)
+        if not isinstance(value, dict):
+            return _batch(value)
+        self._sizes = _declared_sizes(value)
+        self._wanted = sum(self._sizes)
+        self._fds_num = _declared_number(value)
+        error = self._refusal(value)
+        if error is not None:
+            self.state = State.DRAIN
+            fds = self.descriptors.take(self._fds_num)
+            return Refused(request_id(value), error, fds, value.get("method"))
+        self._message = Message(value, is_plain=_is_plain(line))
+        if not self._sizes:
+            return self._message._replace(fds=self.descriptors.take(self._fds_num))
+        # Its descriptors stay in the queue, which closes them if the rest never comes.
+        self.state = State.BODY
+        return None
+
+    def _refusal(self, envelope: dict[str, Any]) -> RpcError | None:
+        limit = self._limits.inline_bytes
+        if self._wanted > MAX_DRAIN_BYTES:
+            # Unnamed: a sum of JSON's numbers may have more digits than Python writes.
+            raise ProtocolError(
+                Code.BODY_TOO_LARGE, f"far too many bytes declared, at most {limit} may be"
+            )
+        if self._wanted > limit:
+            return RpcError(
+                Code.BODY_TOO_LARGE, f"{self._wanted} bytes declared, at most {limit} may be"
+            )
+        if len(self.descriptors) < self._fds_num:
+            return RpcError(
+                Code.INVALID_REQUEST,
+                f"{self._fds_num} descriptors declared, {len(self.descriptors)} came with the line "
+                "or before it",
+            )
+        error = self._reserve(self._wanted, envelope) if self._wanted else None
+        if error is None:
+            self.reserved_bytes = self._wanted
+        return error
+
+    def _read_body(self) -> Event | None:
+        if len(self._buffer) < self._wanted:
+            return self._cut_short() if self._eof else None
+        self.state = State.LINE
+        blobs = []
+        start = 0
+        with memoryview(self._buffer) as view:
+            for size in self._sizes:
+                blobs.append(bytes(view[start : start + size]))
+                start += size
+        del self._buffer[:start]
+        self._wanted = self.reserved_bytes = 0
+        fds = self.descriptors.take(self._fds_num)
+        return self._message._replace(blobs=tuple(blobs), fds=fds)
+
+    def _cut_short(self) -> Refused:
+        got = len(self._buffer)
+        self._buffer.clear()
+        self.state = State.ENDED
+        error = RpcError(
+            Code.BODY_CUT_SHORT, f"{self._wanted} bytes were declared, {got} came; nothing was done"
+        )
+        fds = self.descriptors.take(self._fds_num)
+        return Refused(request_id(self._message.envelope), error, fds)
+
+    def _drain(self) -> None:
+        drop = min(self._wanted - self._dropped, len(self._buffer))
+        del self._buffer[:drop]
+        self._dropped += drop
+        if self._dropped == self._wanted:
+            self._wanted = self._dropped = 0
+            self.state = State.LINE
+        elif self._eof:
+            self.state = State.ENDED
+
+    def _rest(self) -> None:
+        """At the end there is nothing to read."""
+
+
+_STEPS: dict[State, Callable[[Decoder], Event | None]] = {
+    State.LINE: Decoder._read_line,  # noqa: SLF001 - the decoder's own table
+    State.BODY: Decoder._read_body,  # noqa: SLF001
+    State.DRAIN: Decoder._drain,  # noqa: SLF001
+    State.ENDED: Decoder._rest,  # noqa: SLF001
+}
+
+
+def request_id(envelope: dict[str, Any]) -> str | int | None:
+    """The id to answer under; None for a notification and for an id that is none."""
+    value = envelope.get("id")
+    return cast("str | int | None", value) if is_id(value) else None
+
+
+def is_id(value: Any) -> bool:
+    """Whether it may be a request's id."""
+    return value is None or (isinstance(value, (str, int)) and not isinstance(value, bool))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a whole number, not negative."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _parse_line(line: bytes) -> Any:
+    try:
+        return _DECODER.decode(line.decode("utf-8"))
+    except RecursionError:
+        raise ProtocolError(Code.PARSE_ERROR, "not JSON that we read: nested too deep") from None
+    except ValueError as error:
+        raise ProtocolError(Code.PARSE_ERROR, f"not a line of JSON: {error}") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _is_plain(line: bytes) -> bool:
+    r"""Whether no key begins with $, which JSON can also write as \u0024, and none is too deep."""
+    if b'"$' in line or b"\\u0024" in line:
+        return False
+    return line.count(b"{") + line.count(b"[") <= MAX_DEPTH
+
+
+def _batch(value: Any) -> Event:
+    if not isinstance(value, list):
+        return Refused(None, RpcError(Code.INVALID_REQUEST, "not a request: not an object"))
+    if not 0 < len(value) <= MAX_BATCH:
+        return Refused(
+            None,
+            RpcError(
+                Code.INVALID_REQUEST, f"a batch has 1 to {MAX_BATCH} requests, not {len(value)}"
+            ),
+        )
+    return Batch(value)
+
+
+def _declared_sizes(envelope: dict[str, Any]) -> list[int]:
+    """The sizes in `bytes`. If they cannot be told, nobody knows where the next line begins."""
+    sizes = envelope.get("bytes")
+    if sizes is None and "bytes" not in envelope:
+        return []
+    if not isinstance(sizes, list) or len(sizes) > MAX_BLOBS or not all(map(is_number, sizes)):
+        raise ProtocolError(
+            Code.INVALID_REQUEST, f"bytes is a list of at most {MAX_BLOBS} whole numbers"
+        )
+    return cast("list[int]", sizes)
+
+
+def _declared_number(envelope: dict[str, Any]) -> int:
+    """The number in `fds`. If it cannot be told, nobody knows whose the next ones are."""
+    number = envelope.get("fds", 0)
+    if not is_number(number) or number > MAX_FDS:
+        raise ProtocolError(Code.INVALID_REQUEST, f"fds is a whole number, at most {MAX_FDS}")
+    return cast("int", number)

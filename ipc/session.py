@@ -1,0 +1,363 @@
+"""One connection as a conversation: what the peer's messages mean, and what is to be sent. No I/O.
+
+The session owns the exchanges that run on the connection and the streams of both directions. Each
+request is checked against the limits here, before the handler sees it. Nothing is ever made to
+wait: what is over a limit is answered with an error, so that no order of reading and writing at the
+peer can lead to a standstill. Only streams push back, by their credit.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botod.ipc.batches import Batch
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.errors import Code, ProtocolError, RpcError
+from botod.ipc.exchange import Brought, Exchange, Handler, Outcome, Sender
+from botod.ipc.framing import Batch as Array
+from botod.ipc.framing import Decoder, Event, Message, Refused, request_id
+from botod.ipc.limits import Account, Budget, Refusals, ServerLimits
+from botod.ipc.markers import Declared
+from botod.ipc.outbox import Outbox
+from botod.ipc.protocol import (
+    CHUNK_BYTES,
+    STREAM_DATA,
+    Cancel,
+    Request,
+    declared_streams,
+    encode_error,
+    encode_notification,
+    encode_result,
+    is_control,
+    read_control,
+    read_request,
+)
+from botod.ipc.stream_table import StreamTable
+from botod.ipc.streams import OutgoingStream
+
+logger = logging.getLogger(__name__)
+
+RequestId = str | int | None
+
+UNREAD_MAX = 10_000
+"""Messages that are still refused one by one while too much waits to be read: so many may have been
+on their way. The errors take some 2 MB."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all sessions of a server have in common."""
+
+    handler: Handler
+    limits: ServerLimits
+    refusals: Refusals
+    budget: Budget
+
+
+class Session:
+    """The conversation with one peer.
+
+    write: has what lies in the outbox written.
+    """
+
+    def __init__(self, shared: Shared, write: Callable[[], None]) -> None:
+        self.decoder = Decoder(shared.limits.message, reserve=self._reserve)
+        self.outbox = Outbox(shared.budget.force)
+        self.streams = StreamTable(
+            most=shared.limits.streams_per_peer,
+            budget=shared.budget,
+            refusals=shared.refusals,
+            tell=self.tell,
+            on_ready=self._stream_ready,
+        )
+        self.requests_total = 0
+        self.is_refusing: RpcError | None = None
+        self._shared = shared
+        self._write = write
+        self._exchanges: set[Exchange] = set()
+        self._by_id: dict[RequestId, Exchange] = {}
+        self._is_gone = False
+        self._unread_num = 0
+
+    @property
+    def in_flight_num(self) -> int:
+        return len(self._exchanges)
+
+    def take_message(self, sender: Sender, account: Account, *, now: float) -> bool:
+        """Act on the next message. False: none is here whole. Raises ProtocolError."""
+        event = self.decoder.next()
+        if event is None:
+            return False
+        self._check_read()
+        if isinstance(event, Message):
+            self._take_message(event, sender, account, now)
+        else:
+            self._take_other(event, sender, account, now)
+        return True
+
+    def hang_up(self) -> None:
+        """The peer is gone: end what it asked for, but for what is to be done all the same."""
+        self._is_gone = True
+        self.outbox.clear()
+        self._shared.budget.release(self.decoder.reserved_bytes)
+        self.decoder.reserved_bytes = 0
+        self.decoder.descriptors.close()
+        self.streams.hang_up(RpcError(Code.CANCELLED, "the peer hung up"))
+        for exchange in list(self._exchanges):
+            if not exchange.goes_on_after_hang_up:
+                exchange.cancel()
+
+    def tell(self, pieces: list[bytes]) -> None:
+        """Send a message; to a peer that is gone, nothing."""
+        if not self._is_gone:
+            self.outbox.put(pieces)
+            self._write()
+
+    def _check_read(self) -> None:
+        """Raise ProtocolError for a peer that goes on sending and does not read."""
+        if self.outbox.waiting_bytes < self._shared.limits.unread_bytes:
+            self._unread_num = 0
+            return
+        self._unread_num += 1
+        if self._unread_num > UNREAD_MAX:
+            self._shared.refusals.count("unread_bytes")
+            raise ProtocolError(
+                Code.TOO_SLOW,
+                f"{UNREAD_MAX} messages came while {self.outbox.waiting_bytes} bytes of answers "
+                "wait to be read",
+                {"limit": "unread_bytes"},
+            )
+
+    def _reserve(self, size: int, envelope: dict[str, Any]) -> RpcError | None:
+        if envelope.get("method") == STREAM_DATA and size <= CHUNK_BYTES:
+            self._shared.budget.force(size)  # its room was held when credit was granted
+            return None
+        if self._shared.budget.reserve(size):
+            return None
+        return self._shared.refusals.error(
+            "buffered_bytes", f"no room for {size} bytes now: other requests hold theirs"
+        )
+
+    def _take_other(self, event: Event, sender: Sender, account: Account, now: float) -> None:
+        if isinstance(event, Refused):
+            self._take_descriptors(event.fds, account, None)
+            if is_control(event.method):  # nobody could be told, and a stream would have a hole
+                raise ProtocolError(event.error.code, event.error.message, event.error.data)
+            self.tell(encode_error(event.request_id, event.error))
+        elif isinstance(event, Array):
+            self._take_array(event, sender, account, now)
+
+    def _take_array(self, array: Array, sender: Sender, account: Account, now: float) -> None:
+        batch = Batch(len(array.items))
+        for item in array.items:
+            try:
+                message = _of_batch(item)
+                self._begin(message, sender, account, now, batch)
+            except RpcError as error:
+                batch.refuse(item, error)
+                self._end_batch(batch)
+
+    def _take_message(self, message: Message, sender: Sender, account: Account, now: float) -> None:
+        try:
+            control = read_control(message)
+        except ProtocolError:
+            self._drop(message)
+            raise
+        if control is not None:
+            self._drop(message)
+            if isinstance(control, Cancel):
+                self._cancel(control)
+            else:
+                self.streams.obey(control)
+            return
+        try:
+            self._begin(message, sender, account, now, None)
+        except RpcError as error:
+            if "id" in message.envelope or "method" not in message.envelope:
+                self.tell(encode_error(request_id(message.envelope), error))
+
+    def _drop(self, message: Message) -> None:
+        """Let go of what came with a message that is no request."""
+        for fd in message.fds:
+            Descriptor(fd).close()
+        self._shared.budget.release(sum(map(len, message.blobs)))
+
+    def _begin(
+        self,
+        message: Message,
+        sender: Sender,
+        account: Account,
+        now: float,
+        batch: Batch | None,
+    ) -> None:
+        """Hand a request to the handler. Raises RpcError, with nothing of the request left."""
+        brought = self._brought(message, account)
+        try:
+            declared = Declared(
+                message.blobs,
+                brought.descriptors,
+                {stream.number: stream for stream in brought.streams},
+            )
+            request = read_request(message, declared)
+            self._check_limits(request.request_id, account, len(message.fds), now)
+        except RpcError:
+            self._let_go(brought, account)
+            raise
+        exchange = Exchange(
+            request,
+            sender,
+            brought,
+            self._shared.budget,
+            deliver=self._deliver if batch is None else partial(self._deliver_in, batch),
+            on_end=partial(self._end, account),
+            make_stream=self._stream_maker(request, batch),
+            tell_progress=self._tell_progress,
+            set_stream_credit=self._set_stream_credit,
+        )
+        self.requests_total += 1
+        account.in_flight_num += 1
+        self._exchanges.add(exchange)
+        if request.request_id is not None:
+            self._by_id[request.request_id] = exchange
+        try:
+            self._shared.handler(exchange)
+        except RpcError as error:
+            exchange.fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
+            exchange.fail(internal_error(error))
+
+    def _check_limits(self, number: RequestId, account: Account, fds_num: int, now: float) -> None:
+        if self.is_refusing is not None:
+            raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
+        if number is not None and number in self._by_id:
+            raise RpcError(
+                Code.INVALID_REQUEST, f"a request with the id {number!r} is in flight already"
+            )
+        limits, error = self._shared.limits, self._shared.refusals.error
+        if len(self._exchanges) >= limits.in_flight_per_peer:
+            most = limits.in_flight_per_peer
+            raise error("in_flight_per_peer", f"{most} requests of this connection are in flight")
+        if account.in_flight_num >= limits.in_flight_per_uid:
+            most = limits.in_flight_per_uid
+            raise error("in_flight_per_uid", f"{most} requests of this user are in flight")
+        if self.outbox.waiting_bytes >= limits.unread_bytes:
+            raise error("unread_bytes", f"{self.outbox.waiting_bytes} bytes wait to be read")
+        if fds_num and account.descriptors_num > limits.descriptors_per_uid:
+            most = limits.descriptors_per_uid
+            raise error("descriptors_per_uid", f"{most} descriptors of this user are open")
+        rate = limits.requests_per_s_per_uid
+        if rate and not account.take_turn(rate, now=now):
+            raise error("requests_per_s_per_uid", f"more than {rate} requests a second")
+
+    def _brought(self, message: Message, account: Account) -> Brought:
+        """What came with a message. Raises RpcError, with nothing of it left."""
+        descriptors = self._take_descriptors(message.fds, account, message)
+        inline_bytes = sum(map(len, message.blobs))
+        brought = Brought(descriptors, (), inline_bytes)
+        if "streams" not in message.envelope:
+            return brought
+        try:
+            streams = self.streams.open_incoming(declared_streams(message.envelope))
+        except RpcError:
+            self._let_go(brought, account)
+            raise
+        return Brought(descriptors, streams, inline_bytes)
+
+    def _take_descriptors(
+        self, fds: Sequence[int], account: Account, message: Message | None
+    ) -> Sequence[Descriptor]:
+        """The descriptors of a request; without a request, they are closed."""
+        descriptors = tuple(Descriptor(fd) for fd in fds)
+        if message is None:
+            for descriptor in descriptors:
+                descriptor.close()
+            return ()
+        account.descriptors_num += len(descriptors)
+        return descriptors
+
+    def _stream_ready(self, stream: OutgoingStream) -> None:
+        if not self._is_gone:
+            self.outbox.ready(stream)
+            self._write()
+
+    def _stream_maker(
+        self, request: Request, batch: Batch | None
+    ) -> Callable[[], OutgoingStream] | None:
+        is_read = self.streams.initial_credit is not None and not request.is_notification
+        return self.streams.open_outgoing if is_read and batch is None else None
+
+    def _set_stream_credit(self, size: int) -> None:
+        self.streams.initial_credit = size
+
+    def _cancel(self, control: Cancel) -> None:
+        exchange = self._by_id.get(control.request_id)
+        if exchange is not None:
+            exchange.cancel()
+
+    def _deliver(self, exchange: Exchange, outcome: Outcome) -> None:
+        if not exchange.request.is_notification:
+            self.tell(_encoded(exchange, outcome))
+
+    def _deliver_in(self, batch: Batch, exchange: Exchange, outcome: Outcome) -> None:
+        try:
+            batch.settle(exchange, outcome)
+        except (TypeError, ValueError, RecursionError) as error:  # what JSON does not have
+            batch.settle(exchange, Outcome(error=internal_error(error)))
+        self._end_batch(batch)
+
+    def _end_batch(self, batch: Batch) -> None:
+        if not batch.left:
+            self.tell(batch.encoded())
+
+    def _tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
+        params = {"id": exchange.request.request_id, "value": value}
+        self.tell(encode_notification("$/progress", params))
+
+    def _end(self, account: Account, exchange: Exchange) -> None:
+        account.in_flight_num -= 1
+        self._exchanges.discard(exchange)
+        if self._by_id.get(exchange.request.request_id) is exchange:
+            del self._by_id[exchange.request.request_id]
+        self._let_go(exchange.brought, account)
+        self.streams.forget_ended()
+        self._write()
+
+    def _let_go(self, brought: Brought, account: Account) -> None:
+        for descriptor in brought.descriptors:
+            descriptor.close()
+        account.descriptors_num -= len(brought.descriptors)
+        self.streams.close_incoming(brought.streams)
+        self._shared.budget.release(brought.inline_bytes)
+
+
+def internal_error(error: BaseException) -> RpcError:
+    """What a peer is told of a bug; the log has it."""
+    logger.error("a handler failed", exc_info=error)
+    return RpcError(Code.INTERNAL_ERROR, "internal error; the daemon's log has more")
+
+
+def _encoded(exchange: Exchange, outcome: Outcome) -> list[bytes]:
+    """The answer to a request, also where the handler gave what JSON does not have."""
+    number = exchange.request.request_id
+    try:
+        if outcome.error is not None:
+            return encode_error(number, outcome.error)
+        return encode_result(number, outcome.result, outcome.streams)
+    except (TypeError, ValueError, RecursionError) as error:
+        failed = internal_error(error)
+        for stream in outcome.streams:  # of which the peer never heard
+            stream.break_off(failed)
+        return encode_error(number, failed)
+
+
+def _of_batch(item: Any) -> Message:
+    if not isinstance(item, dict):
+        raise RpcError(Code.INVALID_REQUEST, "not a request: not an object")
+    if item.keys() & {"bytes", "fds", "streams"}:
+        raise RpcError(Code.INVALID_REQUEST, "nothing can be declared in a batch: ask alone")
+    message = Message(item)
+    if read_control(message) is not None:
+        raise RpcError(Code.INVALID_REQUEST, f"{item['method']} stands alone, not in a batch")
+    return message
