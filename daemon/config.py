@@ -6,7 +6,7 @@ names every mistake in a file at once, with file, key and what is allowed.
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,12 @@ class DaemonSettings:
     job_timeout_s: float = _setting(
         60.0, "a job's deadline where it names none; a long poll takes 20 s", (1, 3600)
     )
-    job_timeout_max_s: float = _setting(900.0, "the longest deadline a job may name", (1, 86400))
+    job_timeout_max_s: float = _setting(
+        900.0, "the longest deadline a job may name; that of jobs with large bodies", (1, 86400)
+    )
+    remember_s: float = _setting(
+        600.0, "how long the outcome of a request with an idempotency key is known", (0, 86400)
+    )
     visit_warn_s: float = _setting(
         0.1, "a job that keeps the loop for longer at a stretch is logged", (0.001, 60)
     )
@@ -49,14 +54,35 @@ class LimitSettings:
     """`[limits]`: how much at once."""
 
     peers: int = _setting(1024, "connections at once", (1, 100_000))
+    peers_per_uid: int = _setting(512, "of which one user's", (1, 100_000))
     in_flight_per_peer: int = _setting(256, "unanswered requests of one connection", (1, 100_000))
+    in_flight_per_uid: int = _setting(2048, "the same of one user", (1, 1_000_000))
+    requests_per_s_per_uid: int = _setting(
+        0, "requests a second of one user, as many at once; 0: any number", (0, 1_000_000)
+    )
     jobs: int = _setting(4096, "jobs at once; a waiting one takes some 20 KiB", (1, 1_000_000))
     line_bytes: int = _setting(1_048_576, "longest line of JSON", (1024, 67_108_864))
     inline_bytes: int = _setting(
         16_777_216, "bytes that one request may carry; held in memory", (0, 1_073_741_824)
     )
+    buffered_bytes: int = _setting(
+        268_435_456, "bytes of all peers' messages and bodies in memory", (1_048_576, 8_589_934_592)
+    )
     unread_bytes: int = _setting(
         67_108_864, "answers that may wait for a peer that does not read", (1024, 1_073_741_824)
+    )
+    unread_timeout_s: float = _setting(
+        60.0, "how long a peer may take nothing of what waits for it", (0.1, 3600)
+    )
+    half_sent_timeout_s: float = _setting(
+        30.0, "for a message from its first byte on; a second more for each MiB", (0.1, 3600)
+    )
+    idle_timeout_s: float = _setting(
+        3600.0, "how long a connection may be without requests", (1, 1_000_000)
+    )
+    streams_per_peer: int = _setting(64, "streams of one connection at once", (0, 10_000))
+    descriptors_per_uid: int = _setting(
+        64, "descriptors that one user has passed, at once", (0, 100_000)
     )
 
 
@@ -65,7 +91,15 @@ class PoolSettings:
     """`[pool]`: connections to AWS."""
 
     slots_per_host: int = _setting(64, "transfers at once to one host", (1, 10_000))
+    total_slots: int = _setting(
+        0, "transfers at once to all hosts; 0: no bound but each host's", (0, 100_000)
+    )
     max_waiting: int = _setting(4096, "jobs that may wait for a slot of one host", (0, 1_000_000))
+    max_waiting_per_uid: int = _setting(
+        2048,
+        "of these, jobs of one user; below max_waiting, so that one user's never fill it",
+        (0, 1_000_000),
+    )
     slot_timeout_s: float = _setting(60.0, "longest wait for a slot", (0.1, 3600))
     connect_timeout_s: float = _setting(10.0, "for name, connection and TLS together", (0.1, 300))
     idle_timeout_s: float = _setting(
@@ -86,6 +120,10 @@ class ProfileSettings:
         default_factory=dict,
         metadata={"words": "service = URL, for servers that are not AWS's", "bounds": None},
     )
+    warm_sockets: Mapping[str, int] = field(
+        default_factory=dict,
+        metadata={"words": "service = connections kept open over quiet spells", "bounds": None},
+    )
 
 
 @dataclass(frozen=True)
@@ -105,6 +143,9 @@ SECTIONS: Mapping[str, type] = {
     "limits": LimitSettings,
     "pool": PoolSettings,
 }
+
+BUCKET_HOSTS = ("s3",)
+"""Services whose jobs go to a host that depends on the job, unless there is an endpoint."""
 
 MAX_SOCKET_PATH = 107
 """sockaddr_un has 108 bytes, the last of them nought."""
@@ -143,6 +184,14 @@ def _read(data: dict[str, Any]) -> tuple[Config, list[str]]:
             f"[daemon] job_timeout_s = {daemon.job_timeout_s!r}: "
             f"has to be at most job_timeout_max_s, {daemon.job_timeout_max_s:g}"
         )
+    for name, profile in profiles.items():
+        mistakes += _warmth_mistakes(f"[profile.{name}]", profile, sections["pool"].slots_per_host)
+    limits = sections["limits"]
+    if limits.inline_bytes > limits.buffered_bytes:
+        mistakes.append(
+            f"[limits] inline_bytes = {limits.inline_bytes}: "
+            f"has to be at most buffered_bytes, {limits.buffered_bytes}"
+        )
     return Config(**sections, profiles=profiles), mistakes
 
 
@@ -154,6 +203,15 @@ def _read_profiles(data: Any, mistakes: list[str]) -> dict[str, ProfileSettings]
     for name, values in data.items():
         profiles[name] = _read_section(f"profile.{name}", ProfileSettings, values, mistakes)
     return profiles
+
+
+def _warmth_mistakes(section: str, profile: ProfileSettings, slots: int) -> Iterator[str]:
+    for service, number in profile.warm_sockets.items():
+        setting = f"{section} warm_sockets.{service} = {number}"
+        if not 0 <= number <= slots:
+            yield f"{setting}: has to be from 0 to slots_per_host, {slots}"
+        elif service in BUCKET_HOSTS and service not in profile.endpoints:
+            yield f"{setting}: needs endpoints.{service}; at AWS each bucket has its own host"
 
 
 def _read_section(section: str, kind: type, values: Any, mistakes: list[str]) -> Any:
@@ -195,12 +253,26 @@ def _endpoints_mistake(value: Any) -> str | None:
     if not isinstance(value, dict):
         return 'has to be a table: endpoints.s3 = "https://…"'
     for service, url in value.items():
-        if service not in SERVICES:
-            return f"{service}: unknown service; there are: {', '.join(SERVICES)}"
-        mistake = _url_mistake(url)
+        mistake = _service_mistake(service) or _url_mistake(url)
         if mistake:
             return f"{service}: {mistake}"
     return None
+
+
+def _warm_sockets_mistake(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return "has to be a table: warm_sockets.sqs = 2"
+    for service, number in value.items():
+        mistake = _service_mistake(service)
+        if mistake:
+            return f"{service}: {mistake}"
+        if isinstance(number, bool) or not isinstance(number, int):
+            return f"{service}: has to be a whole number"
+    return None
+
+
+def _service_mistake(service: str) -> str | None:
+    return None if service in SERVICES else f"unknown service; there are: {', '.join(SERVICES)}"
 
 
 def _url_mistake(url: Any) -> str | None:
@@ -253,4 +325,5 @@ _SPECIAL = {
     "region": _region_mistake,
     "socket": _socket_mistake,
     "socket_mode": _mode_mistake,
+    "warm_sockets": _warm_sockets_mistake,
 }

@@ -1,14 +1,20 @@
 """A job: what it is to do, and what came of it as an error of the wire."""
 
 import http.client
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from botod.daemon.files import DescriptorFailed
+from botod.daemon.options import Options
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
+from botod.daemon.sinks import DoesNotFit
+from botod.daemon.sources import BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoCredentials, NoSuchProfile
 from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Sender
 from botod.pool import (
     CertificateError,
     DeadlineExceeded,
@@ -45,14 +51,15 @@ FAULTS = frozenset({"InternalError"})
 class Job:
     """One operation asked for by a peer.
 
-    deadline: in seconds of the loop's clock. terms: count the job's attempts.
+    deadline: in seconds of the loop's clock. terms: count the job's attempts. priority: among its
+    user's own jobs; higher goes first.
     """
 
     service: str
     name: str
     operation: Operation
     params: Params
-    profile: str
+    options: Options
     deadline: float
     terms: Terms
 
@@ -60,9 +67,17 @@ class Job:
     def method(self) -> str:
         return f"{self.service}.{self.name}"
 
-    def run(self, connection: Any) -> Result:
-        """Do it, in boto's blocking style."""
-        return self.operation.run(connection, self.params)
+    def run(self, connection: Any, params: Params) -> Result:
+        """Do it, in boto's blocking style. params: its own, with bodies opened."""
+        return self.operation.run(connection, params)
+
+
+def slot_key(sender: Sender, priority: int) -> Hashable:
+    """Between whom the pool's queue is fair: first users, then a user's connections.
+
+    priority: between these, of one user's jobs only.
+    """
+    return (sender.uid, priority, sender.connection_id)
 
 
 def refusal(error: Exception) -> RpcError | None:
@@ -81,14 +96,26 @@ def failure(job: Job, host: str, error: Exception) -> RpcError | None:
     refused = refusal(error)
     if refused is not None:
         return refused
+    if isinstance(error, RpcError):  # of the wire already, such as a stream that the peer broke off
+        data = _data(job, host, error) | {"retryable": False} | error.data
+        return RpcError(error.code, f"{job.method}: {error.message}", data)
     for kind, code, retryable in _FAILURES:
         if isinstance(error, kind):
             data = _data(job, host, error) | {"type": type(error).__name__, "retryable": retryable}
             if code is Code.OVERLOADED:
                 data["retry_after_ms"] = RETRY_AFTER_MS
+            if isinstance(error, DescriptorFailed) and error.errno_name:
+                data["errno"] = error.errno_name
             message = f"{job.method} on {host}, {_tries(job)}: {error}"
             return RpcError(code, message, data)
     return None
+
+
+def traced(error: RpcError, options: Options) -> RpcError:
+    """The error with the trace that its request belongs to; several requests may get one error."""
+    if options.traceparent is None:
+        return error
+    return RpcError(error.code, error.message, error.data | {"traceparent": options.traceparent})
 
 
 def cancelled(job: Job) -> RpcError:
@@ -97,6 +124,18 @@ def cancelled(job: Job) -> RpcError:
     data = {"service": job.service, "operation": job.name, "outcome_unknown": unknown}
     done = "it may have been done" if unknown else "trying again is safe"
     return RpcError(Code.CANCELLED, f"{job.method} was ended; {done}", data)
+
+
+def overdue(job: Job) -> RpcError:
+    """The wire's error for a request whose deadline passed before the job that it had joined."""
+    data = {
+        "service": job.service,
+        "operation": job.name,
+        "retryable": True,
+        "outcome_unknown": True,
+    }
+    message = f"{job.method}: the request that this one joined goes on beyond its deadline"
+    return RpcError(Code.DEADLINE_EXCEEDED, message, data)
 
 
 _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
@@ -110,6 +149,10 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
     (PoolClosed, Code.SHUTTING_DOWN, True),
     (AnswerTooLarge, Code.BODY_TOO_LARGE, False),
     (BadAnswer, Code.BAD_ANSWER, False),
+    (DescriptorFailed, Code.DESCRIPTOR_FAILED, False),
+    (DoesNotFit, Code.BODY_TOO_LARGE, False),
+    (BodyTooShort, Code.BODY_CUT_SHORT, False),
+    (CannotRepeat, Code.UNREACHABLE, False),
     (http.client.HTTPException, Code.BAD_ANSWER, False),
     (UnicodeDecodeError, Code.BAD_ANSWER, True),  # boto decodes the body of a 5xx, unasked
 )

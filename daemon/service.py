@@ -7,23 +7,28 @@ import os
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import certifi
 
 from botod.daemon.config import Config
+from botod.daemon.control import Hello, who, without_params
 from botod.daemon.credentials import find_keys
+from botod.daemon.intake import Intake
+from botod.daemon.joins import Joins
 from botod.daemon.listener import open_listener, remove_socket
 from botod.daemon.policy import Policy
+from botod.daemon.runs import Run
 from botod.daemon.upstreams import Upstreams
-from botod.daemon.worker import Worker
+from botod.daemon.worker import Control, Worker
 from botod.ipc.client import default_socket
-from botod.ipc.peer import ServerLimits
-from botod.ipc.protocol import Limits
+from botod.ipc.framing import MessageLimits
+from botod.ipc.limits import ServerLimits
 from botod.ipc.server import Server
 from botod.pool import CurlClient, HostPoolStats, Pool, visit_stats, watched_visits
+from botod.pool.warmth import keep_warm
 
 import boto
 
@@ -46,22 +51,36 @@ class Service:
         self._began = time.monotonic()
         self._stop = asyncio.Event()
         self._pool = _pool(config)
+        self._warming: list[asyncio.Task[None]] = []
         self._upstreams = Upstreams(self._pool, config.profiles, find_keys)
-        self._worker = Worker(
+        limits = _server_limits(config)
+        self._joins = Joins[Run](remember_s=config.daemon.remember_s)
+        self._worker = self._make_worker(config, limits)
+        self._server = Server(self._worker.handle, limits)
+
+    def _make_worker(self, config: Config, limits: ServerLimits) -> Worker:
+        timeout_s, timeout_max_s = config.daemon.job_timeout_s, config.daemon.job_timeout_max_s
+        control: dict[str, Control] = {
+            "botod.hello": Hello(limits, job_timeout_s=timeout_s, job_timeout_max_s=timeout_max_s),
+            "botod.ping": without_params(who),
+            "botod.status": without_params(self._status),
+        }
+        return Worker(
             self._upstreams,
             Policy(),
-            control={"botod.ping": self._ping, "botod.status": self._status},
+            Intake(timeout_s=timeout_s, timeout_max_s=timeout_max_s, own_methods=control),
+            self._joins,
+            control=control,
             jobs_max=config.limits.jobs,
-            job_timeout_s=config.daemon.job_timeout_s,
-            job_timeout_max_s=config.daemon.job_timeout_max_s,
+            inline_bytes=limits.message.inline_bytes,
         )
-        self._server = Server(self._worker.handle, _server_limits(config))
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; a second one ends what still runs at once.
 
-        Raises SocketInUse. Steps of the stop: no new connections and jobs; running jobs finish, up
-        to `drain_timeout_s`; their answers are written; the pool and the socket are closed.
+        Raises SocketInUse. Steps of the stop: no new connections and jobs, no more warm sockets;
+        running jobs finish, up to `drain_timeout_s`; their answers are written; the pool and the
+        socket are closed.
         """
         listener = open_listener(self.socket_path, self._socket_mode)
         self._handle_signals()
@@ -74,12 +93,19 @@ class Service:
         for profile in self._upstreams.without_keys():
             logger.warning("no AWS keys for profile %r: its jobs will fail", profile)
         self._server.listen(listener)
+        for origin, sockets_num in self._upstreams.warm_sockets().items():
+            warming = keep_warm(self._pool, origin, sockets_num)
+            self._warming.append(asyncio.create_task(warming, name=f"keep_warm {origin}"))
         logger.info("listening on %s", self.socket_path)
 
     async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
         self._server.stop_listening()
         remove_socket(self.socket_path)
+        for warming in self._warming:
+            warming.cancel()
+        if self._warming:
+            await asyncio.wait(self._warming)
         await self._worker.drain(self._drain_timeout_s)
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
         self._pool.close()
@@ -96,24 +122,29 @@ class Service:
             os._exit(1)
         self._stop.set()
 
-    def _ping(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "version": version("botod")}
-
     def _status(self) -> dict[str, Any]:
         """What `botod status` shows. Counts only."""
         peers = self._server.stats()
         return {
-            **self._ping(),
+            **who(),
             "uptime_s": round(time.monotonic() - self._began, 3),
             "peers": [dataclasses.asdict(peer) for peer in peers],
             "jobs": {
                 "running_num": self._worker.running_num,
-                "jobs_total": self._worker.jobs_total,
-                "failed_total": self._worker.failed_total,
+                **dataclasses.asdict(self._worker.counts),
+                "remembered_num": self._joins.remembered_num,
             },
+            "buffered_bytes": self._server.budget.used_bytes,
+            "refused_by_limit": self._refused_by_limit(),
+            "total": dataclasses.asdict(self._pool.total_stats()),
             "pools": [_pool_status(host) for host in self._pool.stats()],
             "visits": dataclasses.asdict(visit_stats()),
         }
+
+    def _refused_by_limit(self) -> Mapping[str, int]:
+        counts = Counter(self._server.refusals.by_limit())
+        counts.update(self._worker.refusals.by_limit())
+        return dict(sorted(counts.items()))
 
 
 def _pool_status(host: HostPoolStats) -> Mapping[str, Any]:
@@ -137,17 +168,21 @@ def _pool(config: Config) -> Pool:
         client,
         slots_per_host=settings.slots_per_host,
         max_waiting=settings.max_waiting,
+        max_waiting_per_key=settings.max_waiting_per_uid,
         slot_timeout_s=settings.slot_timeout_s,
+        total_slots=settings.total_slots or None,
     )
 
 
 def _server_limits(config: Config) -> ServerLimits:
     limits = config.limits
     return ServerLimits(
-        message=Limits(line_bytes=limits.line_bytes, inline_bytes=limits.inline_bytes),
-        connections=limits.peers,
-        in_flight=limits.in_flight_per_peer,
-        unread_bytes=limits.unread_bytes,
+        message=MessageLimits(line_bytes=limits.line_bytes, inline_bytes=limits.inline_bytes),
+        **{
+            field.name: getattr(limits, field.name)
+            for field in dataclasses.fields(ServerLimits)
+            if field.name != "message"
+        },
     )
 
 

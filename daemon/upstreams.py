@@ -1,4 +1,4 @@
-"""The connections of boto's that jobs work on: one a profile and service, made on first use."""
+"""Whom jobs talk to: a connection of boto's a profile and service, made on first use."""
 
 import http.client
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from botod.daemon.config import ProfileSettings
 from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Endpoint
 from botod.pool import HeldKeys, Pool
+from botod.pool.transfer import Origin
 
 
 class NoSuchProfile(Exception):
@@ -59,6 +60,17 @@ class Upstreams:
         connection.num_retries = settings.retries
         self._connections[profile, service] = connection
         return connection
+
+    def warm_sockets(self) -> dict[Origin, int]:
+        """How many connections to keep open, and to whom."""
+        wanted: dict[Origin, int] = {}
+        for settings in self._profiles.values():
+            for service, number in settings.warm_sockets.items():
+                endpoint = _endpoint(settings, service)
+                scheme = "https" if endpoint.is_secure else "http"
+                origin = Origin(scheme, endpoint.host, endpoint.port)
+                wanted[origin] = max(number, wanted.get(origin, 0))
+        return wanted
 
     def host(self, profile: str, service: str) -> str:
         """Where a profile's service is, for messages."""

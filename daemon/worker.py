@@ -2,181 +2,255 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from botod.daemon.job import Job, cancelled, failure, refusal
+from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.file_threads import FileThreads
+from botod.daemon.held import Held
+from botod.daemon.intake import Intake
+from botod.daemon.job import RETRY_AFTER_MS, Job, cancelled, failure, refusal, traced
+from botod.daemon.job_line import job_line
+from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
 from botod.daemon.policy import Policy
-from botod.daemon.services import SERVICES
+from botod.daemon.pump import Pump
+from botod.daemon.runs import Run, settle
+from botod.daemon.services.answers import BLOCK_BYTES
 from botod.daemon.services.operation import Result
 from botod.daemon.upstreams import Upstreams
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.peer import Sender
-from botod.ipc.protocol import Request
-from botod.pool import Terms, on_terms, spawn_until
+from botod.ipc.exchange import Exchange, Outcome
+from botod.ipc.limits import Refusals
+from botod.ipc.session import internal_error
+from botod.pool import on_terms, spawn_until
 
 logger = logging.getLogger(__name__)
 
-Control = Callable[[], Any]
+Control = Callable[[Exchange], Any]
 """A method of the daemon itself; it answers at once."""
+
+
+@dataclass
+class JobCounts:
+    """What became of requests that asked for jobs. joined_total: those that needed none."""
+
+    jobs_total: int = 0
+    failed_total: int = 0
+    joined_total: int = 0
 
 
 class Worker:
     """Runs jobs.
 
-    control: the daemon's own methods by name. jobs_max: jobs at once. job_timeout_s: a job's
-    deadline where it names none; job_timeout_max_s: the longest it may name.
+    control: the daemon's own methods by name. joins: what idempotency keys stand for. jobs_max:
+    jobs at once, those whose answers are still streamed among them. inline_bytes: of a body that is
+    held because its length is not known. refusals: how often a limit refused something.
     """
 
     def __init__(
         self,
         upstreams: Upstreams,
         policy: Policy,
+        intake: Intake,
+        joins: "Joins[Run]",
         *,
         control: Mapping[str, Control],
         jobs_max: int,
-        job_timeout_s: float,
-        job_timeout_max_s: float,
+        inline_bytes: int,
     ) -> None:
         self._upstreams = upstreams
         self._policy = policy
+        self._intake = intake
+        self._joins = joins
         self._control = control
         self._jobs_max = jobs_max
-        self._job_timeout_s = job_timeout_s
-        self._job_timeout_max_s = job_timeout_max_s
-        self._running: set[asyncio.Future[Result]] = set()
+        self._inline_bytes = inline_bytes
+        self._threads = FileThreads()
+        self._running: set[asyncio.Future[Any]] = set()
         self._draining = False
-        self.jobs_total = 0
-        self.failed_total = 0
+        self.counts = JobCounts()
+        self.refusals = Refusals()
 
     @property
     def running_num(self) -> int:
         return len(self._running)
 
-    def handle(self, request: Request, sender: Sender) -> "asyncio.Future[Any]":
+    def handle(self, exchange: Exchange) -> None:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
-        self._policy.check(sender.uid, request.method)
+        request, uid = exchange.request, exchange.sender.uid
+        self._policy.check(uid, request.method)
         control = self._control.get(request.method)
         if control is not None:
-            if request.params:
-                raise RpcError(Code.INVALID_PARAMS, f"{request.method} takes no params")
-            return _done(control())
+            exchange.answer(control(exchange))
+            return
+        job = self._intake.job(exchange, now=asyncio.get_running_loop().time())
         try:
-            job = self._job(request, sender)
-            connection = self._upstreams.connection(job.profile, job.service)
+            self._take(exchange, job)
+        except RpcError as error:
+            raise traced(error, job.options) from None
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more jobs; let those that run finish for up to `timeout_s`, then end them."""
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while self._running and (left_s := deadline - loop.time()) > 0:
+            await asyncio.wait(self._running, timeout=left_s)
+        while self._running:
+            for future in list(self._running):
+                future.cancel()
+            await asyncio.wait(self._running)
+        self._threads.shutdown(wait=False)
+
+    def _take(self, exchange: Exchange, job: Job) -> None:
+        """Join a job that is done or under way already, or start one. Raises RpcError."""
+        key = job.options.idempotency_key
+        if key is None:
+            self._start(exchange, job)
+            return
+        name = Name(exchange.sender.uid, key)
+        asked = fingerprint(job.method, job.options.profile, job.params)
+        try:
+            found = self._joins.find(name, asked, now=asyncio.get_running_loop().time())
+        except KeyTaken as error:
+            raise joined_error(error) from None
+        if found is None:
+            run = self._start(exchange, job)
+            self._joins.begin(name, asked, run)
+            return
+        self.counts.joined_total += 1
+        if isinstance(found, Run):
+            found.join(exchange, job)
+        else:
+            settle(exchange, found, job.options)
+
+    def _start(self, exchange: Exchange, job: Job) -> Run:
+        """Run a job. Raises RpcError if it may not be run."""
+        try:
+            connection = self._upstreams.connection(job.options.profile, job.service)
         except Exception as error:
             refused = refusal(error)
             if refused is None:
                 raise
             raise refused from None
         self._admit()
-        return self._start(job, connection)
-
-    async def drain(self, timeout_s: float) -> None:
-        """Take no more jobs; let those that run finish for up to `timeout_s`, then end them."""
-        self._draining = True
-        if self._running:
-            await asyncio.wait(self._running, timeout=timeout_s)
-        for future in list(self._running):
-            future.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
+        self.counts.jobs_total += 1
+        run = self._run(exchange, job)
+        with on_terms(job.terms):
+            future = spawn_until(job.deadline, self._work, run, connection)
+        future.name = job.method
+        run.future = future
+        run.wait(exchange)
+        self._running.add(future)
+        future.add_done_callback(partial(self._worked, run, exchange.sender.uid))
+        return run
 
     def _admit(self) -> None:
         if self._draining:
             raise RpcError(Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True})
         if len(self._running) >= self._jobs_max:
-            raise RpcError(
-                Code.OVERLOADED,
-                f"{self._jobs_max} jobs are running already",
-                {"retryable": True, "retry_after_ms": 1000},
-            )
+            words = f"{self._jobs_max} jobs are running already"
+            raise self.refusals.error("jobs", words, retry_after_ms=RETRY_AFTER_MS)
 
-    def _start(self, job: Job, connection: Any) -> "asyncio.Future[Result]":
-        self.jobs_total += 1
-        with on_terms(job.terms):
-            future = spawn_until(job.deadline, self._run, job, connection)
-        future.name = job.method
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
-        return future
+    def _run(self, exchange: Exchange, job: Job) -> Run:
+        moved = Moved()
+        held = Held(exchange.budget, self.refusals)
+        bodies = Bodies(
+            job.operation,
+            threads=self._threads,
+            held=held,
+            moved=moved,
+            can_stream=exchange.can_stream and job.options.idempotency_key is None,
+            inline_bytes=self._inline_bytes,
+        )
+        began = asyncio.get_running_loop().time()
+        return Run(job, bodies=bodies, moved=moved, held=held, began=began)
 
-    def _run(self, job: Job, connection: Any) -> Result:
+    def _work(self, run: Run, connection: Any) -> Result:
         """One named border: whatever a job does, its peer gets an error of the wire."""
-        began = time.monotonic()
-        outcome = "failed"
+        job, bodies = run.job, run.bodies
         try:
-            result = job.run(connection)
-            outcome = "ok"
+            with bodies:
+                return bodies.delivered(job.run(connection, bodies.opened(job.params)))
         except Exception as error:
-            self.failed_total += 1
-            host = self._upstreams.host(job.profile, job.service)
-            failed = failure(job, host, error)
+            failed = self._failure(run, error)
             if failed is None:
                 raise
-            outcome = str(failed.data.get("type", failed.code))
             raise failed from None
         except asyncio.CancelledError:
-            self.failed_total += 1
-            outcome = "cancelled"
             raise cancelled(job) from None
-        finally:
-            took_ms = (time.monotonic() - began) * 1000
-            logger.info(
-                "job %s %s attempts=%d took_ms=%.1f",
-                job.method, outcome, job.terms.attempts_num, took_ms,
-            )  # fmt: skip
-        return result
 
-    def _job(self, request: Request, sender: Sender) -> Job:
-        service_name, _dot, name = request.method.partition(".")
-        service = SERVICES.get(service_name)
-        operation = None if service is None else service.operations.get(name)
-        if operation is None:
-            raise RpcError(
-                Code.METHOD_NOT_FOUND, _unknown(request.method, service_name, self._control)
-            )
-        params = operation.params.read(request.params, "")
-        return Job(
-            service=service_name,
-            name=name,
-            operation=operation,
-            params=params,
-            profile=self._profile(request),
-            deadline=asyncio.get_running_loop().time() + self._timeout_s(request),
-            terms=Terms(
-                key=(sender.uid, sender.connection_id),
-                idempotent=operation.is_idempotent(params),
-            ),
+    def _failure(self, run: Run, error: Exception) -> RpcError | None:
+        job = run.job
+        host = self._upstreams.host(job.options.profile, job.service)
+        failed = failure(job, host, error)
+        if failed is not None and run.bodies.has_added:
+            failed.data |= {"retryable": False, "bytes_written": run.moved.received_bytes}
+        return failed
+
+    def _worked(self, run: Run, uid: int, future: "asyncio.Future[Result]") -> None:
+        """A job's greenlet has ended: tell who waits, or begin to stream the answer."""
+        self._running.discard(future)
+        outcome = _outcome(run.job, future)
+        key = run.job.options.idempotency_key
+        if key is not None:
+            now = asyncio.get_running_loop().time()
+            self._joins.settle(Name(uid, key), outcome, now=now)
+        if outcome.error is None and run.bodies.streamed is not None:
+            failed = self._stream(run, outcome.result)
+            if failed is None:
+                return
+            outcome = Outcome(error=failed)
+        run.settle(outcome)
+        self._end(run, outcome.error)
+
+    def _stream(self, run: Run, result: Result) -> RpcError | None:
+        """Answer with a stream and send it; an error if that cannot be."""
+        body = run.bodies.streamed
+        assert body is not None, "nothing to be streamed"
+        try:
+            run.held.take(BLOCK_BYTES)
+            stream = run.answer_with_stream(result)
+        except RpcError as error:
+            body.close()
+            return error
+        pump = Pump(
+            body,
+            stream,
+            moved=run.moved,
+            explain=partial(self._explain, run),
+            gone=cancelled(run.job),
         )
+        future = pump.start(f"{run.job.method} stream")
+        self._running.add(future)
+        future.add_done_callback(partial(self._streamed, run, pump))
+        return None
 
-    def _profile(self, request: Request) -> str:
-        profile = request.options.get("profile", "default")
-        if not isinstance(profile, str):
-            raise RpcError(Code.INVALID_PARAMS, "profile has to be a text")
-        return profile
+    def _streamed(self, run: Run, pump: Pump, future: "asyncio.Future[None]") -> None:
+        self._running.discard(future)
+        self._end(run, pump.error)
 
-    def _timeout_s(self, request: Request) -> float:
-        timeout_s = request.options.get("timeout_s", self._job_timeout_s)
-        good = isinstance(timeout_s, (int, float)) and not isinstance(timeout_s, bool)
-        if not good or not 0 < timeout_s <= self._job_timeout_max_s:
-            raise RpcError(
-                Code.INVALID_PARAMS,
-                f"timeout_s has to be seconds, more than 0 and at most {self._job_timeout_max_s:g}",
-            )
-        return float(timeout_s)
+    def _explain(self, run: Run, error: Exception) -> RpcError:
+        found = self._failure(run, error) or internal_error(error)
+        return traced(found, run.job.options)
 
-
-def _unknown(method: str, service: str, control: Iterable[str]) -> str:
-    if service in SERVICES:
-        names = ", ".join(SERVICES[service].operations)
-        return f"unknown method {method!r}; {service} has: {names}"
-    services, own = ", ".join(SERVICES), ", ".join(control)
-    return f"unknown method {method!r}; there are services: {services}; and methods: {own}"
+    def _end(self, run: Run, error: RpcError | None) -> None:
+        """Nothing of a job is left but its line in the log."""
+        run.held.release()
+        if error is not None:
+            self.counts.failed_total += 1
+        if logger.isEnabledFor(logging.INFO):
+            took_s = asyncio.get_running_loop().time() - run.began
+            logger.info("%s", job_line(run.job, run.moved, error, took_s))
 
 
-def _done(result: Any) -> "asyncio.Future[Any]":
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    future.set_result(result)
-    return future
+def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:
+    """What a greenlet that has ended came to."""
+    if future.cancelled():  # before it began
+        return Outcome(error=cancelled(job))
+    error = future.exception()
+    if error is None:
+        return Outcome(future.result())
+    return Outcome(error=error if isinstance(error, RpcError) else internal_error(error))

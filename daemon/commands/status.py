@@ -46,9 +46,25 @@ def report(status: dict[str, Any]) -> Iterator[str]:
         f"jobs    {jobs['running_num']} running, {jobs['jobs_total']} so far, "
         f"{jobs['failed_total']} failed"
     )
+    if jobs["joined_total"] or jobs["remembered_num"]:
+        yield (
+            f"keys    {jobs['joined_total']} requests joined another's job, "
+            f"{jobs['remembered_num']} outcomes remembered"
+        )
+    if status["buffered_bytes"]:
+        yield f"memory  {status['buffered_bytes']} bytes held for peers"
+    if status["refused_by_limit"]:
+        counts = (f"{number} by {limit}" for limit, number in status["refused_by_limit"].items())
+        yield f"refused {', '.join(counts)}"
     yield (
         f"visits  {visits['visits_num']}, longest {visits['longest_s'] * 1000:.1f} ms, "
         f"{visits['over_10ms_num']} over 10 ms, {visits['over_100ms_num']} over 100 ms"
+    )
+    total = status["total"]
+    bound = "no bound" if total["slots_num"] is None else f"{total['slots_num']} at most"
+    yield (
+        f"total   {total['leased_num']} slots in use, {bound}; "
+        f"{total['claiming_num']} hosts kept waiting by it"
     )
     for pool in status["pools"]:
         sockets = pool["sockets"]

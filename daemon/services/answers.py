@@ -2,7 +2,7 @@
 
 import base64
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -12,6 +12,9 @@ from boto.exception import BotoServerError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """An answer that is held in memory; as much as one message of the wire may carry inline."""
+
+BLOCK_BYTES = 256 * 1024
+"""Read at a time where the length is not known: what one stream has on its way to a peer."""
 
 MAX_ERROR_BYTES = 64 * 1024
 """AWS's errors have a few hundred bytes; what a proxy says instead is cut here."""
@@ -39,20 +42,61 @@ def checked(response: Any) -> Any:
     return response
 
 
+class Download:
+    """The body of a good response, not read yet; until it is read or closed it holds a slot.
+
+    length_bytes: None: the service does not say.
+    """
+
+    def __init__(self, response: Any) -> None:
+        self._response = checked(response)
+        length = response.getheader("content-length")
+        self.length_bytes = whole_number(length, "Content-Length") if length else None
+
+    def read(self, size: int) -> bytes:
+        """`size` bytes, fewer at the end. Parks."""
+        data: bytes = self._response.read(size)
+        return data
+
+    def whole(self, reserve: Callable[[int], None] = lambda _size: None) -> bytes:
+        """All of it. Raises AnswerTooLarge.
+
+        reserve: called with the number of bytes before they are held; it raises if they may not.
+        """
+        try:
+            return self._read_whole(reserve)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stop a transfer that is still under way."""
+        self._response.close()
+
+    def _read_whole(self, reserve: Callable[[int], None]) -> bytes:
+        length = self.length_bytes
+        if length is not None and length > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge(
+                f"the answer has {length} bytes, at most {MAX_ANSWER_BYTES} can be held"
+            )
+        if length is not None:
+            reserve(length)
+            return self.read(length + 1)
+        body = bytearray()
+        while block := self._read_reserved(reserve):
+            body += block
+            if len(body) > MAX_ANSWER_BYTES:
+                raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+        return bytes(body)
+
+    def _read_reserved(self, reserve: Callable[[int], None]) -> bytes:
+        reserve(BLOCK_BYTES)
+        return self.read(BLOCK_BYTES)
+
+
 def body_of(response: Any) -> bytes:
     """The whole body of a good response."""
-    checked(response)
-    length = whole_number(response.getheader("content-length"), "Content-Length")
-    if length > MAX_ANSWER_BYTES:
-        response.close()
-        raise AnswerTooLarge(
-            f"the answer has {length} bytes, at most {MAX_ANSWER_BYTES} can be held"
-        )
-    body: bytes = response.read(MAX_ANSWER_BYTES + 1)
-    if len(body) > MAX_ANSWER_BYTES:
-        response.close()
-        raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
-    return body
+    return Download(response).whole()
 
 
 def root_of(response: Any, name: str) -> ET.Element:

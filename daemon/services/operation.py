@@ -1,14 +1,24 @@
 """What an operation and a service are: rows of the tables in this package."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from botod.daemon.services.shapes import Struct
 from botod.pool import HeldKeys, Pool
 
 Params = dict[str, Any]
 Result = dict[str, Any]
+
+
+class Source(Protocol):
+    """A body that is read while it is sent. can_repeat: it can be read for another try."""
+
+    length_bytes: int
+    can_repeat: bool
+
+    def blocks(self) -> Iterator[bytes]:
+        """All of it, in blocks; called anew for another try. Taking one may park, and may raise."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +29,18 @@ class Operation:
     and the params as read. idempotent: sending it twice leaves things as sending it once does.
     unless: a job with one of these params is not idempotent all the same: its condition holds only
     the first time.
+
+    sends: the param whose value may be large: a peer may give a descriptor or a stream, and `run`
+    gets a Source instead. receives: the result whose value may be large: `run` gives a Download,
+    and a peer may give a descriptor for it in the param of the same name.
     """
 
     params: Struct
     run: Callable[[Any, Params], Result]
     idempotent: bool
     unless: tuple[str, ...] = ()
+    sends: str = ""
+    receives: str = ""
 
     def is_idempotent(self, params: Params) -> bool:
         return self.idempotent and not any(name in params for name in self.unless)

@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import escape
 
 from botod.daemon.services.answers import (
+    Download,
     all_of,
-    body_of,
     checked,
     metadata,
     moment,
@@ -17,7 +18,7 @@ from botod.daemon.services.answers import (
     texts_of,
     whole_number,
 )
-from botod.daemon.services.operation import Endpoint, Params, Result
+from botod.daemon.services.operation import Endpoint, Params, Result, Source
 from botod.daemon.services.shapes import BucketName, InvalidParam
 from botod.pool import HeldKeys, Pool, pooled
 
@@ -90,14 +91,20 @@ def head_bucket(connection: Any, params: Params) -> Result:
 
 def put_object(connection: Any, params: Params) -> Result:
     headers = _headers(params) | _metadata_headers(params)
-    response = _request(connection, "PUT", params, headers=headers, data=params.get("Body", b""))
+    body = params.get("Body", b"")
+    if isinstance(body, bytes):
+        response = _request(connection, "PUT", params, headers=headers, data=body)
+    else:
+        # Unsigned: its hash would have to be known before its first byte is sent.
+        headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
+        headers["Content-Length"] = str(body.length_bytes)
+        response = _request(connection, "PUT", params, headers=headers, source=body)
     return _with_headers(checked(response), _PUT_RESULT)
 
 
 def get_object(connection: Any, params: Params) -> Result:
     response = _request(connection, "GET", params, headers=_headers(params))
-    body = body_of(response)
-    return {"Body": body} | _object_headers(response)
+    return {"Body": Download(response)} | _object_headers(response)
 
 
 def head_object(connection: Any, params: Params) -> Result:
@@ -168,6 +175,7 @@ def _request(
     query: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     data: bytes = b"",
+    source: Source | None = None,
 ) -> Any:
     """One request about the bucket and key that the params name."""
     if "VersionId" in params:
@@ -183,7 +191,21 @@ def _request(
         headers=headers,
         data=data,
         query_args=query_args or None,
+        sender=None if source is None else partial(_send, source),
+        override_num_retries=None if source is None or source.can_repeat else 0,
     )
+
+
+def _send(
+    source: Source, connection: Any, method: str, path: str, _data: bytes, headers: dict[str, str]
+) -> Any:
+    """What boto's loop calls for each try to send a body that is not at hand."""
+    try:
+        connection.request(method, path, source.blocks(), headers)
+        return connection.getresponse()
+    except BaseException:
+        connection.close()  # or the service would wait for the rest
+        raise
 
 
 def _headers(params: Params) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from botod.daemon.services import s3
 from botod.daemon.services.operation import Operation, Service
 from botod.daemon.services.shapes import (
-    Blob,
+    Body,
     BucketName,
+    Destination,
     Either,
     Flag,
     HeaderName,
@@ -60,7 +61,8 @@ SERVICE = Service(
                 _ON_OBJECT,
                 _CONTENT
                 | {
-                    "Body": Blob(),
+                    "Body": Body(),
+                    "ContentLength": Number(),
                     "ContentMD5": HeaderText(),
                     "IfMatch": HeaderText(),
                     "IfNoneMatch": HeaderText(),
@@ -69,8 +71,14 @@ SERVICE = Service(
             s3.put_object,
             idempotent=True,
             unless=("IfMatch", "IfNoneMatch"),
+            sends="Body",
         ),
-        "get_object": Operation(Struct(_ON_OBJECT, _CONDITIONS), s3.get_object, idempotent=True),
+        "get_object": Operation(
+            Struct(_ON_OBJECT, _CONDITIONS | {"Body": Destination()}),
+            s3.get_object,
+            idempotent=True,
+            receives="Body",
+        ),
         "head_object": Operation(Struct(_ON_OBJECT, _CONDITIONS), s3.head_object, idempotent=True),
         "copy_object": Operation(
             Struct(

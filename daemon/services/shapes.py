@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.streams import IncomingStream
+
 
 class InvalidParam(ValueError):
     """A parameter is missing, unknown or not what it has to be."""
@@ -116,6 +119,28 @@ class Blob:
 
 
 @dataclass(frozen=True)
+class Body(Blob):
+    """Bytes, or where they come from: a descriptor or a stream."""
+
+    def read(self, value: Any, where: str) -> Any:
+        if isinstance(value, (Descriptor, IncomingStream)):
+            return value
+        return super().read(value, where)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A descriptor that is written to."""
+
+    def read(self, value: Any, where: str) -> Descriptor:
+        if not isinstance(value, Descriptor):
+            raise InvalidParam(
+                f'{where} has to be a descriptor, {{"$fd": 0}}, to write to; not {_kind(value)}'
+            )
+        return value
+
+
+@dataclass(frozen=True)
 class ListOf:
     """A list, each item of one shape."""
 
@@ -194,5 +219,6 @@ def _kind(value: Any) -> str:
     kinds = {
         bool: "true or false", int: "a number", float: "a number with a fraction", str: "a text",
         bytes: "bytes", list: "a list", dict: "an object", type(None): "null",
+        Descriptor: "a descriptor", IncomingStream: "a stream",
     }  # fmt: skip
     return kinds[type(value)]

@@ -71,6 +71,7 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         drain_timeout_s = 1
         job_timeout_s = 2.5
         job_timeout_max_s = 3
+        remember_s = 0
         visit_warn_s = 0.5
         log_level = "debug"
         [limits]
@@ -80,9 +81,20 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         line_bytes = 1024
         inline_bytes = 0
         unread_bytes = 2048
+        peers_per_uid = 4
+        in_flight_per_uid = 5
+        requests_per_s_per_uid = 6
+        buffered_bytes = 1048576
+        unread_timeout_s = 7
+        half_sent_timeout_s = 8
+        idle_timeout_s = 9
+        streams_per_peer = 10
+        descriptors_per_uid = 11
         [pool]
         slots_per_host = 4
+        total_slots = 9
         max_waiting = 0
+        max_waiting_per_uid = 8
         slot_timeout_s = 0.5
         connect_timeout_s = 6
         idle_timeout_s = 7
@@ -90,6 +102,7 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         [profile.default]
         region = "eu-central-1"
         retries = 0
+        warm_sockets = { sqs = 4, sdb = 0 }
         [profile.backup]
         endpoints.s3 = "http://127.0.0.1:9000"
         endpoints.sqs = "https://[::1]/"
@@ -102,13 +115,21 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         "debug",
     )
     assert (daemon.drain_timeout_s, daemon.job_timeout_s, daemon.job_timeout_max_s) == (1, 2.5, 3)
-    assert daemon.visit_warn_s == 0.5
+    assert (daemon.visit_warn_s, daemon.remember_s) == (0.5, 0)
     assert (limits.peers, limits.in_flight_per_peer, limits.jobs) == (1, 2, 3)
     assert (limits.line_bytes, limits.inline_bytes, limits.unread_bytes) == (1024, 0, 2048)
+    assert (limits.peers_per_uid, limits.in_flight_per_uid) == (4, 5)
+    assert (limits.requests_per_s_per_uid, limits.buffered_bytes) == (6, 1048576)
+    assert (limits.unread_timeout_s, limits.half_sent_timeout_s) == (7, 8)
+    assert (limits.idle_timeout_s, limits.streams_per_peer) == (9, 10)
+    assert limits.descriptors_per_uid == 11
     assert (pool.slots_per_host, pool.max_waiting, pool.ca_file) == (4, 0, "/etc/hosts")
+    assert (pool.total_slots, pool.max_waiting_per_uid) == (9, 8)
     assert (pool.slot_timeout_s, pool.connect_timeout_s, pool.idle_timeout_s) == (0.5, 6, 7)
     assert config.profiles == {
-        "default": ProfileSettings(region="eu-central-1", retries=0),
+        "default": ProfileSettings(
+            region="eu-central-1", retries=0, warm_sockets={"sqs": 4, "sdb": 0}
+        ),
         "backup": ProfileSettings(
             endpoints={"s3": "http://127.0.0.1:9000", "sqs": "https://[::1]/"}
         ),
@@ -138,7 +159,11 @@ def test_bounds(tmp_path: Path, name: str, end: int) -> None:
     setting = BOUNDED[name]
     low, high = setting.metadata["bounds"]
     bound = (low, high)[end]
-    rest = {"daemon.job_timeout_s": "job_timeout_max_s = 86400\n"}
+    rest = {
+        "daemon.job_timeout_s": "job_timeout_max_s = 86400\n",
+        "limits.inline_bytes": "buffered_bytes = 8589934592\n",
+        "limits.buffered_bytes": "inline_bytes = 0\n",
+    }
     beside = rest.get(name, "job_timeout_s = 1\n" if name == "daemon.job_timeout_max_s" else "")
     good = config_of(tmp_path, f"[{section}]\n{beside}{key} = {bound}")
     assert value_of(good, name) == bound
@@ -157,6 +182,13 @@ def test_what_is_not_a_number(tmp_path: Path, name: str, value: str) -> None:
     (mistake,) = mistakes_in(tmp_path, f"[{section}]\n{key} = {value}")
     assert mistake.startswith(f"[{section}] {key} = ")
     assert "has to be" in mistake
+
+
+def test_a_message_has_to_fit_into_what_all_have(tmp_path: Path) -> None:
+    """Or the largest would be refused always."""
+    assert mistakes_in(tmp_path, "[limits]\nbuffered_bytes = 1048576") == [
+        "[limits] inline_bytes = 16777216: has to be at most buffered_bytes, 1048576"
+    ]
 
 
 def test_a_count_has_no_fraction(tmp_path: Path) -> None:
@@ -256,12 +288,49 @@ def test_endpoints_of_unknown_services(tmp_path: Path) -> None:
     assert mistake.endswith("s3: has to be http://host[:port] or https://host[:port]")
 
 
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ("2", "warm_sockets = 2: has to be a table: warm_sockets.sqs = 2"),
+        ("{ ec2 = 1 }", "warm_sockets = {'ec2': 1}: ec2: unknown service; there are: s3, sdb, sqs"),
+        ("{ sqs = 1.5 }", "warm_sockets = {'sqs': 1.5}: sqs: has to be a whole number"),
+        ("{ sqs = true }", "warm_sockets = {'sqs': True}: sqs: has to be a whole number"),
+        ("{ sqs = -1 }", "warm_sockets.sqs = -1: has to be from 0 to slots_per_host, 64"),
+        ("{ sqs = 65 }", "warm_sockets.sqs = 65: has to be from 0 to slots_per_host, 64"),
+        (
+            "{ s3 = 1 }",
+            "warm_sockets.s3 = 1: needs endpoints.s3; at AWS each bucket has its own host",
+        ),
+    ],
+)
+def test_warm_sockets_that_cannot_be(tmp_path: Path, value: str, mistake: str) -> None:
+    """More than there are slots, to hosts that are not known yet, or of no service."""
+    assert mistakes_in(tmp_path, f"[profile.p]\nwarm_sockets = {value}") == [
+        f"[profile.p] {mistake}"
+    ]
+
+
+def test_as_many_warm_sockets_as_slots(tmp_path: Path) -> None:
+    """The bounds themselves are allowed, and s3 where it has an endpoint."""
+    config = config_of(
+        tmp_path,
+        """
+        [pool]
+        slots_per_host = 100
+        [profile.p]
+        endpoints.s3 = "http://127.0.0.1:9000"
+        warm_sockets = { s3 = 100, sqs = 0 }
+        """,
+    )
+    assert config.profiles["p"].warm_sockets == {"s3": 100, "sqs": 0}
+
+
 def test_unknown_settings_and_sections(tmp_path: Path) -> None:
     """The mistake says which there are."""
     assert mistakes_in(tmp_path, "[pol]\n[pool]\nslots = 1\n[profile.p]\nregoin = 1\n") == [
         "[pol]: unknown section; there are: daemon, limits, pool, profile.NAME",
         f"[pool] slots: unknown setting; there are: {', '.join(POOL)}",
-        "[profile.p] regoin: unknown setting; there are: region, retries, endpoints",
+        "[profile.p] regoin: unknown setting; there are: region, retries, endpoints, warm_sockets",
     ]
 
 

@@ -5,12 +5,26 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.job import RETRY_AFTER_MS, Job, cancelled, failure, refusal
+from botod.daemon.files import DescriptorFailed
+from botod.daemon.job import (
+    RETRY_AFTER_MS,
+    Job,
+    cancelled,
+    failure,
+    overdue,
+    refusal,
+    slot_key,
+    traced,
+)
+from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.shapes import InvalidParam, Struct
+from botod.daemon.sinks import DoesNotFit
+from botod.daemon.sources import BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoCredentials, NoSuchProfile
-from botod.ipc.errors import Code
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Sender
 from botod.pool import (
     CertificateError,
     ConnectTimeout,
@@ -31,18 +45,20 @@ from boto.exception import BotoServerError
 HOST = "s3.eu-central-1.amazonaws.com:443"
 
 
-def job(*, attempts: int = 1, idempotent: bool = False, run: Any = None) -> Job:
+def job(
+    *, attempts: int = 1, idempotent: bool = False, run: Any = None, options: Options = DEFAULTS
+) -> Job:
     """A job that made so many attempts."""
     terms = Terms(idempotent=idempotent)
     terms.attempts_num = attempts
     operation = Operation(Struct(), run or (lambda _connection, _params: {}), idempotent)
-    return Job("s3", "get_object", operation, {"Key": "k"}, "default", 100.0, terms)
+    return Job("s3", "get_object", operation, {"Key": "k"}, options, 100.0, terms)
 
 
 def test_a_job_runs_its_operation() -> None:
-    """With boto's connection and the params as read."""
+    """With boto's connection and the params as opened."""
     one = job(run=lambda connection, params: {"got": (connection, params)})
-    assert one.run("a connection") == {"got": ("a connection", {"Key": "k"})}
+    assert one.run("a connection", {"Key": "l"}) == {"got": ("a connection", {"Key": "l"})}
     assert one.method == "s3.get_object"
 
 
@@ -81,6 +97,10 @@ def test_bugs_are_no_refusals(error: Exception) -> None:
         (PoolClosed("closed"), Code.SHUTTING_DOWN, True, False),
         (AnswerTooLarge("17 MiB"), Code.BODY_TOO_LARGE, False, False),
         (BadAnswer("not XML"), Code.BAD_ANSWER, False, False),
+        (DescriptorFailed("a directory"), Code.DESCRIPTOR_FAILED, False, False),
+        (DoesNotFit("7 bytes"), Code.BODY_TOO_LARGE, False, False),
+        (BodyTooShort("7 bytes"), Code.BODY_CUT_SHORT, False, False),
+        (CannotRepeat("a pipe"), Code.UNREACHABLE, False, False),
         (http.client.BadStatusLine("HTTP/x"), Code.BAD_ANSWER, False, False),
         (http.client.IncompleteRead(b""), Code.BAD_ANSWER, False, False),
     ],
@@ -193,3 +213,43 @@ def test_an_ended_job(attempts: int, idempotent: bool, unknown: bool) -> None:
     }
     words = "it may have been done" if unknown else "trying again is safe"
     assert found.message == f"s3.get_object was ended; {words}"
+
+
+def test_what_the_kernel_said() -> None:
+    """Its own name for what went wrong stands apart."""
+    found = failure(job(), HOST, DescriptorFailed("writing failed: no space", "ENOSPC"))
+    assert found is not None
+    assert found.data["errno"] == "ENOSPC"
+
+
+def test_an_error_of_the_wire_keeps_its_code() -> None:
+    """What a stream came to gets what is known of the job; what it said itself stays."""
+    given = RpcError(Code.OVERLOADED, "no room", {"limit": "x", "retryable": True})
+    found = failure(job(), HOST, given)
+    assert found is not None
+    assert (found.code, found.message) == (Code.OVERLOADED, "s3.get_object: no room")
+    assert found.data["limit"] == "x"
+    assert (found.data["retryable"], found.data["operation"]) == (True, "get_object")
+    broken = failure(job(), HOST, RpcError(Code.STREAM_BROKEN, "cut"))
+    assert broken is not None
+    assert broken.data["retryable"] is False
+
+
+def test_a_trace_is_told_in_a_copy() -> None:
+    """One error may be the answer to several requests, each of a trace of its own."""
+    error = RpcError(Code.UNREACHABLE, "gone", {"attempts": 1})
+    assert traced(error, DEFAULTS) is error
+    assert traced(error, Options(traceparent="t")).data == {"attempts": 1, "traceparent": "t"}
+    assert error.data == {"attempts": 1}
+
+
+def test_a_request_that_joined_and_is_overdue() -> None:
+    """The job goes on; with its key one may ask again."""
+    found = overdue(job())
+    assert found.code == Code.DEADLINE_EXCEEDED
+    assert (found.data["retryable"], found.data["outcome_unknown"]) == (True, True)
+
+
+def test_turns_are_taken_by_users_then_by_connections() -> None:
+    """The key of the pool's queue."""
+    assert slot_key(Sender(1, 7, 8, 9), 5) == (7, 5, 9)

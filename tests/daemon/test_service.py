@@ -14,6 +14,7 @@ import pytest
 from botod.daemon import service
 from botod.daemon.config import Config, LimitSettings
 from botod.ipc import ClientError, Code, DaemonUnavailable, RpcError, connect
+from botod.ipc.limits import ServerLimits
 from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
 from support.http_server import http_server
 from support.services import Held, reply, s3_error
@@ -59,7 +60,14 @@ def test_the_status_counts() -> None:
             connection.call("s3.get_object", ON_KEY)
             status = connection.call("botod.status")
         assert status["pid"] == daemon.process.pid
-        assert status["jobs"] == {"running_num": 0, "jobs_total": 2, "failed_total": 0}
+        assert status["jobs"] == {
+            "running_num": 0,
+            "jobs_total": 2,
+            "failed_total": 0,
+            "joined_total": 0,
+            "remembered_num": 0,
+        }
+        assert status["refused_by_limit"] == {}
         (peer,) = status["peers"]
         assert (peer["pid"], peer["uid"]) == (os.getpid(), os.geteuid())
         assert (peer["requests_total"], peer["unread_bytes"]) == (3, 0)
@@ -117,9 +125,33 @@ def test_limits_are_handed_on() -> None:
     limits = service._server_limits(
         Config(limits=LimitSettings(peers=1, in_flight_per_peer=2, line_bytes=3, inline_bytes=4))
     )
-    assert (limits.connections, limits.in_flight) == (1, 2)
+    assert (limits.peers, limits.in_flight_per_peer) == (1, 2)
     assert (limits.message.line_bytes, limits.message.inline_bytes) == (3, 4)
     assert limits.unread_bytes == LimitSettings().unread_bytes
+
+
+def test_the_wire_s_defaults_are_the_configuration_s() -> None:
+    """What holds without a file is what the server would have by itself."""
+    assert service._server_limits(Config()) == ServerLimits()
+
+
+def test_what_was_refused_is_counted() -> None:
+    """By the wire's limits and by the worker's, under the name that the error has."""
+    with running_daemon({"limits": {"peers": 2}}) as daemon, daemon.connect() as connection:
+        connection.call("botod.ping")
+        with daemon.connect() as second:
+            second.call("botod.ping")
+            with daemon.connect() as third, pytest.raises(RpcError):
+                third.call("botod.ping")
+        assert connection.call("botod.status")["refused_by_limit"] == {"peers": 1}
+
+
+def test_hello_has_the_limits_that_hold() -> None:
+    """Those of the configuration."""
+    config = {"limits": {"line_bytes": 2048}, "daemon": {"job_timeout_max_s": 90}}
+    with running_daemon(config) as daemon, daemon.connect() as connection:
+        limits = connection.call("botod.hello")["limits"]
+        assert (limits["line_bytes"], limits["timeout_max_s"]) == (2048, 90)
 
 
 def test_without_keys_it_starts_and_says_so() -> None:

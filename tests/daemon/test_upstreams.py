@@ -9,6 +9,7 @@ import pytest
 from botod.daemon.config import ProfileSettings
 from botod.daemon.upstreams import NoCredentials, NoSuchProfile, Upstreams
 from botod.pool import HeldKeys
+from botod.pool.transfer import Origin
 from support.pools import KEYS
 
 NO_POOL: Any = None
@@ -76,6 +77,22 @@ def test_an_endpoint_says_where_a_service_is(
     connection = one.connection("default", service)
     assert (connection.is_secure, f"{connection.host}:{connection.port}") == (secure, host)
     assert one.host("default", service) == host
+
+
+def test_warm_sockets_go_where_jobs_go() -> None:
+    """To each profile's hosts; where two profiles have one, the larger number holds."""
+    endpoints = {"s3": "http://Minio.Internal:9000", "sqs": "https://[::1]"}
+    one = upstreams(
+        default=ProfileSettings(endpoints=endpoints, warm_sockets={"s3": 1, "sqs": 4}),
+        backup=ProfileSettings(endpoints=endpoints, warm_sockets={"s3": 3}),
+        plain=ProfileSettings(region="eu-central-1", warm_sockets={"sqs": 2}),
+        cold=ProfileSettings(region="us-west-1"),
+    )
+    assert one.warm_sockets() == {
+        Origin("http", "minio.internal", 9000): 3,
+        Origin("https", "::1", 443): 4,
+        Origin("https", "sqs.eu-central-1.amazonaws.com", 443): 2,
+    }
 
 
 def test_an_unknown_profile_is_named() -> None:

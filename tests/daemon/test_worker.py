@@ -1,115 +1,25 @@
 """The worker: takes requests, runs them as jobs, settles them."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from botod.daemon.config import ProfileSettings
 from botod.daemon.job import RETRY_AFTER_MS
-from botod.daemon.policy import Policy
 from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.shapes import Struct
-from botod.daemon.upstreams import Upstreams
-from botod.daemon.worker import Worker
-from botod.ipc.errors import Code, RpcError
-from botod.ipc.peer import Sender
-from botod.ipc.protocol import Request
-from botod.pool import HeldKeys, Pool, in_greenlet
-from support.http_server import Answer, Exchange, HttpServer, http_server
-from support.pools import KEYS, open_pool
+from botod.ipc.errors import Code
+from botod.pool import in_greenlet
+from botod.pool.bridge import Spawned
+from support.http_server import Answer, Exchange, http_server
+from support.loops import BOUND_S
+from support.pools import KEYS
+from support.rigs import MESSAGE, ON_KEY, PING, TRACE, cut, job_lines, rig, run
 from support.services import Held, query_error, query_xml, reply, s3_error
-
-SENDER = Sender(pid=1, uid=os.geteuid(), gid=0, connection_id=7)
-ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
-MESSAGE = {"QueueUrl": "http://h/1/q", "MessageBody": "x"}
-BOUND_S = 30.0
-"""Nothing here takes so long, but a test that hangs."""
-
-
-def request(method: str, params: dict[str, Any] | None = None, **options: Any) -> Request:
-    """A request as the wire would give it."""
-    return Request(1, False, method, params or {}, options)
-
-
-class Rig:
-    """A worker over a real pool and a server that gives canned answers."""
-
-    def __init__(self, worker: Worker, server: HttpServer) -> None:
-        self.worker = worker
-        self.server = server
-
-    async def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> Any:
-        """What becomes of a request."""
-        async with asyncio.timeout(BOUND_S):
-            return await self.worker.handle(request(method, params, **options), SENDER)
-
-    async def error(
-        self, method: str, params: dict[str, Any] | None = None, **options: Any
-    ) -> RpcError:
-        """The wire's error that becomes of a request."""
-        with pytest.raises(RpcError) as caught:
-            await self.call(method, params, **options)
-        return caught.value
-
-
-@contextlib.asynccontextmanager
-async def rig(
-    answer: Answer,
-    *,
-    retries: int = 0,
-    jobs_max: int = 100,
-    own_uid: int | None = None,
-    control: dict[str, Callable[[], Any]] | None = None,
-    port: int | None = None,
-    scheme: str = "http",
-    **pool_options: Any,
-) -> AsyncIterator[Rig]:
-    """A worker with the profiles default and poor, which has no keys."""
-    with http_server(answer) as server:
-        async with open_pool(**pool_options) as pool:
-            upstreams = _upstreams(pool, f"{scheme}://127.0.0.1:{port or server.port}", retries)
-            worker = Worker(
-                upstreams,
-                Policy(own_uid),
-                control=control or {},
-                jobs_max=jobs_max,
-                job_timeout_s=BOUND_S,
-                job_timeout_max_s=100.0,
-            )
-            yield Rig(worker, server)
-            await asyncio.sleep(0)  # what is done is forgotten in the next turn
-            assert worker.running_num == 0, "a job has not been settled"
-
-
-def _upstreams(pool: Pool, url: str, retries: int) -> Upstreams:
-    endpoints = dict.fromkeys(SERVICES, url)
-    settings = ProfileSettings(retries=retries, endpoints=endpoints)
-    return Upstreams(
-        pool,
-        {"default": settings, "poor": settings},
-        lambda name: None if name == "poor" else HeldKeys(*KEYS),
-    )
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a test's coroutine."""
-    asyncio.run(main)
-
-
-def job_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The worker's line about each job, without how long it took."""
-    lines = [
-        record.getMessage() for record in caplog.records if record.name == "botod.daemon.worker"
-    ]
-    assert all("took_ms=" in line for line in lines)
-    return [line.partition(" took_ms=")[0] for line in lines]
 
 
 def test_a_job_is_done_and_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -119,7 +29,7 @@ def test_a_job_is_done_and_logged(caplog: pytest.LogCaptureFixture) -> None:
         async with rig(reply(b"miaow")) as one:
             result = await one.call("s3.get_object", ON_KEY)
             assert result["Body"] == b"miaow"
-            assert (one.worker.jobs_total, one.worker.failed_total) == (1, 0)
+            assert (one.worker.counts.jobs_total, one.worker.counts.failed_total) == (1, 0)
             assert one.server.requests[0].target == "/photos/cat.jpg"
 
     run(main())
@@ -150,11 +60,11 @@ def test_the_daemon_s_own_methods_answer_at_once() -> None:
     """They are no jobs; whether there is room for more does not matter to them."""
 
     async def main() -> None:
-        async with rig(reply(), jobs_max=0, control={"botod.ping": lambda: {"pid": 1}}) as one:
-            future = one.worker.handle(request("botod.ping"), SENDER)
-            assert future.done()
-            assert future.result() == {"pid": 1}
-            assert one.worker.jobs_total == 0
+        async with rig(reply(), jobs_max=0, control=PING) as one:
+            peer = one.ask("botod.ping")
+            assert peer.has_ended
+            assert await peer.result() == {"pid": 1}
+            assert one.worker.counts.jobs_total == 0
 
     run(main())
 
@@ -164,8 +74,7 @@ def test_strangers_are_refused_first(method: str) -> None:
     """They do not even learn which methods there are."""
 
     async def main() -> None:
-        control = {"botod.ping": lambda: {"pid": 1}}
-        async with rig(reply(), own_uid=os.geteuid() + 1, control=control) as one:
+        async with rig(reply(), own_uid=os.geteuid() + 1, control=PING) as one:
             assert (await one.error(method)).code == Code.ACCESS_DENIED
 
     run(main())
@@ -215,12 +124,14 @@ def test_wrong_params_are_refused_before_anything_is_sent(
 
     async def main() -> None:
         async with rig(reply()) as one:
-            with pytest.raises(RpcError) as caught:
-                one.worker.handle(request(method, params, **options), SENDER)
-            assert caught.value.code == Code.INVALID_PARAMS
-            assert words in caught.value.message
+            peer = one.ask(method, params, **options)
+            assert peer.has_ended
+            error = (await peer.outcome()).error
+            assert error is not None
+            assert error.code == Code.INVALID_PARAMS
+            assert words in error.message
             assert one.server.requests == []
-            assert one.worker.jobs_total == 0
+            assert one.worker.counts.jobs_total == 0
 
     run(main())
 
@@ -290,11 +201,16 @@ def test_more_jobs_than_may_run_are_refused() -> None:
             await asyncio.to_thread(held.arrived.wait, BOUND_S)
             error = await one.error("s3.get_object", ON_KEY)
             assert (error.code, error.message) == (Code.OVERLOADED, "1 jobs are running already")
-            assert error.data == {"retryable": True, "retry_after_ms": RETRY_AFTER_MS}
+            assert error.data == {
+                "limit": "jobs",
+                "retryable": True,
+                "retry_after_ms": RETRY_AFTER_MS,
+            }
+            assert one.worker.refusals.by_limit() == {"jobs": 1}
             held.release.set()
             await first
             assert (await one.call("s3.get_object", ON_KEY))["Body"] == b"x"
-            assert one.worker.jobs_total == 2
+            assert one.worker.counts.jobs_total == 2
 
     run(main())
 
@@ -340,7 +256,7 @@ def test_draining_ends_what_takes_too_long(caplog: pytest.LogCaptureFixture) -> 
             assert (await read).code == (await send).code == Code.CANCELLED
             assert (await read).data["outcome_unknown"] is False
             assert (await send).data["outcome_unknown"] is True
-            assert one.worker.failed_total == 2
+            assert one.worker.counts.failed_total == 2
 
     run(main())
     assert sorted(job_lines(caplog)) == [
@@ -365,12 +281,12 @@ def test_a_cancelled_job_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         held = Held(reply(b"x"))
         async with rig(held, slots=1) as one:
-            future = one.worker.handle(request("s3.get_object", ON_KEY), SENDER)
+            peer = one.ask("s3.get_object", ON_KEY)
             await asyncio.to_thread(held.arrived.wait, BOUND_S)
-            future.cancel()
-            with pytest.raises(RpcError) as caught:
-                await future
-            assert caught.value.code == Code.CANCELLED
+            peer.exchange.cancel()
+            error = (await peer.outcome()).error
+            assert error is not None
+            assert error.code == Code.CANCELLED
             held.release.set()
             assert (await one.call("s3.get_object", ON_KEY))["Body"] == b"x"
 
@@ -383,11 +299,12 @@ def test_a_job_cancelled_before_it_began() -> None:
 
     async def main() -> None:
         async with rig(reply()) as one:
-            future = one.worker.handle(request("s3.get_object", ON_KEY), SENDER)
+            peer = one.ask("s3.get_object", ON_KEY)
             assert one.worker.running_num == 1
-            future.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await future
+            peer.exchange.cancel()
+            error = (await peer.outcome()).error
+            assert error is not None
+            assert (error.code, error.data["outcome_unknown"]) == (Code.CANCELLED, False)
             assert one.server.requests == []
 
     run(main())
@@ -396,7 +313,7 @@ def test_a_job_cancelled_before_it_began() -> None:
 def test_a_bug_in_an_operation_stays_a_bug(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not given one of the wire's codes here: the wire's border logs it and says so."""
+    """The log has it; the peer is told that there is one."""
 
     def buggy(_connection: Any, params: dict[str, Any]) -> dict[str, Any]:
         assert in_greenlet()
@@ -407,12 +324,13 @@ def test_a_bug_in_an_operation_stays_a_bug(
 
     async def main() -> None:
         async with rig(reply()) as one:
-            with pytest.raises(KeyError, match="typo"):
-                await one.call("s3.buggy")
-            assert one.worker.failed_total == 1
+            assert (await one.error("s3.buggy")).code == Code.INTERNAL_ERROR
+            assert one.worker.counts.failed_total == 1
 
     run(main())
     assert job_lines(caplog) == ["job s3.buggy failed attempts=0"]
+    assert "KeyError: 'typo'" in caplog.text
+    caplog.clear()
 
 
 def test_the_service_s_error_is_the_job_s(caplog: pytest.LogCaptureFixture) -> None:
@@ -460,11 +378,6 @@ def test_nobody_is_there(quick_retries: None) -> None:
             assert (error.data["retryable"], error.data["outcome_unknown"]) == (True, False)
 
     run(main())
-
-
-def cut(exchange: Exchange) -> None:
-    """Close the connection without a word."""
-    exchange.cut()
 
 
 def test_a_message_whose_fate_is_unknown(quick_retries: None) -> None:
@@ -518,14 +431,16 @@ def test_a_deadline_ends_a_job(method: str, params: dict[str, Any], code: Code) 
     async def main() -> None:
         held = Held(reply())
         async with rig(held) as one:
-            future: Any = one.worker.handle(request(method, params, timeout_s=50), SENDER)
+            peer = one.ask(method, params, timeout_s=50)
+            (future,) = cast("set[Spawned[Any]]", one.worker._running)
+            assert future.deadline is not None
             assert 0 < future.deadline - asyncio.get_running_loop().time() <= 50
             await asyncio.to_thread(held.arrived.wait, BOUND_S)
             future._expire()  # what the loop does when the time has come
-            with pytest.raises(RpcError) as caught:
-                await future
-            assert caught.value.code == code
-            assert "no answer by the deadline" in caught.value.message
+            error = (await peer.outcome()).error
+            assert error is not None
+            assert error.code == code
+            assert "no answer by the deadline" in error.message
             held.release.set()
 
     run(main())
@@ -603,3 +518,20 @@ def test_jobs_have_their_params_in_no_log(caplog: pytest.LogCaptureFixture) -> N
         for record in caplog.records
         if record.name.startswith("botod")
     )
+
+
+def test_a_trace_goes_into_the_log_and_the_errors(caplog: pytest.LogCaptureFixture) -> None:
+    """Whether a job was refused, failed or done."""
+
+    async def main() -> None:
+        async with rig(s3_error("NoSuchKey", "No such key", "404 Not Found")) as one:
+            failed = await one.error("s3.get_object", ON_KEY, traceparent=TRACE)
+            assert failed.data["traceparent"] == TRACE
+            wrong = await one.error("s3.get_object", {}, traceparent=TRACE)
+            assert wrong.data == {"traceparent": TRACE}
+            poor = await one.error("s3.get_object", ON_KEY, traceparent=TRACE, profile="poor")
+            assert poor.data["traceparent"] == TRACE
+
+    run(main())
+    (line,) = [record.getMessage() for record in caplog.records if "job s3" in record.getMessage()]
+    assert line.endswith(f" traceparent={TRACE}")

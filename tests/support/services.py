@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from botod.daemon.services import SERVICES
+from botod.daemon.services.answers import Download
 from botod.daemon.services.operation import Endpoint, Result
 from botod.pool import HeldKeys, Terms, on_terms, spawn
 from support.http_server import Answer, Exchange, HttpServer, http_server
@@ -140,4 +141,10 @@ def _operation(call: tuple[str, dict[str, Any]]) -> Callable[[Any], Result]:
     service, _dot, name = method.partition(".")
     operation = SERVICES[service].operations[name]
     read = operation.params.read(params, "")
-    return lambda connection: operation.run(connection, read)
+
+    def run(connection: Any) -> Result:
+        result = operation.run(connection, read)
+        body = result.get("Body")
+        return result | {"Body": body.whole()} if isinstance(body, Download) else result
+
+    return run

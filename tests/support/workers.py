@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from botod.daemon.config import ProfileSettings
+from botod.daemon.intake import Intake
+from botod.daemon.joins import Joins
 from botod.daemon.policy import Policy
+from botod.daemon.runs import Run
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Worker
-from botod.ipc.peer import Sender
-from botod.ipc.protocol import Request
+from botod.ipc.exchange import Sender
+from botod.ipc.framing import MAX_INLINE_BYTES
 from botod.pool import HeldKeys, Pool
+from support.exchanges import Peer
 from support.pools import KEYS, open_pool
 
 SENDER = Sender(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid(), connection_id=1)
@@ -27,8 +31,8 @@ class Jobs:
 
     async def do(self, method: str, timeout_s: float = 20.0, **params: Any) -> Any:
         """Have one job done: its result, or its RpcError raised."""
-        request = Request(1, False, method, params, {"timeout_s": timeout_s})
-        return await self.worker.handle(request, SENDER)
+        peer = Peer(method, params, sender=SENDER, options={"timeout_s": timeout_s})
+        return await peer.ask(self.worker.handle).result()
 
 
 @contextlib.asynccontextmanager
@@ -42,9 +46,10 @@ async def open_worker(
         worker = Worker(
             upstreams,
             Policy(),
+            Intake(timeout_s=20.0, timeout_max_s=60.0, own_methods=()),
+            Joins[Run](remember_s=600),
             control={},
             jobs_max=1000,
-            job_timeout_s=20.0,
-            job_timeout_max_s=60.0,
+            inline_bytes=MAX_INLINE_BYTES,
         )
         yield Jobs(pool, worker)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,22 @@ STATUS = {
     "version": "1.2.3",
     "pid": 77,
     "uptime_s": 61.7,
-    "jobs": {"running_num": 3, "jobs_total": 1000, "failed_total": 4},
+    "jobs": {
+        "running_num": 3,
+        "jobs_total": 1000,
+        "failed_total": 4,
+        "joined_total": 0,
+        "remembered_num": 0,
+    },
+    "buffered_bytes": 0,
+    "refused_by_limit": {},
     "visits": {
         "visits_num": 5000,
         "longest_s": 0.0123,
         "over_10ms_num": 2,
         "over_100ms_num": 1,
     },
+    "total": {"slots_num": 8, "leased_num": 2, "claiming_num": 1},
     "pools": [
         {
             "origin": "https://s3.eu-central-1.amazonaws.com:443",
@@ -42,11 +52,34 @@ def test_the_report() -> None:
         "botod 1.2.3, pid 77, up 62 s",
         "jobs    3 running, 1000 so far, 4 failed",
         "visits  5000, longest 12.3 ms, 2 over 10 ms, 1 over 100 ms",
+        "total   2 slots in use, 8 at most; 1 hosts kept waiting by it",
         (
             "pool    https://s3.eu-central-1.amazonaws.com:443: 2 of 64 slots in use, 5 waiting; "
             "sockets 6 open, 7 opened, 8 reused; host resting"
         ),
         "peer    pid 11 uid 12: 13 in flight, 14 requests, 15 bytes unread",
+    ]
+
+
+def test_the_report_without_a_total() -> None:
+    """That there is no bound is said too."""
+    total = {"slots_num": None, "leased_num": 2, "claiming_num": 0}
+    lines = list(report(STATUS | {"total": total}))
+    assert lines[3] == "total   2 slots in use, no bound; 0 hosts kept waiting by it"
+
+
+def test_what_is_usually_nought() -> None:
+    """Keys, memory and refusals have a line when there is something to say."""
+    jobs: Any = STATUS["jobs"]
+    status = STATUS | {
+        "jobs": jobs | {"joined_total": 5, "remembered_num": 6},
+        "buffered_bytes": 70_000,
+        "refused_by_limit": {"in_flight_per_peer": 8, "jobs": 9},
+    }
+    assert list(report(status))[2:5] == [
+        "keys    5 requests joined another's job, 6 outcomes remembered",
+        "memory  70000 bytes held for peers",
+        "refused 8 by in_flight_per_peer, 9 by jobs",
     ]
 
 
@@ -70,7 +103,11 @@ def test_as_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["pid"] == daemon.process.pid
-    assert status.keys() == {"pid", "version", "uptime_s", "peers", "jobs", "pools", "visits"}
+    assert status["total"] == {"slots_num": None, "leased_num": 0, "claiming_num": 0}
+    assert status.keys() == {
+        "pid", "version", "uptime_s", "peers", "jobs", "total", "pools", "visits",
+        "buffered_bytes", "refused_by_limit",
+    }  # fmt: skip
 
 
 def test_no_daemon(capsys: pytest.CaptureFixture[str]) -> None:

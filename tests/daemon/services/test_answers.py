@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from botod.daemon.services import answers
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, moment, whole_number
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, Download, moment, whole_number
 from botod.pool import Interrupted
+from support.bodies import BodyResponse
 from support.http_server import Exchange
 from support.services import CannedService, reply, xml
 
@@ -47,6 +48,30 @@ def test_a_byte_more_is_too_large(small_answers: None) -> None:
         CannedService(reply(body)).call("s3.get_object", ON_KEY)
     with pytest.raises(AnswerTooLarge, match="the answer has more than 1000 bytes"):
         CannedService(chunked(body)).call("s3.get_object", ON_KEY)
+
+
+def test_memory_is_reserved_before_it_is_taken() -> None:
+    """By the length that the service says, else by what is read next."""
+    reserved: list[int] = []
+    assert Download(BodyResponse(b"x" * 700)).whole(reserved.append) == b"x" * 700
+    assert reserved == [700]
+    reserved.clear()
+    untold = Download(BodyResponse(b"x" * 700, says_length=False))
+    assert untold.length_bytes is None
+    assert untold.whole(reserved.append) == b"x" * 700
+    assert reserved == [answers.BLOCK_BYTES] * 2
+
+
+def test_what_may_not_be_held_is_closed() -> None:
+    """Its slot is free again."""
+
+    def no(_size: int) -> None:
+        raise RuntimeError("no room")
+
+    response = BodyResponse(b"x" * 700)
+    with pytest.raises(RuntimeError, match="no room"):
+        Download(response).whole(no)
+    assert response.is_closed
 
 
 def test_xml_is_bounded_too(small_answers: None) -> None:

@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from botod.daemon.services import s3
+from botod.daemon.services import SERVICES, s3
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
-from botod.daemon.services.operation import Endpoint
-from botod.daemon.services.shapes import InvalidParam
+from botod.daemon.services.operation import Endpoint, Operation
+from botod.daemon.services.shapes import InvalidParam, Struct
+from botod.daemon.sources import BodyTooShort
 from botod.pool import HeldKeys, OutcomeUnknown
 from support.http_server import Exchange
 from support.pools import KEYS
@@ -188,6 +190,78 @@ def test_a_large_body_is_signed_with_its_hash() -> None:
     request = aws.requests[0]
     assert request.body == body
     assert request.headers["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
+
+
+class Blocks:
+    """A body in blocks."""
+
+    can_repeat = True
+
+    def __init__(self, *blocks: bytes) -> None:
+        self.length_bytes = sum(map(len, blocks))
+        self.tries = 0
+        self._blocks = blocks
+
+    def blocks(self) -> Iterator[bytes]:
+        self.tries += 1
+        yield from self._blocks
+
+
+def send(aws: CannedService, body: Any, retries: int = 0) -> Any:
+    """Put an object whose body is read while it is sent."""
+    table: Any = SERVICES["s3"].operations
+    params = ON_KEY | {"Body": body}
+    sends = Operation(Struct(), lambda connection, _: s3.put_object(connection, params), False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(table, "send", sends)
+        return aws.call("s3.send", retries=retries, idempotent=True)
+
+
+@pytest.mark.parametrize("blocks", [(), (b"miaow",), (b"x" * 100_000,) * 5])
+def test_a_body_in_blocks(blocks: tuple[bytes, ...]) -> None:
+    """Its length is said, its hash is not: it is read once."""
+    aws = CannedService(reply(b"", 'ETag: "1b2cf5"'))
+    assert send(aws, Blocks(*blocks))["ETag"] == '"1b2cf5"'
+    request = aws.requests[0]
+    assert request.body == b"".join(blocks)
+    assert request.headers["content-length"] == str(len(request.body))
+    assert request.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+    assert "transfer-encoding" not in request.headers
+
+
+def test_a_body_in_blocks_is_read_anew_for_each_try(quick_retries: None) -> None:
+    """As often as the profile says."""
+    busy = s3_error("SlowDown", "Slow down", "503 Slow Down")
+    aws, body = CannedService(busy, reply()), Blocks(b"x" * 50_000, b"y")
+    send(aws, body, retries=1)
+    assert [request.body for request in aws.requests] == [b"x" * 50_000 + b"y"] * 2
+    assert body.tries == 2
+
+
+def test_a_body_that_comes_once_is_sent_once(quick_retries: None) -> None:
+    """Whatever the profile says; the answer is the service's."""
+    aws = CannedService(s3_error("SlowDown", "Slow down", "503 Slow Down"))
+    body = Blocks(b"x" * 50_000)
+    body.can_repeat = False
+    with pytest.raises(BotoServerError) as caught:
+        send(aws, body, retries=3)
+    assert caught.value.status == 503
+    assert (body.tries, len(aws.requests)) == (1, 1)
+
+
+def test_a_body_that_fails_leaves_no_request() -> None:
+    """The transfer is broken off; what failed is the error, and is not tried again."""
+
+    class Failing(Blocks):
+        def blocks(self) -> Iterator[bytes]:
+            yield from super().blocks()
+            raise BodyTooShort("cut")
+
+    aws, body = CannedService(reply()), Failing(b"x" * 50_000)
+    body.length_bytes += 1
+    with pytest.raises(BodyTooShort, match="cut"):
+        send(aws, body, retries=3)
+    assert (body.tries, aws.requests) == (1, [])
 
 
 @pytest.mark.parametrize(("key", "target"), ODD_KEYS.items())

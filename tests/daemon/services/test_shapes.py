@@ -1,6 +1,8 @@
 """Shapes: what is read, and that each refusal names the parameter and says what is allowed."""
 
 import contextlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from botod.daemon.services import SERVICES
 from botod.daemon.services.shapes import (
     Blob,
+    Body,
     BucketName,
+    Destination,
     Either,
     Flag,
     HeaderName,
@@ -23,6 +27,9 @@ from botod.daemon.services.shapes import (
     Struct,
     Text,
 )
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.streams import IncomingStream
+from support.exchanges import incoming
 
 PERSON = Struct(
     {"Name": Text(1)}, {"Age": Number(0, 150), "Pets": ListOf(Struct({"Name": Text()}))}
@@ -119,6 +126,42 @@ def test_at_the_top_keys_are_the_parameters() -> None:
         PERSON.read({}, "")
     with pytest.raises(InvalidParam, match=r"^Nmae is unknown; there are: Name, Age, Pets$"):
         PERSON.read({"Name": "a", "Nmae": "b"}, "")
+
+
+@pytest.fixture
+def beside() -> Iterator[tuple[Descriptor, IncomingStream]]:
+    """What a message may carry beside JSON and bytes."""
+    descriptor = Descriptor(os.memfd_create("body"))
+    yield descriptor, incoming([])
+    descriptor.close()
+
+
+def test_a_body_may_come_beside_the_message(beside: tuple[Descriptor, IncomingStream]) -> None:
+    """It is passed on as it is; bytes and texts are read as ever."""
+    for one in beside:
+        assert Body().read(one, "Body") is one
+    assert Body().read("ü", "Body") == "ü".encode()
+    with pytest.raises(InvalidParam, match="Body has to be a text, not a number"):
+        Body().read(7, "Body")
+
+
+def test_a_destination_is_a_descriptor(beside: tuple[Descriptor, IncomingStream]) -> None:
+    """Nothing else can be written to, least of all a path."""
+    descriptor, stream = beside
+    assert Destination().read(descriptor, "Body") is descriptor
+    for value, words in ((stream, "a stream"), ("/etc/passwd", "a text"), (b"", "bytes")):
+        with pytest.raises(InvalidParam, match=f"Body has to be a descriptor, .* not {words}"):
+            Destination().read(value, "Body")
+
+
+@pytest.mark.parametrize("shape", [Text(), Blob(), Number(), Flag(), ListOf(Text()), PERSON])
+def test_nothing_else_comes_beside_the_message(
+    shape: Shape, beside: tuple[Descriptor, IncomingStream]
+) -> None:
+    """Where it does not belong it is refused by name."""
+    for one, words in zip(beside, ("a descriptor", "a stream"), strict=True):
+        with pytest.raises(InvalidParam, match=f"x has to be .* not {words}"):
+            shape.read(one, "x")
 
 
 ROWS = {

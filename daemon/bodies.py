@@ -1,0 +1,183 @@
+"""The large part of a job: where the body that it sends comes from, where the answer's goes.
+
+Operations know neither descriptors nor streams. Before one runs, what the peer gave becomes bytes
+or a Source; afterwards the Download that it gives is written to a descriptor, or read into memory,
+or left to be streamed once the answer is given.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from botod.daemon.file_threads import FileThreads
+from botod.daemon.files import BLOCK_BYTES, open_to_read, open_to_write
+from botod.daemon.held import Held
+from botod.daemon.pipes import PeerPipe
+from botod.daemon.services.answers import Download
+from botod.daemon.services.operation import Operation, Params, Result, Source
+from botod.daemon.services.shapes import InvalidParam
+from botod.daemon.sinks import FileSink, PipeSink, Sink, check_fits
+from botod.daemon.sources import PassingSource, file_source, gathered, pipe_reader
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.protocol import CHUNK_BYTES
+from botod.ipc.streams import IncomingStream
+from botod.pool import wait
+
+SMALL_BYTES = CHUNK_BYTES
+"""A body up to this is one piece of a stream: held whole, it needs fewer messages and no care."""
+
+
+@dataclass
+class Moved:
+    """Bytes of bodies that a job has moved so far; those sent, in its latest try."""
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+class Bodies:
+    """The bodies of one job, for the length of a block.
+
+    can_stream: the answer may hold a stream. inline_bytes: that may be held of a body whose length
+    is not known. streamed: what is to be streamed, after the job.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        *,
+        threads: FileThreads,
+        held: Held,
+        moved: Moved,
+        can_stream: bool,
+        inline_bytes: int,
+    ) -> None:
+        self.streamed: Download | None = None
+        self._operation = operation
+        self._threads = threads
+        self._held = held
+        self._moved = moved
+        self._can_stream = can_stream
+        self._inline_bytes = inline_bytes
+        self._sink: Sink | None = None
+        self._sink_length: int | None = None
+        self._pipe: PeerPipe | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+
+    @property
+    def has_added(self) -> bool:
+        """Whether trying again would write a second time what was written already."""
+        return self._sink is not None and self._sink.adds and self._moved.received_bytes > 0
+
+    def opened(self, params: Params) -> Params:
+        """The params as the operation takes them; what is of no use is refused here. Parks."""
+        sends, receives = self._operation.sends, self._operation.receives
+        if receives in params:
+            self._open_sink(params[receives])
+            return {name: value for name, value in params.items() if name != receives}
+        if sends:
+            body = self._source(params.get(sends, b""), params.get("ContentLength"))
+            return {**params, sends: body}
+        return params
+
+    def delivered(self, result: Result) -> Result:
+        """The result with its body where the peer wants it; a `streamed` one is still in it."""
+        name = self._operation.receives
+        body = result.get(name)
+        if not isinstance(body, Download):
+            return result
+        if self._sink is not None:
+            self._write(body, self._sink)
+            rest = {key: value for key, value in result.items() if key != name}
+            return {"ContentLength": self._moved.received_bytes} | rest
+        if self._can_stream and (body.length_bytes is None or body.length_bytes > SMALL_BYTES):
+            self.streamed = body
+            return result
+        whole = body.whole(self._held.take)
+        self._moved.received_bytes = len(whole)
+        return result | {name: whole}
+
+    def _open_sink(self, descriptor: Descriptor) -> None:
+        file = open_to_write(descriptor, self._threads)
+        self._sink_length = descriptor.length
+        if file.is_pipe:
+            self._pipe = PeerPipe(descriptor)
+            self._sink = PipeSink(self._pipe)
+        else:
+            self._sink = FileSink(file)
+        self._held.take(self._sink.block_bytes)
+
+    def _write(self, body: Download, sink: Sink) -> None:
+        try:
+            check_fits(body.length_bytes, self._sink_length)
+            while block := body.read(sink.block_bytes):
+                check_fits(self._moved.received_bytes + len(block), self._sink_length)
+                sink.write(block)
+                self._moved.received_bytes += len(block)
+        except BaseException:
+            body.close()
+            raise
+
+    def _source(self, given: Any, declared: int | None) -> Any:
+        if isinstance(given, Descriptor):
+            return self._from_descriptor(given, declared)
+        if isinstance(given, IncomingStream):
+            return self._passing(lambda: wait(given.read()), declared)
+        _check_length(declared, len(given))
+        self._moved.sent_bytes = len(given)
+        return given
+
+    def _from_descriptor(self, descriptor: Descriptor, declared: int | None) -> Any:
+        file = open_to_read(descriptor, self._threads)
+        if file.is_pipe:
+            length = descriptor.length
+            if length is not None:
+                _check_length(declared, length)
+            self._pipe = PeerPipe(descriptor)
+            read = pipe_reader(self._pipe, length)
+            return self._passing(read, declared if length is None else length)
+        source = file_source(file)
+        _check_length(declared, source.length_bytes)
+        self._held.take(min(BLOCK_BYTES, source.length_bytes))
+        return Counted(source, self._moved)
+
+    def _passing(self, read: Callable[[], bytes], length: int | None) -> Any:
+        if length is not None and length > SMALL_BYTES:
+            return Counted(PassingSource(read, length), self._moved)
+        most = self._inline_bytes if length is None else SMALL_BYTES
+        body = gathered(read, most=most, exactly=length, reserve=self._held.take)
+        self._moved.sent_bytes = len(body)
+        return body
+
+
+class Counted:
+    """A source whose bytes are counted as they are taken."""
+
+    def __init__(self, source: Source, moved: Moved) -> None:
+        self.length_bytes = source.length_bytes
+        self.can_repeat = source.can_repeat
+        self._source = source
+        self._moved = moved
+
+    def blocks(self) -> Iterator[bytes]:
+        self._moved.sent_bytes = 0
+        for block in self._source.blocks():
+            yield block
+            self._moved.sent_bytes += len(block)
+
+
+def _check_length(declared: int | None, length: int) -> None:
+    if declared is not None and declared != length:
+        raise InvalidParam(f"ContentLength is {declared}; Body has {length} bytes")

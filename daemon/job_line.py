@@ -1,0 +1,32 @@
+"""The line that the log has about each job. Nothing of its params: those are the users'."""
+
+from botod.daemon.bodies import Moved
+from botod.daemon.job import Job
+from botod.ipc.errors import Code, RpcError
+
+
+def job_line(job: Job, moved: Moved, error: RpcError | None, took_s: float) -> str:
+    """What it was, how it went, and how much it moved."""
+    parts = [
+        f"job {job.method} {_word(error)}",
+        f"attempts={job.terms.attempts_num}",
+        f"took_ms={took_s * 1000:.1f}",
+    ]
+    if moved.sent_bytes:
+        parts.append(f"sent_bytes={moved.sent_bytes}")
+    if moved.received_bytes:
+        parts.append(f"received_bytes={moved.received_bytes}")
+    if job.options.traceparent is not None:
+        parts.append(f"traceparent={job.options.traceparent}")
+    return " ".join(parts)
+
+
+def _word(error: RpcError | None) -> str:
+    """How it went, in a word."""
+    if error is None:
+        return "ok"
+    if error.code == Code.CANCELLED:
+        return "cancelled"
+    return (
+        "failed" if error.code == Code.INTERNAL_ERROR else str(error.data.get("type", error.code))
+    )

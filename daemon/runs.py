@@ -1,0 +1,123 @@
+"""A job under way, and the exchanges that wait for what it comes to."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.held import Held
+from botod.daemon.job import Job, cancelled, overdue, traced
+from botod.daemon.options import Options
+from botod.daemon.progress import Progress
+from botod.ipc.errors import RpcError
+from botod.ipc.exchange import Exchange, Outcome
+from botod.ipc.streams import OutgoingStream
+
+if TYPE_CHECKING:
+    from botod.pool.bridge import Spawned
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """How one exchange waits. timer: ends its waiting."""
+
+    options: Options
+    timer: asyncio.TimerHandle | None = None
+
+
+class Run:
+    """One job under way.
+
+    bodies, moved: those of the job. held: the memory that it holds. began: on the loop's clock.
+    future: its greenlet.
+    """
+
+    future: "Spawned[Any]"
+
+    def __init__(self, job: Job, *, bodies: Bodies, moved: Moved, held: Held, began: float) -> None:
+        self.job = job
+        self.bodies = bodies
+        self.moved = moved
+        self.held = held
+        self.began = began
+        self._waiting: dict[Exchange, _Wish] = {}
+        self._progress: Progress | None = None
+
+    def wait(self, exchange: Exchange) -> None:
+        """Have `exchange` told the outcome. The job is cancelled with the last who waits."""
+        self._take(exchange, _Wish(self.job.options))
+
+    def join(self, exchange: Exchange, job: Job) -> None:
+        """Have `exchange` told the outcome as if its own `job` were run, until that's deadline."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(job.deadline, self._leave, exchange, overdue(job))
+        self._take(exchange, _Wish(job.options, timer))
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell all who wait."""
+        for exchange, wish in self._taken():
+            settle(exchange, outcome, wish.options)
+
+    def answer_with_stream(self, result: dict[str, Any]) -> OutgoingStream:
+        """Answer the one who waits; what is in the body's place goes by the stream.
+
+        Raises RpcError if there may be no stream; nobody is answered then.
+        """
+        (exchange,) = self._waiting
+        if exchange.is_cancelled:
+            raise cancelled(self.job)
+        stream = exchange.open_stream()
+        self._taken()
+        exchange.answer(result | {self.job.operation.receives: stream})
+        return stream
+
+    def _take(self, exchange: Exchange, wish: _Wish) -> None:
+        self._waiting[exchange] = wish
+        exchange.on_cancel = lambda: self._leave(exchange, cancelled(self.job))
+        if wish.options.progress and self._progress is None:
+            self._progress = Progress(self._so_far, self._tell_progress)
+            self._progress.start()
+
+    def _leave(self, exchange: Exchange, error: RpcError) -> None:
+        """`exchange` waits no more. The last one stays for the outcome of the cancelled job."""
+        if len(self._waiting) == 1:
+            self.future.cancel()
+            return
+        wish = self._waiting.pop(exchange)
+        _let_go(exchange, wish)
+        settle(exchange, Outcome(error=error), wish.options)
+
+    def _taken(self) -> list[tuple[Exchange, _Wish]]:
+        """Those who waited; nothing of theirs calls here any more."""
+        waiting = list(self._waiting.items())
+        self._waiting.clear()
+        if self._progress is not None:
+            self._progress.stop()
+        for exchange, wish in waiting:
+            _let_go(exchange, wish)
+        return waiting
+
+    def _so_far(self) -> dict[str, Any]:
+        return {
+            "bytes_sent": self.moved.sent_bytes,
+            "bytes_received": self.moved.received_bytes,
+            "attempts": self.job.terms.attempts_num,
+        }
+
+    def _tell_progress(self, value: dict[str, Any]) -> None:
+        for exchange in self._waiting:
+            exchange.progress(value)
+
+
+def settle(exchange: Exchange, outcome: Outcome, options: Options) -> None:
+    """Tell one exchange what its request came to."""
+    if outcome.error is None:
+        exchange.answer(outcome.result)
+    else:
+        exchange.fail(traced(outcome.error, options))
+
+
+def _let_go(exchange: Exchange, wish: _Wish) -> None:
+    exchange.on_cancel = None
+    if wish.timer is not None:
+        wish.timer.cancel()

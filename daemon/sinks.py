@@ -1,0 +1,59 @@
+"""Where an answer's body is written: a file or a pipe that the peer passed."""
+
+from typing import Protocol
+
+from botod.daemon.files import BLOCK_BYTES, OpenFile
+from botod.daemon.pipes import PeerPipe
+from botod.daemon.services.answers import BLOCK_BYTES as STREAM_BLOCK_BYTES
+
+
+class DoesNotFit(Exception):
+    """The body is longer than the length that the peer gave."""
+
+
+class Sink(Protocol):
+    """Takes a body in blocks.
+
+    block_bytes: how much to give at once. adds: what is written comes behind what was there, so
+    that writing again would write it twice.
+    """
+
+    block_bytes: int
+    adds: bool
+
+    def write(self, data: bytes) -> None:
+        """Write all of it; parks. Raises DescriptorFailed."""
+
+
+class FileSink:
+    """A regular file, from its offset on; one opened with O_APPEND, at its end."""
+
+    block_bytes = BLOCK_BYTES
+
+    def __init__(self, file: OpenFile) -> None:
+        self.adds = file.appends
+        self._file = file
+        self._at = file.begin
+
+    def write(self, data: bytes) -> None:
+        self._file.write_at(self._at, data)
+        self._at += len(data)
+
+
+class PipeSink:
+    """A pipe."""
+
+    block_bytes = STREAM_BLOCK_BYTES
+    adds = True
+
+    def __init__(self, pipe: PeerPipe) -> None:
+        self._pipe = pipe
+
+    def write(self, data: bytes) -> None:
+        self._pipe.write(data)
+
+
+def check_fits(size: int | None, length: int | None) -> None:
+    """Raise DoesNotFit if `size` bytes are more than what the peer allows; None: not known."""
+    if length is not None and size is not None and size > length:
+        raise DoesNotFit(f"the object has {size} bytes or more; length beside $fd allows {length}")

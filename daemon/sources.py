@@ -1,0 +1,129 @@
+"""Bodies that are read while they are sent: from a file, or as they come by a pipe or a stream."""
+
+from collections.abc import Callable, Iterator
+
+from botod.daemon.files import BLOCK_BYTES, OpenFile
+from botod.daemon.pipes import PeerPipe
+from botod.daemon.services.shapes import InvalidParam
+
+
+class BodyTooShort(Exception):
+    """A body ended before its length. The service was told the length, so it keeps nothing."""
+
+
+class CannotRepeat(Exception):
+    """The service wants the body sent again, elsewhere, and it cannot be read again."""
+
+
+class FileSource:
+    """A part of a regular file."""
+
+    can_repeat = True
+
+    def __init__(self, file: OpenFile, offset: int, length_bytes: int) -> None:
+        self.length_bytes = length_bytes
+        self._file = file
+        self._offset = offset
+
+    def blocks(self) -> Iterator[bytes]:
+        """Raises DescriptorFailed, and BodyTooShort if the file has shrunk meanwhile."""
+        at, end = self._offset, self._offset + self.length_bytes
+        while at < end:
+            block = self._file.read_at(at, min(BLOCK_BYTES, end - at))
+            if not block:
+                raise BodyTooShort(f"the file ends at byte {at}; {end - at} bytes are missing")
+            at += len(block)
+            yield block
+
+
+class PassingSource:
+    """A body that comes once.
+
+    read: gives some of it, b"" at its end. length_bytes: what was said; it has to be so many.
+    """
+
+    can_repeat = False
+
+    def __init__(self, read: Callable[[], bytes], length_bytes: int) -> None:
+        self.length_bytes = length_bytes
+        self._read = read
+        self._has_begun = False
+
+    def blocks(self) -> Iterator[bytes]:
+        """Raises BodyTooShort, InvalidParam for too much, CannotRepeat.
+
+        The last block is held back until it is known to be the last: an object with what was said
+        to be its length would look whole.
+        """
+        if self._has_begun:
+            raise CannotRepeat(
+                "the service redirects; Body came by a pipe or a stream and cannot be sent again"
+            )
+        self._has_begun = True
+        held, size = b"", 0
+        while block := self._read():
+            size += len(block)
+            if size > self.length_bytes:
+                raise InvalidParam(_too_much(self.length_bytes))
+            if held:
+                yield held
+            held = block
+        if size < self.length_bytes:
+            raise BodyTooShort(f"Body has {size} bytes; {self.length_bytes} were to come")
+        if held:
+            yield held
+
+
+def file_source(file: OpenFile) -> FileSource:
+    """The part of a file that its marker names. Parks. Raises BodyTooShort, InvalidParam."""
+    begin, length = file.begin, file.descriptor.length
+    there = max(0, file.size_bytes - begin)
+    has_size = bool(there) or not file.read_at(begin, 1)  # files in /proc have none
+    if length is None and not has_size:
+        raise InvalidParam("the kernel does not tell this file's size; give length beside $fd")
+    if length is not None and has_size and length > there:
+        raise BodyTooShort(f"the file has {there} bytes from byte {begin}; length says {length}")
+    return FileSource(file, begin, there if length is None else length)
+
+
+def pipe_reader(pipe: PeerPipe, length: int | None) -> Callable[[], bytes]:
+    """Reads a pipe to its end, or the first `length` bytes and not one more."""
+    if length is None:
+        return pipe.read
+    left = length
+
+    def read() -> bytes:
+        nonlocal left
+        block = pipe.read(left) if left else b""
+        left -= len(block)
+        return block
+
+    return read
+
+
+def gathered(
+    read: Callable[[], bytes], *, most: int, exactly: int | None, reserve: Callable[[int], None]
+) -> bytes:
+    """All of a body that comes once and is short.
+
+    most: bytes that may be held. exactly: what it has to be; None: not known. reserve: called with
+    the number of bytes that came; raises if they may not be held. Raises BodyTooShort and, for too
+    much, InvalidParam.
+    """
+    body = bytearray()
+    while block := read():
+        if exactly is not None and len(body) + len(block) > exactly:
+            raise InvalidParam(_too_much(exactly))
+        if len(body) + len(block) > most:
+            raise InvalidParam(
+                f"Body has more than {most} bytes and no length, which S3 needs: give ContentLength"
+            )
+        reserve(len(block))
+        body += block
+    if exactly is not None and len(body) < exactly:
+        raise BodyTooShort(f"Body has {len(body)} bytes; {exactly} were to come")
+    return bytes(body)
+
+
+def _too_much(length: int) -> str:
+    return f"Body has more than the {length} bytes that ContentLength says; nothing was stored"

@@ -1,0 +1,93 @@
+"""What a request asks for, as a job."""
+
+import os
+from typing import Any
+
+import pytest
+
+from botod.daemon.intake import Intake
+from botod.daemon.job import Job
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Sender
+from support.exchanges import Peer, incoming
+from support.loops import run
+
+SENDER = Sender(pid=1, uid=2, gid=3, connection_id=4)
+ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+INTAKE = Intake(timeout_s=60.0, timeout_max_s=900.0, own_methods=("botod.ping",))
+
+
+def job(method: str, params: dict[str, Any], **options: Any) -> Job:
+    """The job of a request that arrives at second 1,000."""
+    return INTAKE.job(Peer(method, params, sender=SENDER, options=options).exchange, now=1000.0)
+
+
+def refused(method: str, params: dict[str, Any], **options: Any) -> RpcError:
+    """The error of a request that is none."""
+    with pytest.raises(RpcError) as caught:
+        job(method, params, **options)
+    return caught.value
+
+
+def test_a_plain_job() -> None:
+    """Its deadline is the usual one; its key names user and connection."""
+
+    async def main() -> None:
+        one = job("s3.get_object", ON_KEY)
+        assert (one.service, one.name, one.method) == ("s3", "get_object", "s3.get_object")
+        assert one.params == ON_KEY
+        assert one.deadline == 1060.0
+        assert (one.terms.key, one.terms.idempotent, one.terms.headers) == ((2, 0, 4), True, None)
+
+    run(main)
+
+
+def test_its_options() -> None:
+    """Deadline, priority and trace come to where they are looked for."""
+
+    async def main() -> None:
+        one = job("s3.get_object", ON_KEY, timeout_s=7, priority=-3, traceparent=TRACE)
+        assert (one.deadline, one.terms.key) == (1007.0, (2, -3, 4))
+        assert one.terms.headers is not None
+        assert list(one.terms.headers) == ["X-Amzn-Trace-Id"]
+
+    run(main)
+
+
+def test_what_may_be_large_may_take_long() -> None:
+    """A job with a descriptor or a stream has the longest deadline, unless it names one."""
+
+    async def main() -> None:
+        descriptor = Descriptor(os.memfd_create("body"))
+        stream = incoming([])
+        for body in (descriptor, stream):
+            assert job("s3.put_object", ON_KEY | {"Body": body}).deadline == 1900.0
+            assert job("s3.put_object", ON_KEY | {"Body": body}, timeout_s=5).deadline == 1005.0
+            error = refused("s3.put_object", ON_KEY | {"Body": body}, idempotency_key="k")
+            assert error.code == Code.INVALID_PARAMS
+        assert job("s3.get_object", ON_KEY | {"Body": descriptor}).deadline == 1900.0
+        assert job("s3.put_object", ON_KEY | {"Body": b"x"}, idempotency_key="k").params
+        descriptor.close()
+        stream.close()
+
+    run(main)
+
+
+def test_what_no_job_is_made_of() -> None:
+    """Unknown methods, wrong params and wrong options, each with what there is."""
+
+    async def main() -> None:
+        error = refused("s3.get_objekt", {})
+        assert (error.code, error.message[:30]) == (
+            Code.METHOD_NOT_FOUND,
+            "unknown method 's3.get_objekt'",
+        )
+        assert refused("x.y", {}).message.endswith("and methods: botod.ping")
+        error = refused("s3.get_object", {}, traceparent=TRACE)
+        assert (error.code, error.message) == (Code.INVALID_PARAMS, "Bucket is missing")
+        assert error.data == {"traceparent": TRACE}
+        assert "priority has to be" in refused("s3.get_object", ON_KEY, priority=99).message
+
+    run(main)

@@ -1,0 +1,166 @@
+"""Who waits for a job, and what each is told."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.file_threads import FileThreads
+from botod.daemon.held import Held
+from botod.daemon.job import Job
+from botod.daemon.options import DEFAULTS, Options
+from botod.daemon.runs import Run
+from botod.daemon.services import SERVICES
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Outcome, Sender
+from botod.ipc.limits import Budget, Refusals
+from botod.pool import Terms, spawn
+from support.exchanges import Peer
+from support.loops import run
+
+SENDER = Sender(1, 2, 3, 4)
+OPERATION = SERVICES["s3"].operations["get_object"]
+
+
+def job(options: Options = DEFAULTS, deadline: float = 1e9) -> Job:
+    """One that nobody runs."""
+    return Job("s3", "get_object", OPERATION, {}, options, deadline, Terms())
+
+
+def new_run() -> Run:
+    """A job under way, which does nothing but wait to be cancelled."""
+    moved, held = Moved(), Held(Budget(0), Refusals())
+    bodies = Bodies(
+        OPERATION,
+        threads=FileThreads(),
+        held=held,
+        moved=moved,
+        can_stream=True,
+        inline_bytes=0,
+    )
+    one = Run(job(), bodies=bodies, moved=moved, held=held, began=0.0)
+    one.future = spawn(lambda: None)
+    return one
+
+
+def new_peer(**options: Any) -> Peer:
+    """A peer that reads streams."""
+    return Peer("s3.get_object", sender=SENDER, options=options, credit_bytes=10)
+
+
+def test_all_who_wait_are_told() -> None:
+    """And afterwards their cancel does nothing."""
+
+    async def main() -> None:
+        one, first, second = new_run(), new_peer(), new_peer()
+        one.wait(first.exchange)
+        one.join(second.exchange, job())
+        one.settle(Outcome({"x": 1}))
+        assert await first.result() == await second.result() == {"x": 1}
+        assert first.exchange.on_cancel is None
+        await one.future
+
+    run(main)
+
+
+def test_each_error_has_the_trace_of_who_is_told() -> None:
+    """One job, requests of two traces."""
+
+    async def main() -> None:
+        one, first, second = new_run(), new_peer(), new_peer()
+        one.wait(first.exchange)
+        one.join(second.exchange, job(Options(traceparent="t")))
+        one.settle(Outcome(error=RpcError(Code.UNREACHABLE, "gone", {})))
+        errors = [(await peer.outcome()).error for peer in (first, second)]
+        assert [error and error.data for error in errors] == [{}, {"traceparent": "t"}]
+        await one.future
+
+    run(main)
+
+
+def test_only_the_last_who_leaves_ends_the_job() -> None:
+    """The others are told at once, the last by what the job comes to."""
+
+    async def main() -> None:
+        one, first, second = new_run(), new_peer(), new_peer()
+        one.wait(first.exchange)
+        one.join(second.exchange, job())
+        first.exchange.cancel()
+        assert first.has_ended
+        assert not one.future.done()
+        second.exchange.cancel()
+        assert not second.has_ended
+        with pytest.raises(asyncio.CancelledError):
+            await one.future
+
+    run(main)
+
+
+def test_who_joined_leaves_at_its_own_deadline() -> None:
+    """Told that the job goes on."""
+
+    async def main() -> None:
+        one, first, second = new_run(), new_peer(), new_peer()
+        one.wait(first.exchange)
+        one.join(second.exchange, job(deadline=0.0))
+        error = (await second.outcome()).error
+        assert error is not None
+        assert error.code == Code.DEADLINE_EXCEEDED
+        assert not first.outcomes
+        await one.future
+
+    run(main)
+
+
+def test_an_answer_with_a_stream() -> None:
+    """The stream stands where the body would."""
+
+    async def main() -> None:
+        one, peer = new_run(), new_peer()
+        one.wait(peer.exchange)
+        stream = one.answer_with_stream({"Body": "a download", "ETag": "x"})
+        assert await peer.result() == {"Body": stream, "ETag": "x"}
+        stream.end()
+        assert peer.has_ended
+        await one.future
+
+    run(main)
+
+
+def test_no_stream_for_who_has_left() -> None:
+    """It is told that its job was ended."""
+
+    async def main() -> None:
+        one, peer = new_run(), new_peer()
+        one.wait(peer.exchange)
+        peer.exchange.cancel()
+        with pytest.raises(RpcError, match="was ended"):
+            one.answer_with_stream({"Body": "a download"})
+        assert not peer.streams
+        one.settle(Outcome(error=RpcError(Code.CANCELLED, "ended")))
+        assert peer.has_ended
+        await asyncio.wait([one.future])
+
+    run(main)
+
+
+def test_progress_until_the_answer() -> None:
+    """To whoever asked; the clock stops with the answer."""
+
+    async def main() -> None:
+        one, quiet, asked = new_run(), new_peer(), new_peer(progress=True)
+        one.wait(quiet.exchange)
+        assert one._progress is None
+        one.join(asked.exchange, job(Options(progress=True)))
+        one.moved.sent_bytes = 7
+        one.job.terms.attempts_num = 1
+        assert one._progress is not None
+        one._progress._tick()
+        told = [{"bytes_sent": 7, "bytes_received": 0, "attempts": 1}]
+        assert (quiet.progress, asked.progress) == ([], told)
+        one.settle(Outcome({}))
+        assert one._progress._timer is None
+        await one.future
+
+    run(main)

@@ -1,0 +1,137 @@
+"""A worker over a real pool, and a server that gives canned answers."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+
+from botod.daemon.config import ProfileSettings
+from botod.daemon.intake import Intake
+from botod.daemon.joins import Joins
+from botod.daemon.policy import Policy
+from botod.daemon.runs import Run
+from botod.daemon.services import SERVICES
+from botod.daemon.upstreams import Upstreams
+from botod.daemon.worker import Control, Worker
+from botod.ipc.errors import RpcError
+from botod.ipc.exchange import Sender
+from botod.ipc.framing import MAX_INLINE_BYTES
+from botod.ipc.limits import Budget
+from botod.pool import HeldKeys, Pool
+from support.exchanges import Peer
+from support.http_server import Answer, Exchange, HttpServer, http_server
+from support.loops import BOUND_S
+from support.pools import KEYS, open_pool
+
+SENDER = Sender(pid=1, uid=os.geteuid(), gid=0, connection_id=7)
+ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
+PING: dict[str, Control] = {"botod.ping": lambda _exchange: {"pid": 1}}
+MESSAGE = {"QueueUrl": "http://h/1/q", "MessageBody": "x"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+LARGE = b"0123456789abcdef" * 50_000
+
+
+class Rig:
+    """A worker over a real pool and a server that gives canned answers."""
+
+    def __init__(self, worker: Worker, joins: "Joins[Run]", server: HttpServer) -> None:
+        self.worker = worker
+        self.joins = joins
+        self.server = server
+
+    def ask(
+        self,
+        method: str,
+        params: dict[str, Any] | None = None,
+        *,
+        sender: Sender = SENDER,
+        credit_bytes: int | None = None,
+        budget: Budget | None = None,
+        **options: Any,
+    ) -> Peer:
+        """A request that was handed over."""
+        peer = Peer(
+            method,
+            params,
+            sender=sender,
+            options=options,
+            credit_bytes=credit_bytes,
+            budget=budget,
+        )
+        return peer.ask(self.worker.handle)
+
+    async def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> Any:
+        """What becomes of a request."""
+        return await self.ask(method, params, **options).result()
+
+    async def error(
+        self, method: str, params: dict[str, Any] | None = None, **options: Any
+    ) -> RpcError:
+        """The wire's error that becomes of a request."""
+        with pytest.raises(RpcError) as caught:
+            await self.call(method, params, **options)
+        return caught.value
+
+
+@contextlib.asynccontextmanager
+async def rig(
+    answer: Answer,
+    *,
+    retries: int = 0,
+    jobs_max: int = 100,
+    own_uid: int | None = None,
+    control: dict[str, Control] | None = None,
+    port: int | None = None,
+    scheme: str = "http",
+    remember_s: float = 600,
+    **pool_options: Any,
+) -> AsyncIterator[Rig]:
+    """A worker with the profiles default and poor, which has no keys."""
+    with http_server(answer) as server:
+        async with open_pool(**pool_options) as pool:
+            upstreams = _upstreams(pool, f"{scheme}://127.0.0.1:{port or server.port}", retries)
+            joins = Joins[Run](remember_s=remember_s)
+            worker = Worker(
+                upstreams,
+                Policy(own_uid),
+                Intake(timeout_s=BOUND_S, timeout_max_s=100.0, own_methods=control or {}),
+                joins,
+                control=control or {},
+                jobs_max=jobs_max,
+                inline_bytes=MAX_INLINE_BYTES,
+            )
+            yield Rig(worker, joins, server)
+            await asyncio.sleep(0)  # what is done is forgotten in the next turn
+            assert worker.running_num == 0, "a job has not been settled"
+
+
+def _upstreams(pool: Pool, url: str, retries: int) -> Upstreams:
+    endpoints = dict.fromkeys(SERVICES, url)
+    settings = ProfileSettings(retries=retries, endpoints=endpoints)
+    return Upstreams(
+        pool,
+        {"default": settings, "poor": settings},
+        lambda name: None if name == "poor" else HeldKeys(*KEYS),
+    )
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test's coroutine."""
+    asyncio.run(main)
+
+
+def job_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The worker's line about each job, without how long it took."""
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "botod.daemon.worker"
+    ]
+    assert all("took_ms=" in line for line in lines)
+    return [line.partition(" took_ms=")[0] for line in lines]
+
+
+def cut(exchange: Exchange) -> None:
+    """Close the connection without a word."""
+    exchange.cut()
