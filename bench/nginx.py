@@ -33,10 +33,15 @@ http {{
     ssl_protocols TLSv1.3;
     location /bucket/ {{ alias {folder}/files/; }}
     location /1/ {{ return 200 '{sent}'; }}
+    location /put/ {{ alias {folder}/files/; dav_methods PUT; client_body_buffer_size 1m; }}
     location = /status {{ stub_status; }}
   }}
 }}
 """
+
+
+AUTHORITY = trustme.CA()
+"""One for all servers of a run, so that one file verifies them."""
 
 
 class Counts(NamedTuple):
@@ -51,6 +56,7 @@ class Nginx(NamedTuple):
 
     port: int
     ca_file: str
+    files: Path
 
     def counts(self) -> Counts:
         """By its own count; asking is a connection and a request as well."""
@@ -62,13 +68,16 @@ class Nginx(NamedTuple):
 
 
 @contextlib.contextmanager
-def running_nginx() -> Iterator[Nginx]:
-    """Serve /bucket/k (1 KiB) and /1/q (the answer to a SendMessage) for the length of a block."""
+def running_nginx(where: str | None = None) -> Iterator[Nginx]:
+    """Serve /bucket/k (1 KiB) and /1/q (the answer to a SendMessage) for the length of a block.
+
+    /put/NAME takes an object, and /bucket/NAME gives it. where: the folder for its files.
+    """
     binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if binary is None:
         sys.exit("nginx is needed: apt-get install nginx-light")
-    with tempfile.TemporaryDirectory(prefix="botod-bench-") as folder:
-        authority = trustme.CA()
+    with tempfile.TemporaryDirectory(prefix="botod-bench-", dir=where) as folder:
+        authority = AUTHORITY
         authority.cert_pem.write_to_path(f"{folder}/ca.pem")
         certificate = authority.issue_cert("localhost", "127.0.0.1")
         certificate.private_key_pem.write_to_path(f"{folder}/key.pem")
@@ -77,8 +86,9 @@ def running_nginx() -> Iterator[Nginx]:
         files = Path(folder, "files")
         files.mkdir()
         (files / "k").write_bytes(b"x" * 1024)
-        for path in (Path(folder), files, files / "k"):  # nginx's worker is another user
+        for path in (Path(folder), files / "k"):  # nginx's worker is another user
             path.chmod(0o755)
+        files.chmod(0o777)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         config = Path(folder, "nginx.conf")
@@ -86,7 +96,7 @@ def running_nginx() -> Iterator[Nginx]:
         process = subprocess.Popen([binary, "-c", str(config), "-e", f"{folder}/error.log"])
         try:
             _wait_for(port)
-            yield Nginx(port, f"{folder}/ca.pem")
+            yield Nginx(port, f"{folder}/ca.pem", files)
         finally:
             process.terminate()
             process.wait(10)

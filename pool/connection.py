@@ -185,6 +185,8 @@ class HTTPConnection:
         """
         transfer = self._started()
         for piece in _pieces(data):
+            if transfer.ended:
+                return
             if self._unframer is None:
                 self._feed(transfer, piece)
                 continue

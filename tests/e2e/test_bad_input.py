@@ -147,8 +147,11 @@ S3 = '{"jsonrpc":"2.0","id":1,"method":"s3.'
         (f'{S3}list_buckets","timeout_s":-1}}\n', Code.INVALID_PARAMS, "timeout_s"),
         (f'{S3}list_buckets","profile":"no"}}\n', Code.INVALID_PARAMS, "no profile 'no'"),
         (b'{"id":1,"method":"x.y"}\n', Code.INVALID_REQUEST, "jsonrpc"),
-        (b'[{"jsonrpc":"2.0","id":1,"method":"x.y"}]\n', Code.INVALID_REQUEST, "batches"),
-        (f'{S3}list_buckets","fds":1}}\n', Code.UNSUPPORTED, "descriptors"),
+        (b"[]\n", Code.INVALID_REQUEST, "a batch has 1 to 100 requests"),
+        (f'{S3}list_buckets","fds":1}}\n', Code.INVALID_REQUEST, "0 came with the line"),
+        (f'{S3}list_buckets","streams":"1"}}\n', Code.INVALID_REQUEST, "streams is a list"),
+        (f'{S3}list_buckets","priority":11}}\n', Code.INVALID_PARAMS, "priority"),
+        (f'{S3}list_buckets","traceparent":"00-0-0-0"}}\n', Code.INVALID_PARAMS, "traceparent"),
         (
             f'{S3}put_object","bytes":[{INLINE_BYTES + 1}]}}\n'.encode()
             + b"x" * (INLINE_BYTES + 1),

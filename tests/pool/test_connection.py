@@ -372,7 +372,7 @@ def test_a_chunked_upload_that_does_not_end_is_the_caller_s_error() -> None:
 
 
 def test_an_upload_of_any_length_is_never_held() -> None:
-    """A server that answers early and reads no more: the rest of a long body goes nowhere."""
+    """A server that answers early and reads no more: the rest of a long body is not even read."""
     read = 0
 
     def produce() -> Iterator[bytes]:
@@ -402,7 +402,7 @@ def test_an_upload_of_any_length_is_never_held() -> None:
                         return 403
 
                 assert await spawn(work) == 403
-        assert read == 200 * MIB
+        assert read <= 20 * MIB, "what was read before the answer came"
 
     run(scenario)
 
