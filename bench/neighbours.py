@@ -89,8 +89,8 @@ def never_read(path: str) -> None:
         peer.setblocking(False)
         try:
             while True:
-                peer.send(GET_SMALL * 16)
-                time.sleep(0.05)
+                peer.send(GET_SMALL)
+                time.sleep(0.003)
         except OSError:
             peer.close()
 

@@ -141,7 +141,7 @@ class Decoder:
         """Of the message that is half read; 0 while its line is read."""
         return self._wanted
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         assert not self._eof, "bytes after the end"
         self._buffer += data
 

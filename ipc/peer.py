@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 READ_BYTES = 256 * 1024
 """Read at a time from one peer: the others are served in between."""
 
+_buffer = memoryview(bytearray(READ_BYTES))
+"""Where all of them are read into, one at a time: to have a new one for each read costs 30 µs."""
+
 VISIT_S = 0.0002
 """What came is acted on for so long, a dozen small requests; then the other peers have their turn.
 What one read brings could be thousands, and take a tenth of a second."""
@@ -222,14 +225,18 @@ class PeerConnection:
         self._note_half_read(now)
         return False
 
-    def _receive(self) -> bytes | None:
-        """Bytes from the peer; None: none now; b"": the end. Checks who sent them."""
+    def _receive(self) -> memoryview | None:
+        """Bytes from the peer, until the next read; None: none now; none at all: the end.
+
+        Checks who sent them.
+        """
         try:
-            data, ancillary, flags, _address = self.sock.recvmsg(
-                READ_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+            size, ancillary, flags, _address = self.sock.recvmsg_into(
+                [_buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
             )
         except (BlockingIOError, InterruptedError):
             return None
+        data = _buffer[:size]
         for _level, kind, payload in ancillary:
             if kind == socket.SCM_RIGHTS:
                 self._keep(payload)

@@ -142,10 +142,8 @@ def read_request(message: Message, declared: Declared) -> Request:
     if "$options" in params:
         options |= _options_inside(params)
         params = {key: value for key, value in params.items() if key != "$options"}
-    unknown = sorted(options.keys() - OPTION_KEYS)
-    if unknown:
-        known = ", ".join(sorted(OPTION_KEYS))
-        raise RpcError(Code.INVALID_REQUEST, f"unknown option {unknown[0]!r}; there are: {known}")
+    if options:
+        _check_options(options)
     if not message.is_plain:
         params = unpack(params, declared)
         if not isinstance(params, dict):
@@ -176,6 +174,10 @@ def encode_result(
 
     streams: the numbers of the streams that the result may hold.
     """
+    text = None if streams else _as_it_is(result)
+    if text is not None:
+        number = _ENCODER.encode(answer_to)
+        return [f'{{"jsonrpc":"2.0","id":{number},"result":{text}}}\n'.encode()]
     blobs: list[bytes] = []
     carrier = Carrier(blobs, streams or {})
     envelope = {"jsonrpc": "2.0", "id": answer_to, "result": pack(result, carrier)}
@@ -248,11 +250,30 @@ class Carrier:
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
+def _as_it_is(result: Any) -> str | None:
+    """The result as JSON; None: something in it needs a marker, or could be taken for one.
+
+    Most results need none; to look for what does takes longer than to write them.
+    """
+    try:
+        text = _ENCODER.encode(result)
+    except TypeError:
+        return None
+    return None if '"$' in text else text
+
+
 def _error_body(error: RpcError) -> dict[str, Any]:
     body: dict[str, Any] = {"code": int(error.code), "message": error.message}
     if error.data:
         body["data"] = error.data
     return body
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    unknown = sorted(options.keys() - OPTION_KEYS)
+    if unknown:
+        known = ", ".join(sorted(OPTION_KEYS))
+        raise RpcError(Code.INVALID_REQUEST, f"unknown option {unknown[0]!r}; there are: {known}")
 
 
 def _options_inside(params: dict[str, Any]) -> dict[str, Any]:
