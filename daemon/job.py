@@ -102,13 +102,21 @@ def failure(job: Job, host: str, error: Exception) -> RpcError | None:
     for kind, code, retryable in _FAILURES:
         if isinstance(error, kind):
             data = _data(job, host, error) | {"type": type(error).__name__, "retryable": retryable}
-            if code is Code.OVERLOADED:
-                data["retry_after_ms"] = RETRY_AFTER_MS
-            if isinstance(error, DescriptorFailed) and error.errno_name:
-                data["errno"] = error.errno_name
+            data |= _details(error)
             message = f"{job.method} on {host}, {_tries(job)}: {error}"
             return RpcError(code, message, data)
     return None
+
+
+def _details(error: Exception) -> dict[str, Any]:
+    """What only this kind of error has to tell."""
+    if isinstance(error, PoolTimeout):
+        return {"retry_after_ms": RETRY_AFTER_MS, "limit": "slot_timeout_s"}
+    if isinstance(error, PoolFull):
+        return {"retry_after_ms": RETRY_AFTER_MS, "limit": _SETTINGS[error.limit]}
+    if isinstance(error, DescriptorFailed) and error.errno_name:
+        return {"errno": error.errno_name}
+    return {}
 
 
 def traced(error: RpcError, options: Options) -> RpcError:
@@ -137,6 +145,9 @@ def overdue(job: Job) -> RpcError:
     message = f"{job.method}: the request that this one joined goes on beyond its deadline"
     return RpcError(Code.DEADLINE_EXCEEDED, message, data)
 
+
+_SETTINGS = {"max_waiting": "max_waiting", "max_waiting_per_key": "max_waiting_per_uid"}
+"""The bounds of the pool by the names of their settings."""
 
 _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
     (OutcomeUnknown, Code.OUTCOME_UNKNOWN, False),

@@ -94,6 +94,7 @@ def test_bugs_are_no_refusals(error: Exception) -> None:
         (DeadlineExceeded("by the deadline"), Code.DEADLINE_EXCEEDED, True, False),
         (PoolTimeout("no slot"), Code.OVERLOADED, True, False),
         (PoolFull("1000 wait"), Code.OVERLOADED, True, False),
+        (PoolFull("of this user", limit="max_waiting_per_key"), Code.OVERLOADED, True, False),
         (PoolClosed("closed"), Code.SHUTTING_DOWN, True, False),
         (AnswerTooLarge("17 MiB"), Code.BODY_TOO_LARGE, False, False),
         (BadAnswer("not XML"), Code.BAD_ANSWER, False, False),
@@ -111,8 +112,7 @@ def test_failures(error: Exception, code: Code, retryable: bool, outcome_unknown
     assert found is not None
     assert found.code == code
     assert found.message == f"s3.get_object on {HOST}, 2 attempts: {error}"
-    again = {"retry_after_ms": RETRY_AFTER_MS} if code is Code.OVERLOADED else {}
-    assert found.data == again | {
+    assert found.data == overload(error) | {
         "type": type(error).__name__,
         "service": "s3",
         "operation": "get_object",
@@ -121,6 +121,16 @@ def test_failures(error: Exception, code: Code, retryable: bool, outcome_unknown
         "retryable": retryable,
         "outcome_unknown": outcome_unknown,
     }
+
+
+def overload(error: Exception) -> dict[str, Any]:
+    """What an error for want of room tells besides."""
+    if isinstance(error, PoolTimeout):
+        return {"retry_after_ms": RETRY_AFTER_MS, "limit": "slot_timeout_s"}
+    if isinstance(error, PoolFull):
+        limit = "max_waiting" if error.limit == "max_waiting" else "max_waiting_per_uid"
+        return {"retry_after_ms": RETRY_AFTER_MS, "limit": limit}
+    return {}
 
 
 @pytest.mark.parametrize(
