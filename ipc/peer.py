@@ -5,39 +5,27 @@ beside the bytes, and after a peer's half-close its answers still have to be wri
 transports and Tornado's IOStream close.
 """
 
-import array
 import asyncio
 import logging
 import socket
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Sender
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.limits import Account, Accounts
+from botod.ipc.patience import Overdue, Patience
 from botod.ipc.protocol import encode_error
+from botod.ipc.receiving import Credentials, receive
 from botod.ipc.session import Session, Shared
 
 logger = logging.getLogger(__name__)
 
-READ_BYTES = 256 * 1024
-"""Read at a time from one peer: the others are served in between."""
-
-_buffer = memoryview(bytearray(READ_BYTES))
-"""Where all of them are read into, one at a time: to have a new one for each read costs 30 µs."""
-
 VISIT_S = 0.0002
 """What came is acted on for so long, a dozen small requests; then the other peers have their turn.
 What one read brings could be thousands, and take a tenth of a second."""
-
-MIB = 1024 * 1024
-
-_UCRED = struct.Struct("=iII")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_UCRED.size) + socket.CMSG_SPACE((SURPLUS_FDS + MAX_FDS) * 4)
 
 
 @dataclass(frozen=True)
@@ -93,7 +81,6 @@ class PeerConnection:
         self.sender: Sender | None = None
         self.life = Life.OPEN
         self._number = number
-        self._limits = shared.limits
         self._refusals = shared.refusals
         self._accounts = accounts
         self._hang_ups = hang_ups
@@ -103,8 +90,7 @@ class PeerConnection:
         self._is_busy = False
         self._has_more = False  # messages that came and were not acted on yet
         self._waits_for_room = False
-        self._began_message: float | None = None
-        self._active = self._taken = self._looked = self._loop.time()
+        self._patience = Patience(shared.limits, now=self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(sock, self._read)
         self._watch()
@@ -205,7 +191,7 @@ class PeerConnection:
             self._session.decoder.feed(data)
         else:
             self._session.decoder.feed_eof()
-        self._active = self._loop.time()
+        self._patience.sent(self._loop.time())
         self._take_messages()
         return not data and not self._has_more  # if there is more, the end is met again
 
@@ -216,7 +202,7 @@ class PeerConnection:
         now = self._loop.time()
         ends = now + VISIT_S
         while self._session.take_message(self.sender, self.account, now=now):
-            self._began_message = None
+            self._patience.whole()
             if self._loop.time() >= ends:
                 self._has_more = True
                 self._loop.call_soon(self._go_on)
@@ -230,42 +216,30 @@ class PeerConnection:
 
         Checks who sent them.
         """
-        try:
-            size, ancillary, flags, _address = self.sock.recvmsg_into(
-                [_buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
-            )
-        except (BlockingIOError, InterruptedError):
+        received = receive(self.sock)
+        if received is None:
             return None
-        data = _buffer[:size]
-        for _level, kind, payload in ancillary:
-            if kind == socket.SCM_RIGHTS:
-                self._keep(payload)
-            elif kind == socket.SCM_CREDENTIALS and data:
-                self._identify(*_UCRED.unpack(payload))
-        if flags & socket.MSG_CTRUNC:
+        self._session.decoder.descriptors.add(received.fds)
+        if received.sender is not None:
+            self._identify(received.sender)
+        if received.is_cut:
             raise ProtocolError(Code.INVALID_REQUEST, "too many descriptors were passed at once")
-        if data and self.sender is None:
+        if received.data and self.sender is None:
             raise ProtocolError(Code.ACCESS_DENIED, "the kernel does not say who sends")
-        return data
+        return received.data
 
-    def _keep(self, payload: bytes) -> None:
-        """Take descriptors: ours from now on, whatever becomes of the message."""
-        fds = array.array("i")
-        fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-        self._session.decoder.descriptors.add(fds)
-
-    def _identify(self, pid: int, uid: int, gid: int) -> None:
+    def _identify(self, sender: Credentials) -> None:
         known = self.sender
-        if known is not None and (known.pid, known.uid, known.gid) == (pid, uid, gid):
+        if known is not None and (known.pid, known.uid, known.gid) == sender:
             return
-        if known is not None and known.uid != uid:
+        if known is not None and known.uid != sender.uid:
             raise ProtocolError(
                 Code.ACCESS_DENIED, "another user sends on this connection: connect anew"
             )
-        self.sender = Sender(pid, uid, gid, self._number)
-        if self.account.uid != uid:  # root connected, and dropped its rights before it sent
+        self.sender = Sender(*sender, self._number)
+        if self.account.uid != sender.uid:  # root connected, and dropped its rights before it sent
             self.account.peers_num -= 1
-            self.account = self._accounts.of(uid, now=self._loop.time())
+            self.account = self._accounts.of(sender.uid, now=self._loop.time())
             self.account.peers_num += 1
 
     def _write(self) -> None:
@@ -295,7 +269,7 @@ class PeerConnection:
             except OSError:
                 self.hang_up()
                 return
-            self._taken = self._loop.time()
+            self._patience.took(self._loop.time())
             outbox.written(written)
         self._wait_for_room(bool(outbox.waiting_bytes))
         if self._session.streams.is_sending:
@@ -305,7 +279,7 @@ class PeerConnection:
         if wanted and not self._waits_for_room:
             self._loop.add_writer(self.sock, self._write_now)
             self._waits_for_room = True
-            self._taken = self._loop.time()
+            self._patience.took(self._loop.time())
             self._watch()
         elif self._waits_for_room and not wanted:
             self._loop.remove_writer(self.sock)
@@ -319,15 +293,15 @@ class PeerConnection:
             self.hang_up()
 
     def _note_half_read(self, now: float) -> None:
-        if not self._session.decoder.is_half_read:
-            self._began_message = None
-        elif self._began_message is None:
-            self._began_message = now
-            self._watch()
+        if self._session.decoder.is_half_read:
+            if self._patience.half(now):
+                self._watch()
+        else:
+            self._patience.whole()
 
     def _watch(self) -> None:
         """Have one timer, for what is due first; what is put off is looked at when it goes off."""
-        due, _act = self._due()
+        due, _overdue = self._due()
         if self._timer is not None:
             if self._timer.when() <= due:
                 return
@@ -336,27 +310,22 @@ class PeerConnection:
 
     def _on_time(self) -> None:
         self._timer = None
-        due, act = self._due()
-        if due <= self._loop.time():
-            act()
+        due, overdue = self._due()
+        if due <= self._loop.time() and overdue is not Overdue.NOTHING:
+            _DEEDS[overdue](self)
         if self.life is not Life.CLOSED:
             self._watch()
 
-    def _due(self) -> tuple[float, Callable[[], None]]:
-        """What happens next if the peer does nothing, and when."""
-        limits, session, now = self._limits, self._session, self._loop.time()
-        dues = []
-        if self.life in READING and self._began_message is not None:
-            allowed_s = limits.half_sent_timeout_s + session.decoder.declared_bytes / MIB
-            dues.append((self._began_message + allowed_s, self._too_slow))
-        if session.outbox.waiting_bytes:
-            dues.append((self._taken + limits.unread_timeout_s, self._does_not_read))
-        if session.streams.is_sending:
-            dues.append((self._looked + limits.unread_timeout_s, self._look_at_streams))
-        if not dues and self.life is Life.OPEN and not session.in_flight_num:
-            since = max(self._active, self._taken)
-            dues.append((since + limits.idle_timeout_s, self._idle))
-        return min(dues, key=lambda due: due[0], default=(now + limits.unread_timeout_s, _nothing))
+    def _due(self) -> tuple[float, Overdue]:
+        session = self._session
+        return self._patience.first_due(
+            now=self._loop.time(),
+            declared_bytes=session.decoder.declared_bytes,
+            is_sending=self.life in READING,
+            waits_to_be_read=bool(session.outbox.waiting_bytes),
+            has_streams=session.streams.is_sending,
+            may_be_idle=self.life is Life.OPEN and not session.in_flight_num,
+        )
 
     def _too_slow(self) -> None:
         self._refusals.count("half_sent_timeout_s")
@@ -369,7 +338,7 @@ class PeerConnection:
         self.hang_up()
 
     def _look_at_streams(self) -> None:
-        self._looked = self._loop.time()
+        self._patience.looked(self._loop.time())
         words = "no credit came in time for the rest of the stream"
         self._session.streams.abort_stalled(
             RpcError(Code.TOO_SLOW, words, {"limit": "unread_timeout_s"})
@@ -381,5 +350,9 @@ class PeerConnection:
         self.refuse(RpcError(Code.IDLE, words, {"limit": "idle_timeout_s"}))
 
 
-def _nothing() -> None:
-    """Look again then."""
+_DEEDS: Mapping[Overdue, Callable[[PeerConnection], None]] = {
+    Overdue.ASK: PeerConnection._idle,  # noqa: SLF001 - the connection's own table
+    Overdue.GRANT: PeerConnection._look_at_streams,  # noqa: SLF001
+    Overdue.READ: PeerConnection._does_not_read,  # noqa: SLF001
+    Overdue.SEND: PeerConnection._too_slow,  # noqa: SLF001
+}

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import logging
 import socket
-import struct
 
 from botod.ipc.exchange import Handler
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.limits import Account, Accounts, Budget, Refusals, ServerLimits
 from botod.ipc.peer import PeerConnection, PeerStats
+from botod.ipc.receiving import connected_as
 from botod.ipc.session import Shared
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ BACKLOG = 1024
 
 REFUSED_RETRY_MS = 1000
 """When to come back if there are too many connections: they last longer than requests."""
-
-_UCRED = struct.Struct("=iII")
 
 
 class Server:
@@ -116,7 +114,7 @@ class Server:
     def _adopt(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._connections_total += 1
-        account = self._accounts.of(_uid_of(sock), now=asyncio.get_running_loop().time())
+        account = self._accounts.of(connected_as(sock).uid, now=asyncio.get_running_loop().time())
         account.peers_num += 1
         connection = PeerConnection(
             sock,
@@ -142,10 +140,3 @@ class Server:
                     self.refusals.error(limit, words, retry_after_ms=REFUSED_RETRY_MS)
                 )
                 return
-
-
-def _uid_of(sock: socket.socket) -> int:
-    """The user who connected; who sends may be another, and is looked at then."""
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    uid: int = _UCRED.unpack(credentials)[1]
-    return uid
