@@ -11,8 +11,9 @@ idle for a second or longer; on others it would send, and nobody could say what 
 import os
 import select
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from socket import socket  # the class itself, whatever a test puts in its place later
 from typing import NamedTuple
@@ -48,6 +49,7 @@ class SocketStats:
 class _Socket:
     inode: int
     origin: Origin
+    used_at: float
     poll: select.poll = field(default_factory=select.poll)
     route: Route | None = None
 
@@ -56,9 +58,13 @@ class _Socket:
 
 
 class Sockets:
-    """All sockets that curl opened for one client and has not closed, by descriptor."""
+    """All sockets that curl opened for one client and has not closed, by descriptor.
 
-    def __init__(self) -> None:
+    clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._sockets: dict[int, _Socket] = {}
         self._fds: dict[tuple[str, str, int, int], int] = {}
         self._opened: Counter[Origin] = Counter()
@@ -66,7 +72,7 @@ class Sockets:
 
     def opened(self, fd: int, origin: Origin) -> None:
         self._forget(fd)  # the descriptor of a socket that was closed
-        self._sockets[fd] = _Socket(os.fstat(fd).st_ino, origin)
+        self._sockets[fd] = _Socket(os.fstat(fd).st_ino, origin, self._clock())
         self._opened[origin] += 1
 
     def connected(self, route: Route, fds: Iterable[int]) -> None:
@@ -90,19 +96,20 @@ class Sockets:
         fd = self._fds.get(route)
         if fd is None:
             return False
+        self._sockets[fd].used_at = self._clock()
         return self._sockets[fd].server_left()
+
+    def warm_num(self, origin: Origin, *, within_s: float) -> int:
+        """Open sockets to `origin` that were used so lately that curl takes them again."""
+        since = self._clock() - within_s
+        return sum(known.used_at > since for known in self._open() if known.origin == origin)
 
     def stats(self, origin: Origin) -> SocketStats:
         return self.stats_by_origin().get(origin, SocketStats(0, 0, 0))
 
     def stats_by_origin(self) -> dict[Origin, SocketStats]:
         """All at once, since each socket is asked about."""
-        open_num: Counter[Origin] = Counter()
-        for fd, known in list(self._sockets.items()):
-            if _inode(fd) != known.inode:
-                self._forget(fd)
-            elif not known.server_left():
-                open_num[known.origin] += 1
+        open_num = Counter(known.origin for known in self._open())
         return {
             origin: SocketStats(open_num[origin], self._opened[origin], self._reused[origin])
             for origin in self._opened
@@ -112,6 +119,14 @@ class Sockets:
         """Count from nought for an origin that nobody asks about any more."""
         self._opened.pop(origin, None)
         self._reused.pop(origin, None)
+
+    def _open(self) -> Iterator[_Socket]:
+        """Those that are open at both ends."""
+        for fd, known in list(self._sockets.items()):
+            if _inode(fd) != known.inode:
+                self._forget(fd)
+            elif not known.server_left():
+                yield known
 
     def _forget(self, fd: int) -> None:
         known = self._sockets.pop(fd, None)

@@ -8,6 +8,7 @@ which a service answers with an error that nobody reads and that costs nothing.
 import asyncio
 
 from botod.pool.bridge import spawn_until
+from botod.pool.client import IDLE_CONNECTION_S
 from botod.pool.errors import PoolClosed
 from botod.pool.failures import failure_error
 from botod.pool.pool import Pool
@@ -16,6 +17,10 @@ from botod.pool.transfer import Origin, Request
 
 CHECK_S = 5.0
 """How often is looked: a quarter of what AWS leaves an idle connection."""
+
+WARM_S = IDLE_CONNECTION_S - 2 * CHECK_S
+"""A socket that was idle for longer is as good as closed: before it is looked again, curl would
+not take it."""
 
 LONGEST_PAUSE_S = 60.0
 """Between tries while none can be opened; each pause is twice the one before."""
@@ -31,7 +36,7 @@ async def keep_warm(pool: Pool, origin: Origin, sockets_num: int) -> None:
     """
     pause_s = CHECK_S
     while True:
-        missing = sockets_num - pool.client.socket_stats(origin).open_num
+        missing = sockets_num - pool.client.sockets.warm_num(origin, within_s=WARM_S)
         deadline = asyncio.get_running_loop().time() + OPEN_TIMEOUT_S
         opened = await asyncio.gather(
             *(spawn_until(deadline, _open, pool, origin) for _ in range(missing)),

@@ -56,6 +56,26 @@ def test_a_server_that_left_is_noticed_before_anything_is_sent() -> None:
         assert sockets.server_left(route)
 
 
+def test_a_socket_is_warm_for_a_while_after_its_last_use() -> None:
+    """After that curl takes a new one, though the server would still keep it."""
+    now = 1000.0
+    sockets = Sockets(lambda: now)
+    with connected() as (ours, theirs, route):
+        sockets.opened(ours.fileno(), ORIGIN)
+        sockets.connected(route, [ours.fileno()])
+        assert sockets.warm_num(ORIGIN, within_s=50) == 1
+        now = 1049.0
+        assert not sockets.server_left(route)
+        now = 1098.0
+        assert sockets.warm_num(ORIGIN, within_s=50) == 1
+        now = 1100.0
+        assert sockets.warm_num(ORIGIN, within_s=50) == 0
+        assert sockets.stats(ORIGIN).open_num == 1
+        now = 1098.0
+        theirs.close()
+        assert sockets.warm_num(ORIGIN, within_s=50) == 0
+
+
 def test_a_connection_that_is_not_known_is_taken_for_alive() -> None:
     """What cannot be told is left to curl."""
     sockets = Sockets()

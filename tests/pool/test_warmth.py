@@ -49,6 +49,22 @@ def test_missing_sockets_are_opened_and_used() -> None:
     run(scenario)
 
 
+def test_sockets_that_were_idle_for_too_long_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that keeps them open does not help: curl would not take them."""
+    monkeypatch.setattr("botod.pool.warmth.WARM_S", 0.05)
+
+    async def scenario() -> None:
+        with http_server() as server:
+            origin = Origin("http", "127.0.0.1", server.port)
+            async with open_pool() as pool:
+                task = asyncio.create_task(keep_warm(pool, origin, 1))
+                await until(lambda: pool.client.socket_stats(origin).opened_total >= 3)
+                task.cancel()
+                await asyncio.wait([task])
+
+    run(scenario)
+
+
 def test_sockets_that_the_server_closed_are_replaced() -> None:
     """A quiet spell that was too long for the server does not show to the next job."""
     idle: list[Exchange] = []
