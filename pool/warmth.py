@@ -19,8 +19,7 @@ CHECK_S = 5.0
 """How often is looked: a quarter of what AWS leaves an idle connection."""
 
 WARM_S = IDLE_CONNECTION_S - 2 * CHECK_S
-"""A socket that was idle for longer is as good as closed: before it is looked again, curl would
-not take it."""
+"""A socket that was idle for longer is used: soon curl would not take it any more."""
 
 LONGEST_PAUSE_S = 60.0
 """Between tries while none can be opened; each pause is twice the one before."""
@@ -36,10 +35,16 @@ async def keep_warm(pool: Pool, origin: Origin, sockets_num: int) -> None:
     """
     pause_s = CHECK_S
     while True:
-        missing = sockets_num - pool.client.sockets.warm_num(origin, within_s=WARM_S)
+        warm_num = pool.client.sockets.warm_num(origin, within_s=WARM_S)
+        # One that was idle for long is used, and so warm again; or closed, if curl comes upon it too
+        # late. To ask for a new one instead would leave it there, and another one every minute.
+        anew = pool.client.socket_stats(origin).open_num == warm_num
         deadline = asyncio.get_running_loop().time() + OPEN_TIMEOUT_S
         opened = await asyncio.gather(
-            *(spawn_until(deadline, _open, pool, origin) for _ in range(missing)),
+            *(
+                spawn_until(deadline, _open, pool, origin, anew=anew)
+                for _ in range(sockets_num - warm_num)
+            ),
             return_exceptions=True,
         )
         failures = [outcome for outcome in opened if isinstance(outcome, Exception)]
@@ -49,10 +54,10 @@ async def keep_warm(pool: Pool, origin: Origin, sockets_num: int) -> None:
         await asyncio.sleep(pause_s)
 
 
-def _open(pool: Pool, origin: Origin) -> None:
-    """Open one more socket, and leave it to whoever comes next."""
+def _open(pool: Pool, origin: Origin, *, anew: bool) -> None:
+    """Use a socket, a new one or whichever curl takes, and leave it to whoever comes next."""
     request = Request("HEAD", origin, "/", (f"Host: {origin.authority}".encode(),))
-    transfer = pool.start(request, anew=True)
+    transfer = pool.start(request, anew=anew)
     while not transfer.ended and not transfer.answered:
         wait_for_change(pool, transfer, idempotent=True)
     if not transfer.answered:
