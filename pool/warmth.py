@@ -36,8 +36,8 @@ async def keep_warm(pool: Pool, origin: Origin, sockets_num: int) -> None:
     pause_s = CHECK_S
     while True:
         warm_num = pool.client.sockets.warm_num(origin, within_s=WARM_S)
-        # One that was idle for long is used, and so warm again; or closed, if curl comes upon it too
-        # late. To ask for a new one instead would leave it there, and another one every minute.
+        # One that was idle for long is used, and so warm again, or closed if curl finds it too old.
+        # To ask for a new one instead would leave it there, and another one every minute.
         anew = pool.client.socket_stats(origin).open_num == warm_num
         deadline = asyncio.get_running_loop().time() + OPEN_TIMEOUT_S
         opened = await asyncio.gather(
