@@ -245,9 +245,10 @@ class HTTPConnection:
         lines += [line for name, line in CURLS_OWN.items() if name not in self._said]
         if upload is None and "content-length" in self._said:
             lines.append(b"Content-Length: 0")
+        is_last = "close" in self._said.get("connection", "").lower()
         self._line = None
         del self._lines, self._said  # curl has them; thousands may wait
-        return Request(method, self._origin, target, tuple(lines), upload, self._proxy)
+        return Request(method, self._origin, target, tuple(lines), upload, self._proxy, is_last)
 
 
 @lru_cache(1024)

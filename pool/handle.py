@@ -61,7 +61,7 @@ class Handle:
         self.curl = pycurl.Curl()
         self._sockets = sockets
         self._ready_sockets = ready_sockets
-        self._set_for: tuple[Origin, Proxy | None, str, Sending, bool] | None = None
+        self._set_for: tuple[Origin, Proxy | None, str, Sending, bool, bool] | None = None
         for option, value in options.items():
             self.curl.setopt(option, value)
         # Each handle's own, or all connections of a burst would be replaced in one moment.
@@ -80,7 +80,8 @@ class Handle:
         self.opened.clear()
         request, curl = transfer.request, self.curl
         upload = request.upload
-        kind = (request.origin, request.proxy, request.method, _sending(upload), anew)
+        sending = _sending(upload)
+        kind = (request.origin, request.proxy, request.method, sending, anew, request.is_last)
         if kind != self._set_for:
             self._set_for = None  # should curl refuse some of it
             self._set(*kind)
@@ -105,10 +106,12 @@ class Handle:
         method: str,
         sending: Sending,
         anew: bool,  # noqa: FBT001
+        is_last: bool,  # noqa: FBT001
     ) -> None:
         """Set what most requests have in common with the one before; it takes 3 us."""
         curl = self.curl
         curl.setopt(pycurl.FRESH_CONNECT, int(anew))
+        curl.setopt(pycurl.FORBID_REUSE, int(is_last))
         curl.setopt(pycurl.URL, f"{origin}/")
         # Always set, or the environment would say: a daemon's proxy is in its configuration.
         curl.setopt(pycurl.PROXY, "" if proxy is None else proxy.url)

@@ -169,7 +169,8 @@ class Request(NamedTuple):
     """What goes out. `target` and `headers` stand on the wire as they are here.
 
     target: path and query of the request line. headers: encoded lines without line ends. proxy: who
-    takes it there; None: nobody, whatever the environment says.
+    takes it there; None: nobody, whatever the environment says. is_last: on its connection: it asks
+    the server to close, which need not say that it does.
     """
 
     method: str
@@ -178,6 +179,7 @@ class Request(NamedTuple):
     headers: tuple[bytes, ...]
     upload: Upload | None = None
     proxy: Proxy | None = None
+    is_last: bool = False
 
     @property
     def wire_target(self) -> str:

@@ -407,6 +407,28 @@ def test_an_upload_of_any_length_is_never_held() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(("said", "connections"), [("close", 3), ("keep-alive", 1)])
+def test_a_connection_that_was_asked_to_close_is_not_used_again(
+    said: str, connections: int
+) -> None:
+    """urllib asks for it always, and a server that does it need not say so."""
+
+    async def scenario() -> None:
+        with http_server() as server:
+            async with open_pool() as pool:
+
+                def work() -> None:
+                    connection = connection_to(pool, server.port)
+                    connection.request("GET", "/", headers={"Connection": said})
+                    assert connection.getresponse().read() == b"fine"
+
+                for _ in range(3):
+                    await spawn(work)
+        assert server.connections_total == connections
+
+    run(scenario)
+
+
 def test_head_has_no_body() -> None:
     """boto gives an empty one, which is none; curl could not send another."""
 
