@@ -7,7 +7,7 @@ in common with the one before only if they differ, and the rest for each.
 from collections.abc import Callable, Mapping
 from enum import Enum
 from random import random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
 
@@ -37,6 +37,17 @@ class Sending(Enum):
     LARGE = "by callbacks, through a large buffer"
 
 
+class _Kind(NamedTuple):
+    """What most requests have in common with the one before on the same handle."""
+
+    origin: Origin
+    proxy: Proxy | None
+    method: str
+    sending: Sending
+    anew: bool
+    is_last: bool
+
+
 class Handle:
     """An easy handle, and the transfer that it carries now.
 
@@ -61,7 +72,7 @@ class Handle:
         self.curl = pycurl.Curl()
         self._sockets = sockets
         self._ready_sockets = ready_sockets
-        self._set_for: tuple[Origin, Proxy | None, str, Sending, bool, bool] | None = None
+        self._set_for: _Kind | None = None
         for option, value in options.items():
             self.curl.setopt(option, value)
         # Each handle's own, or all connections of a burst would be replaced in one moment.
@@ -81,10 +92,10 @@ class Handle:
         request, curl = transfer.request, self.curl
         upload = request.upload
         sending = _sending(upload)
-        kind = (request.origin, request.proxy, request.method, sending, anew, request.is_last)
+        kind = _Kind(request.origin, request.proxy, request.method, sending, anew, request.is_last)
         if kind != self._set_for:
             self._set_for = None  # should curl refuse some of it
-            self._set(*kind)
+            self._set(kind)
             self._set_for = kind
         curl.setopt(pycurl.HEADERFUNCTION, transfer.curl_header)
         curl.setopt(pycurl.WRITEFUNCTION, transfer.curl_write)
@@ -99,30 +110,22 @@ class Handle:
             curl.setopt(pycurl.READFUNCTION, transfer.curl_read)
             curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
 
-    def _set(
-        self,
-        origin: Origin,
-        proxy: Proxy | None,
-        method: str,
-        sending: Sending,
-        anew: bool,  # noqa: FBT001
-        is_last: bool,  # noqa: FBT001
-    ) -> None:
+    def _set(self, kind: _Kind) -> None:
         """Set what most requests have in common with the one before; it takes 3 us."""
         curl = self.curl
-        curl.setopt(pycurl.FRESH_CONNECT, int(anew))
-        curl.setopt(pycurl.FORBID_REUSE, int(is_last))
-        curl.setopt(pycurl.URL, f"{origin}/")
+        curl.setopt(pycurl.FRESH_CONNECT, int(kind.anew))
+        curl.setopt(pycurl.FORBID_REUSE, int(kind.is_last))
+        curl.setopt(pycurl.URL, f"{kind.origin}/")
         # Always set, or the environment would say: a daemon's proxy is in its configuration.
-        curl.setopt(pycurl.PROXY, "" if proxy is None else proxy.url)
+        curl.setopt(pycurl.PROXY, "" if kind.proxy is None else kind.proxy.url)
         # HTTPGET undoes NOBODY, POSTFIELDS and UPLOAD, so it comes first.
         curl.setopt(pycurl.HTTPGET, 1)
-        curl.setopt(pycurl.CUSTOMREQUEST, method)
-        if sending in (Sending.SMALL, Sending.LARGE):
+        curl.setopt(pycurl.CUSTOMREQUEST, kind.method)
+        if kind.sending in (Sending.SMALL, Sending.LARGE):
             curl.setopt(pycurl.UPLOAD, 1)
-        elif method == "HEAD":
+        elif kind.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
-        is_large = sending is Sending.LARGE
+        is_large = kind.sending is Sending.LARGE
         curl.setopt(
             pycurl.UPLOAD_BUFFERSIZE, LARGE_BUFFER_BYTES if is_large else SMALL_BUFFER_BYTES
         )
