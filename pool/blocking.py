@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from botod.pool import bridge
+from botod.pool import bridge, detours
 
 import boto.connection
 import boto.utils
@@ -47,7 +47,9 @@ def unblock_loaded() -> None:
     """Give all of boto's modules that were imported so far a `time` that parks.
 
     Besides the retry loop (up to a minute between tries), tables of DynamoDB and others sleep.
+    What cannot park is refused: `detours`.
     """
+    detours.guard_loaded()
     for name, module in list(sys.modules.items()):
         if name.startswith("boto.") and module.__dict__.get("time") is time:
             module.time = _GREENLET_TIME  # type: ignore[attr-defined]

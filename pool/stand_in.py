@@ -112,6 +112,16 @@ def non_blocking_http(pool: Pool) -> Iterator[None]:
                 _restore()
 
 
+def is_in_force() -> bool:
+    """Whether http.client, called here, goes through a pool."""
+    return _scope_here() is not None
+
+
+def carries(connection: http.client.HTTPConnection) -> bool:
+    """Whether a request on this connection, made here, goes through a pool."""
+    return is_in_force() and _connects_in_a_known_way(connection)
+
+
 def _connect(original: Callable[..., None], connection: http.client.HTTPConnection) -> None:
     scope = _scope_here()
     if scope is None or not _connects_in_a_known_way(connection):
