@@ -11,7 +11,7 @@ from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.framing import request_id
 from botod.ipc.markers import pack
-from botod.ipc.protocol import encode_array, encode_entry, error_envelope
+from botod.ipc.protocol import encode_array, encode_entry, error_envelope, is_control
 
 MAX_BYTES = 1024 * 1024
 """Raw bytes in one answer of a batch: as base64 they are held twice, and written in one visit."""
@@ -39,8 +39,8 @@ class Batch:
     def refuse(self, item: Any, error: RpcError) -> None:
         """Take an error for what is no request, or is refused."""
         self.left -= 1
-        is_notification = isinstance(item, dict) and "method" in item and "id" not in item
-        if not is_notification:
+        is_request = isinstance(item, dict) and not is_control(item.get("method"))
+        if not is_request or "method" not in item or "id" in item:
             answer_to = request_id(item) if isinstance(item, dict) else None
             self._answers.append(encode_entry(error_envelope(answer_to, error)))
 

@@ -17,6 +17,9 @@ VERSION = 1
 CHUNK_BYTES = 64 * 1024
 """Of one `stream.data`, at most: so long a small answer waits behind a stream, some 30 µs."""
 
+CANCEL = "$/cancelRequest"
+"""The message that ends a request."""
+
 STREAM_DATA = "stream.data"
 """The message that carries a piece of a stream."""
 
@@ -94,12 +97,15 @@ def is_control(method: Any) -> bool:
 def read_control(message: Message) -> Control | None:
     """What a message says about a request or a stream; None: it is a request.
 
-    Raises ProtocolError if it makes no sense: without an id nobody could be told.
+    Raises ProtocolError if it makes no sense: without an id nobody could be told. Raises RpcError
+    for a cancel that wants an answer.
     """
     envelope = message.envelope
     if not is_control(envelope.get("method")):
         return None
     method = cast("str", envelope["method"])
+    if method == CANCEL and "id" in envelope:
+        raise RpcError(Code.INVALID_REQUEST, f"{CANCEL} is a notification: it has no id")
     read = _CONTROLS[method]
     params = envelope.get("params")
     is_known = envelope.keys() <= CONTROL_KEYS and envelope.get("jsonrpc") == "2.0"
@@ -285,7 +291,7 @@ def _options_inside(params: dict[str, Any]) -> dict[str, Any]:
 
 def _read_cancel(params: dict[str, Any], _blobs: Sequence[bytes]) -> Cancel:
     if params.keys() != {"id"} or not is_id(params["id"]):
-        _raise_bad_control("$/cancelRequest")
+        _raise_bad_control(CANCEL)
     return Cancel(params["id"])
 
 
@@ -332,7 +338,7 @@ def _raise_bad_control(method: str) -> NoReturn:
 
 
 _CONTROLS = {
-    "$/cancelRequest": _read_cancel,
+    CANCEL: _read_cancel,
     "stream.cancel": _read_stream_cancel,
     "stream.credit": _read_credit,
     STREAM_DATA: _read_data,

@@ -165,6 +165,10 @@ class Session:
         except ProtocolError:
             self._drop(message)
             raise
+        except RpcError as error:
+            self._drop(message)
+            self.tell(encode_error(request_id(message.envelope), error))
+            return
         if control is not None:
             self._drop(message)
             if isinstance(control, Cancel):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from botod.daemon.credentials import BadCredentialsFile, find_keys
+from botod.daemon.credentials import BadCredentials, find_keys
 from botod.pool import HeldKeys
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "env-access", "AWS_SECRET_ACCESS_KEY": "env-secret"}
@@ -104,7 +104,7 @@ def test_the_usual_place_is_in_the_home_folder(
 def test_a_broken_file_is_named_and_not_quoted(tmp_path: Path, text: str | bytes) -> None:
     """The parser's own errors show the line, and so the secret."""
     environ = in_file(tmp_path, text)
-    with pytest.raises(BadCredentialsFile) as caught:
+    with pytest.raises(BadCredentials) as caught:
         find_keys("default", environ)
     assert environ["AWS_SHARED_CREDENTIALS_FILE"] in str(caught.value)
     assert "hidden" not in str(caught.value)
@@ -115,3 +115,12 @@ def test_keys_do_not_show_themselves(tmp_path: Path) -> None:
     """Neither repr nor str has anything of the secret."""
     keys = find_keys("backup", in_file(tmp_path))
     assert "backup" not in f"{keys!r} {keys}"
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["…", "two words", "line\n"])
+def test_what_cannot_be_a_key(name: str, value: str) -> None:
+    """Said at the start, by its name and place alone; it would break each job in the middle."""
+    with pytest.raises(BadCredentials, match="in the environment is none") as caught:
+        find_keys("default", ENVIRONMENT | {name: value})
+    assert value not in str(caught.value)

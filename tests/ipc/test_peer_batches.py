@@ -166,7 +166,7 @@ def test_nothing_is_declared_inside(path: Path, declared: dict[str, Any]) -> Non
     ],
 )
 def test_what_is_about_a_request_stands_alone(path: Path, control: dict[str, Any]) -> None:
-    """In an array it does nothing, and hurts nobody."""
+    """In an array it does nothing, and is told so."""
 
     async def scenario() -> None:
         async with serving(path, handler := Calls()) as host:
@@ -174,7 +174,8 @@ def test_what_is_about_a_request_stands_alone(path: Path, control: dict[str, Any
             (call,) = await asked(peer, handler, envelope(2), control, number=1)
             assert not call.is_cancelled
             call.answer("fine")
-            (answer,) = await peer.entries()
+            refused, answer = await peer.entries()
+            assert (refused.id, refused.code) == (None, Code.INVALID_REQUEST)
             assert answer.result == "fine"
 
     run(scenario())

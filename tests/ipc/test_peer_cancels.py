@@ -102,7 +102,6 @@ def test_cancelling_what_is_not_there_does_nothing(path: Path, call_id: Any) -> 
 @pytest.mark.parametrize(
     "bad",
     [
-        {"id": 1, "params": {"id": 1}},
         {"params": {}},
         {"params": {"id": 1, "more": 2}},
         {"params": {"id": [1]}},
@@ -120,6 +119,25 @@ def test_a_cancel_that_makes_no_sense_ends_the_connection(path: Path, bad: dict[
             answer = await peer.answer()
             assert (answer.id, answer.code) == (None, Code.INVALID_REQUEST)
             assert await peer.rest() == b""
+
+    run(scenario())
+
+
+def test_a_cancel_that_wants_an_answer_gets_one(path: Path) -> None:
+    """Whoever sends it with an id would wait for ever; it cancels nothing."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(request(1))
+            call = await handler.next()
+            bad = {"jsonrpc": "2.0", "id": 2, "method": "$/cancelRequest", "params": {"id": 1}}
+            await peer.send(line(bad))
+            refused = await peer.answer()
+            assert (refused.id, refused.code) == (2, Code.INVALID_REQUEST)
+            assert not call.is_cancelled
+            call.answer("fine")
+            assert (await peer.answer()).result == "fine"
 
     run(scenario())
 
