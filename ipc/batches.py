@@ -10,6 +10,7 @@ from typing import Any
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.framing import request_id
+from botod.ipc.limits import Budget
 from botod.ipc.markers import pack
 from botod.ipc.protocol import encode_array, encode_entry, error_envelope, is_control
 
@@ -20,11 +21,14 @@ MAX_BYTES = 1024 * 1024
 class Batch:
     """Collects the answers to one array.
 
-    left: how many of its requests are still to be settled.
+    left: how many of its requests are still to be settled. budget: for answers that wait for the
+    others. held_bytes: reserved there for the array itself.
     """
 
-    def __init__(self, requests_num: int) -> None:
+    def __init__(self, requests_num: int, budget: Budget, held_bytes: int) -> None:
         self.left = requests_num
+        self._budget = budget
+        self._held_bytes = held_bytes
         self._answers: list[bytes] = []
 
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
@@ -33,7 +37,7 @@ class Batch:
         Raises TypeError, ValueError, RecursionError for what JSON does not have, and took nothing.
         """
         if not exchange.request.is_notification:
-            self._answers.append(encode_entry(_envelope(exchange.request.request_id, outcome)))
+            self._keep(_envelope(exchange.request.request_id, outcome))
         self.left -= 1
 
     def refuse(self, item: Any, error: RpcError) -> None:
@@ -42,11 +46,18 @@ class Batch:
         is_request = isinstance(item, dict) and not is_control(item.get("method"))
         if not is_request or "method" not in item or "id" in item:
             answer_to = request_id(item) if isinstance(item, dict) else None
-            self._answers.append(encode_entry(error_envelope(answer_to, error)))
+            self._keep(error_envelope(answer_to, error))
 
-    def encoded(self) -> list[bytes]:
-        """The array of answers; nothing, if all were notifications."""
+    def finish(self) -> list[bytes]:
+        """The array of answers, which nobody holds any more; nothing, if all were notifications."""
+        self._budget.release(self._held_bytes)
         return encode_array(self._answers) if self._answers else []
+
+    def _keep(self, envelope: dict[str, Any]) -> None:
+        entry = encode_entry(envelope)
+        self._answers.append(entry)
+        self._held_bytes += len(entry)
+        self._budget.force(len(entry))
 
 
 def _envelope(answer_to: str | int | None, outcome: Outcome) -> dict[str, Any]:

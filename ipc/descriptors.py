@@ -6,6 +6,7 @@ that is closed under it could be another file's by then. `use` holds it open mea
 """
 
 import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -61,14 +62,14 @@ class Descriptor:
             self._closing = True
             is_unused = not self._users
         if is_unused:
-            os.close(self.fd)
+            close_quietly(self.fd)
 
     def _let_go(self) -> None:
         with self._lock:
             self._users -= 1
             is_last = self._closing and not self._users
         if is_last:
-            os.close(self.fd)
+            close_quietly(self.fd)
 
 
 class DescriptorQueue:
@@ -81,8 +82,16 @@ class DescriptorQueue:
         return len(self._fds)
 
     def add(self, fds: Iterable[int]) -> None:
-        """Keep what came. Raises ProtocolError if more lie here than a peer may leave."""
+        """Keep what came. Raises ProtocolError if more lie here than a peer may leave.
+
+        And for a socket: no operation takes one, and a peer's own end of this connection would keep
+        it alive when the peer is gone.
+        """
         self._fds.extend(fds)
+        if any(stat.S_ISSOCK(os.fstat(fd).st_mode) for fd in fds):
+            raise ProtocolError(
+                Code.DESCRIPTOR_FAILED, "a socket was passed; pass a regular file or a pipe"
+            )
         if len(self._fds) > SURPLUS_FDS + MAX_FDS:
             raise ProtocolError(
                 Code.INVALID_REQUEST, f"more than {SURPLUS_FDS} descriptors that no line declares"
@@ -95,4 +104,14 @@ class DescriptorQueue:
     def close(self) -> None:
         """Close all that nobody took."""
         while self._fds:
-            os.close(self._fds.popleft())
+            close_quietly(self._fds.popleft())
+
+
+def close_quietly(fd: int) -> None:
+    """Close it; what a network's file system has to say then is for the log: the number is free."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        import logging  # noqa: PLC0415 - programs import this with the client, and it is slow
+
+        logging.getLogger(__name__).warning("a peer's descriptor was closed with %s", error)

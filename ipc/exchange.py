@@ -19,12 +19,19 @@ from botod.ipc.streams import IncomingStream, OutgoingStream
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sent a request, by the kernel's word, and over which of our connections."""
+    """Who sent a request, by the kernel's word, and over which of our connections.
+
+    pid: 0: it has none here, being of another namespace. groups: those it has beside `gid`.
+    doubtful_groups: those of who connected, where that was another user or group: the sender may
+    have them or not.
+    """
 
     pid: int
     uid: int
     gid: int
     connection_id: int
+    groups: frozenset[int] = frozenset()
+    doubtful_groups: frozenset[int] = frozenset()
 
 
 class Stage(Enum):
@@ -64,7 +71,7 @@ class Brought(NamedTuple):
 
     descriptors: Sequence[Descriptor] = ()
     streams: Sequence[IncomingStream] = ()
-    inline_bytes: int = 0
+    held_bytes: int = 0
 
 
 class Exchange:

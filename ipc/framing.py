@@ -35,6 +35,12 @@ MAX_STREAMS = 4
 MAX_DRAIN_BYTES = 1024 * 1024 * 1024
 """Declared bytes of a refused message that are still read and dropped; beyond, we hang up."""
 
+MAX_ID = 256
+"""Characters of an id that is a text; each answer has it, and each error."""
+
+SHORT_LINE_BYTES = 4096
+"""Lines up to this are not counted in the budget: what is made of them costs more."""
+
 MAX_BATCH = 100
 """Requests in one array."""
 
@@ -46,33 +52,42 @@ class Message(NamedTuple):
     """One message that was read whole.
 
     is_plain: no marker and no deep nesting can be in it, so that nobody need look for them.
+    held_bytes: what was reserved for it, to be released when it is let go of.
     """
 
     envelope: dict[str, Any]
     blobs: tuple[bytes, ...] = ()
     fds: tuple[int, ...] = ()
     is_plain: bool = False
+    held_bytes: int = 0
 
 
-class Batch(NamedTuple):
-    """An array of messages, none of which can declare anything."""
+class Array(NamedTuple):
+    """An array of messages, none of which can declare anything. held_bytes: as of a message."""
 
     items: list[Any]
+    held_bytes: int = 0
 
 
 class Refused(NamedTuple):
-    """A message that framed and is refused; `request_id` is what its answer is to.
+    """A message that framed and is refused. envelope: where there was one; fds: to be closed."""
 
-    fds: those that came with it, to be closed. method: as it came.
-    """
-
-    request_id: str | int | None
+    envelope: dict[str, Any] | None
     error: RpcError
     fds: tuple[int, ...] = ()
-    method: Any = None
+
+    @property
+    def request_id(self) -> str | int | None:
+        """What its answer is to."""
+        return request_id(self.envelope or {})
+
+    @property
+    def method(self) -> Any:
+        """As it came."""
+        return (self.envelope or {}).get("method")
 
 
-Event = Message | Batch | Refused
+Event = Message | Array | Refused
 
 
 class MessageLimits(NamedTuple):
@@ -141,6 +156,17 @@ class Decoder:
         """Of the message that is half read; 0 while its line is read."""
         return self._wanted
 
+    @property
+    def line_bytes(self) -> int:
+        """Of a line that is not here whole, and nobody has reserved."""
+        return len(self._buffer) if self.state is State.LINE else 0
+
+    def forget_rest(self) -> None:
+        """Nothing more will be read: what has come of a message is of no use."""
+        self._buffer.clear()
+        self.reserved_bytes = 0
+        self.state = State.ENDED
+
     def feed(self, data: bytes | memoryview) -> None:
         assert not self._eof, "bytes after the end"
         self._buffer += data
@@ -195,38 +221,46 @@ class Decoder:
         raise ProtocolError(
             Code.LINE_TOO_LONG,
             f"a line is longer than {self._limits.line_bytes} bytes; declare large values in bytes",
+            {"limit": "line_bytes"},
         )
 
     def _begin(self, line: bytes) -> Event | None:
         """Decide by the envelope alone what follows the line."""
         value = _parse_line(line)
+        line_bytes = len(line) if len(line) > SHORT_LINE_BYTES else 0
         if not isinstance(value, dict):
-            return _batch(value)
+            return self._begin_array(value, line_bytes)
         self._sizes = _declared_sizes(value)
         self._wanted = sum(self._sizes)
         self._fds_num = _declared_number(value)
-        error = self._refusal(value)
+        held_bytes = self._wanted + line_bytes
+        error = self._refusal() or self._hold(held_bytes, value)
         if error is not None:
             self.state = State.DRAIN
-            fds = self.descriptors.take(self._fds_num)
-            return Refused(request_id(value), error, fds, value.get("method"))
-        self._message = Message(value, is_plain=_is_plain(line))
+            return Refused(value, error, self.descriptors.take(self._fds_num))
+        self._message = Message(value, is_plain=_is_plain(line), held_bytes=held_bytes)
         if not self._sizes:
+            self.reserved_bytes = 0
             return self._message._replace(fds=self.descriptors.take(self._fds_num))
         # Its descriptors stay in the queue, which closes them if the rest never comes.
         self.state = State.BODY
         return None
 
-    def _refusal(self, envelope: dict[str, Any]) -> RpcError | None:
+    def _refusal(self) -> RpcError | None:
         limit = self._limits.inline_bytes
         if self._wanted > MAX_DRAIN_BYTES:
             # Unnamed: a sum of JSON's numbers may have more digits than Python writes.
             raise ProtocolError(
-                Code.BODY_TOO_LARGE, f"far too many bytes declared, at most {limit} may be"
+                Code.BODY_TOO_LARGE,
+                f"far too many bytes declared, at most {limit} may be",
+                {"limit": "inline_bytes"},
             )
         if self._wanted > limit:
             return RpcError(
-                Code.BODY_TOO_LARGE, f"{self._wanted} bytes declared, at most {limit} may be"
+                Code.BODY_TOO_LARGE,
+                f"{self._wanted} bytes declared, at most {limit} may be: "
+                "use a stream or a descriptor",
+                {"limit": "inline_bytes"},
             )
         if len(self.descriptors) < self._fds_num:
             return RpcError(
@@ -234,10 +268,20 @@ class Decoder:
                 f"{self._fds_num} descriptors declared, {len(self.descriptors)} came with the line "
                 "or before it",
             )
-        error = self._reserve(self._wanted, envelope) if self._wanted else None
+        return None
+
+    def _hold(self, size: int, envelope: dict[str, Any]) -> RpcError | None:
+        error = self._reserve(size, envelope) if size else None
         if error is None:
-            self.reserved_bytes = self._wanted
+            self.reserved_bytes = size
         return error
+
+    def _begin_array(self, value: Any, line_bytes: int) -> Event:
+        error = _array_mistake(value) or self._hold(line_bytes, {})
+        if error is not None:
+            return Refused(None, error)
+        self.reserved_bytes = 0
+        return Array(value, line_bytes)
 
     def _read_body(self) -> Event | None:
         if len(self._buffer) < self._wanted:
@@ -262,7 +306,7 @@ class Decoder:
             Code.BODY_CUT_SHORT, f"{self._wanted} bytes were declared, {got} came; nothing was done"
         )
         fds = self.descriptors.take(self._fds_num)
-        return Refused(request_id(self._message.envelope), error, fds)
+        return Refused(self._message.envelope, error, fds)
 
     def _drain(self) -> None:
         drop = min(self._wanted - self._dropped, len(self._buffer))
@@ -294,7 +338,10 @@ def request_id(envelope: dict[str, Any]) -> str | int | None:
 
 def is_id(value: Any) -> bool:
     """Whether it may be a request's id."""
-    return value is None or (isinstance(value, (str, int)) and not isinstance(value, bool))
+    if isinstance(value, str):
+        return len(value) <= MAX_ID
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (is_number and -(2**63) <= value < 2**63)
 
 
 def is_number(value: Any) -> bool:
@@ -325,17 +372,13 @@ def _is_plain(line: bytes) -> bool:
     return line.count(b"{") + line.count(b"[") <= MAX_DEPTH
 
 
-def _batch(value: Any) -> Event:
+def _array_mistake(value: Any) -> RpcError | None:
     if not isinstance(value, list):
-        return Refused(None, RpcError(Code.INVALID_REQUEST, "not a request: not an object"))
+        return RpcError(Code.INVALID_REQUEST, "not a request: not an object")
     if not 0 < len(value) <= MAX_BATCH:
-        return Refused(
-            None,
-            RpcError(
-                Code.INVALID_REQUEST, f"a batch has 1 to {MAX_BATCH} requests, not {len(value)}"
-            ),
-        )
-    return Batch(value)
+        words = f"a batch has 1 to {MAX_BATCH} requests, not {len(value)}"
+        return RpcError(Code.INVALID_REQUEST, words)
+    return None
 
 
 def _declared_sizes(envelope: dict[str, Any]) -> list[int]:

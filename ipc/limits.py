@@ -24,7 +24,8 @@ class ServerLimits:
     requests. unread_timeout_s: it is hung up on when it takes nothing for so long.
     half_sent_timeout_s: for a message from its first byte to its last; a second more for each MiB.
     idle_timeout_s: a connection without requests. streams_per_peer: at once, both ways.
-    descriptors_per_uid: passed, and not closed yet. buffered_bytes: of all peers, both ways.
+    descriptors_per_uid: passed, and not closed yet. buffered_bytes: of all peers, both ways;
+    buffered_bytes_per_uid: of one user's.
     """
 
     message: MessageLimits = MessageLimits()  # noqa: RUF009 - a frozen value
@@ -40,6 +41,7 @@ class ServerLimits:
     streams_per_peer: int = 64
     descriptors_per_uid: int = 64
     buffered_bytes: int = 256 * 1024 * 1024
+    buffered_bytes_per_uid: int = 192 * 1024 * 1024
 
 
 class Refusals:
@@ -63,35 +65,57 @@ class Refusals:
 
 
 class Budget:
-    """The bytes that all peers' messages may take together."""
+    """The bytes that messages may take together.
 
-    def __init__(self, total_bytes: int) -> None:
+    limit: the name of the setting. whole: the budget that this one is a part of.
+    """
+
+    def __init__(
+        self, total_bytes: int, *, limit: str = "buffered_bytes", whole: "Budget | None" = None
+    ) -> None:
         self.total_bytes = total_bytes
         self.used_bytes = 0
+        self._limit = limit
+        self._whole = whole
 
     def reserve(self, size: int) -> bool:
         """Take so many bytes, if they are there."""
         if self.used_bytes + size > self.total_bytes:
             return False
+        if self._whole is not None and not self._whole.reserve(size):
+            return False
         self.used_bytes += size
         return True
+
+    def limit_of(self, size: int) -> str:
+        """Which limit does not allow so many bytes more."""
+        if self._whole is None or self.used_bytes + size > self.total_bytes:
+            return self._limit
+        return self._whole.limit_of(size)
 
     def force(self, size: int) -> None:
         """Take so many, there or not: what has come already has to be held."""
         self.used_bytes += size
+        if self._whole is not None:
+            self._whole.force(size)
 
     def release(self, size: int) -> None:
         self.used_bytes -= size
         assert self.used_bytes >= 0, "more bytes were released than taken"
+        if self._whole is not None:
+            self._whole.release(size)
 
 
 class Account:
-    """What one user has now."""
+    """What one user has now. budget: the bytes of its peers' messages."""
 
-    __slots__ = ("_tokens", "_tokens_at", "descriptors_num", "in_flight_num", "peers_num", "uid")
+    __slots__ = (
+        "_tokens", "_tokens_at", "budget", "descriptors_num", "in_flight_num", "peers_num", "uid",
+    )  # fmt: skip
 
-    def __init__(self, uid: int, *, now: float, rate: int) -> None:
+    def __init__(self, uid: int, budget: Budget, *, now: float, rate: int) -> None:
         self.uid = uid
+        self.budget = budget
         self.peers_num = 0
         self.in_flight_num = 0
         self.descriptors_num = 0
@@ -111,7 +135,7 @@ class Account:
         """Whether nothing would be lost by forgetting it."""
         tokens = self._tokens + (now - self._tokens_at) * rate
         has_none = not (self.peers_num or self.in_flight_num or self.descriptors_num)
-        return has_none and tokens >= rate
+        return has_none and not self.budget.used_bytes and tokens >= rate
 
 
 class Accounts:
@@ -120,8 +144,10 @@ class Accounts:
     KEPT_MAX = 1024
     """Accounts looked through for idle ones when there are more: a user's costs some 200 bytes."""
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
+    def __init__(self, limits: ServerLimits, budget: Budget) -> None:
+        self._rate = limits.requests_per_s_per_uid
+        self._bytes = limits.buffered_bytes_per_uid
+        self._budget = budget
         self._accounts: dict[int, Account] = {}
 
     def of(self, uid: int, *, now: float) -> Account:
@@ -129,7 +155,8 @@ class Accounts:
         if account is None:
             if len(self._accounts) >= self.KEPT_MAX:
                 self._forget_idle(now)
-            account = self._accounts[uid] = Account(uid, now=now, rate=self._rate)
+            budget = Budget(self._bytes, limit="buffered_bytes_per_uid", whole=self._budget)
+            account = self._accounts[uid] = Account(uid, budget, now=now, rate=self._rate)
         return account
 
     def _forget_idle(self, now: float) -> None:

@@ -6,19 +6,22 @@ transports and Tornado's IOStream close.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Sender
+from botod.ipc.groups import groups_of
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.limits import Account, Accounts
 from botod.ipc.patience import Overdue, Patience
 from botod.ipc.protocol import encode_error
-from botod.ipc.receiving import Credentials, receive
+from botod.ipc.receiving import READ_BYTES, Credentials, receive
 from botod.ipc.session import Session, Shared
 
 logger = logging.getLogger(__name__)
@@ -58,6 +61,10 @@ TRANSITIONS: Mapping[Life, frozenset[Life]] = {
 
 READING = frozenset({Life.OPEN, Life.FINISHING})
 
+LINGER_S = 1.0
+"""How long a connection that was refused takes what still comes: a peer that is in the middle of a
+write reads the error only after it."""
+
 
 class PeerConnection:
     """One peer's socket.
@@ -86,8 +93,10 @@ class PeerConnection:
         self._hang_ups = hang_ups
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
-        self._session = Session(shared, self._write)
+        self._shared = shared
+        self._session = Session(shared, account, self._write)
         self._is_busy = False
+        self._lingers = False
         self._has_more = False  # messages that came and were not acted on yet
         self._waits_for_room = False
         self._patience = Patience(shared.limits, now=self._loop.time())
@@ -108,10 +117,14 @@ class PeerConnection:
             unread_bytes=self._session.outbox.waiting_bytes,
         )
 
-    def refuse(self, error: RpcError) -> None:
-        """Say why, and close once that is written. What is in flight is still answered."""
+    def refuse(self, error: RpcError, *, lingers: bool = False) -> None:
+        """Say why, and close once that is written. What is in flight is still answered.
+
+        lingers: what the peer still writes is taken for a moment, and dropped.
+        """
         if self.life in READING:
             self._session.tell(encode_error(None, error))
+        self._lingers = lingers
         self._stop_reading()
         self._close_if_done()
 
@@ -128,8 +141,7 @@ class PeerConnection:
         """The peer is gone, or has to go: end its jobs, forget its answers."""
         if self.life is Life.CLOSED:
             return
-        if self.life in READING:
-            self._loop.remove_reader(self.sock)
+        self._loop.remove_reader(self.sock)
         self._become(Life.CLOSED)
         if self._waits_for_room:
             self._loop.remove_writer(self.sock)
@@ -150,7 +162,7 @@ class PeerConnection:
             self._become(Life.HALF_CLOSED)
             self._has_more = False
             self._hang_ups.watch(self.sock, self.hang_up)
-            self._session.streams.no_more_comes()  # which writes, and may find the peer gone
+            self._session.no_more_comes()  # which writes, and may find the peer gone
 
     def _read(self) -> None:
         """Take what is there, unless there still is something from before."""
@@ -170,11 +182,17 @@ class PeerConnection:
         try:
             ended = deed()
         except ProtocolError as error:
+            if "limit" in error.data:
+                self._refusals.count(error.data["limit"])
             self._has_more = False
-            self.refuse(error)
+            self.refuse(error, lingers=True)
             ended = False
         except OSError as error:
             logger.info("%r is gone: %s", self, error)
+            self.hang_up()
+            return
+        except Exception:
+            logger.exception("a bug: %r is hung up on", self)
             self.hang_up()
             return
         finally:
@@ -201,7 +219,7 @@ class PeerConnection:
             return False
         now = self._loop.time()
         ends = now + VISIT_S
-        while self._session.take_message(self.sender, self.account, now=now):
+        while self._session.take_message(self.sender, now=now):
             self._patience.whole()
             if self._loop.time() >= ends:
                 self._has_more = True
@@ -219,11 +237,13 @@ class PeerConnection:
         received = receive(self.sock)
         if received is None:
             return None
-        self._session.decoder.descriptors.add(received.fds)
-        if received.sender is not None:
-            self._identify(received.sender)
+        try:
+            if received.sender is not None:
+                self._identify(received.sender)
+        finally:
+            self._session.take_descriptors(received.fds)
         if received.is_cut:
-            raise ProtocolError(Code.INVALID_REQUEST, "too many descriptors were passed at once")
+            raise _cut(len(received.fds))
         if received.data and self.sender is None:
             raise ProtocolError(Code.ACCESS_DENIED, "the kernel does not say who sends")
         return received.data
@@ -236,11 +256,12 @@ class PeerConnection:
             raise ProtocolError(
                 Code.ACCESS_DENIED, "another user sends on this connection: connect anew"
             )
-        self.sender = Sender(*sender, self._number)
+        self.sender = Sender(*sender, self._number, *groups_of(self.sock, sender))
         if self.account.uid != sender.uid:  # root connected, and dropped its rights before it sent
             self.account.peers_num -= 1
             self.account = self._accounts.of(sender.uid, now=self._loop.time())
             self.account.peers_num += 1
+            self._session = Session(self._shared, self.account, self._write)
 
     def _write(self) -> None:
         """Write until done or the socket is full; then again when it has room.
@@ -267,13 +288,21 @@ class PeerConnection:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
-                self.hang_up()
+                self._no_more_reads()
                 return
             self._patience.took(self._loop.time())
             outbox.written(written)
         self._wait_for_room(bool(outbox.waiting_bytes))
         if self._session.streams.is_sending:
             self._watch()
+
+    def _no_more_reads(self) -> None:
+        """The peer is gone. What it had sent before that is acted on all the same."""
+        if self.life not in READING:
+            self.hang_up()
+            return
+        self._session.stop_sending()
+        self._wait_for_room(wanted=False)
 
     def _wait_for_room(self, wanted: bool) -> None:  # noqa: FBT001
         if wanted and not self._waits_for_room:
@@ -289,8 +318,28 @@ class PeerConnection:
         """Once no requests are taken: close when the last answer is written."""
         is_last = self.life in (Life.FINISHING, Life.HALF_CLOSED)
         is_done = not (self._has_more or self._session.in_flight_num or self._session.outbox)
-        if is_last and is_done:
+        if is_last and is_done and self._lingers:
+            self._linger()
+        elif is_last and is_done:
             self.hang_up()
+
+    def _linger(self) -> None:
+        """Let the peer finish writing, or it would find the socket closed before it reads why."""
+        self._lingers = False
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+        self._loop.add_reader(self.sock, self._drop)
+        self._loop.call_later(LINGER_S, self.hang_up)
+
+    def _drop(self) -> None:
+        try:
+            while self.sock.recv(READ_BYTES):
+                pass
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self.hang_up()
 
     def _note_half_read(self, now: float) -> None:
         if self._session.decoder.is_half_read:
@@ -348,6 +397,14 @@ class PeerConnection:
         self._refusals.count("idle_timeout_s")
         words = "the connection was idle; nothing that was sent after this was read: connect anew"
         self.refuse(RpcError(Code.IDLE, words, {"limit": "idle_timeout_s"}))
+
+
+def _cut(came: int) -> ProtocolError:
+    """The error for descriptors that were passed and did not come."""
+    if came >= MAX_FDS + SURPLUS_FDS:
+        return ProtocolError(Code.INVALID_REQUEST, "too many descriptors were passed at once")
+    words = "the daemon has no room for another descriptor now"
+    return ProtocolError(Code.OVERLOADED, words, {"retryable": True, "limit": "descriptors"})
 
 
 _DEEDS: Mapping[Overdue, Callable[[PeerConnection], None]] = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, cast
 
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.framing import MAX_STREAMS, Message, is_id, is_number, request_id
+from botod.ipc.framing import MAX_ID, MAX_STREAMS, Message, is_id, is_number, request_id
 from botod.ipc.markers import Declared, pack, unpack
 
 VERSION = 1
@@ -16,6 +16,9 @@ VERSION = 1
 
 CHUNK_BYTES = 64 * 1024
 """Of one `stream.data`, at most: so long a small answer waits behind a stream, some 30 µs."""
+
+MAX_MESSAGE = 2000
+"""Characters of an error's words: what they quote of a request could be as long as that."""
 
 CANCEL = "$/cancelRequest"
 """The message that ends a request."""
@@ -140,7 +143,10 @@ def read_request(message: Message, declared: Declared) -> Request:
     if not isinstance(method, str):
         raise RpcError(Code.INVALID_REQUEST, "a request has a method, a string")
     if "id" in envelope and not is_id(envelope["id"]):
-        raise RpcError(Code.INVALID_REQUEST, "an id is a string, a whole number or null")
+        raise RpcError(
+            Code.INVALID_REQUEST,
+            f"an id is a text of at most {MAX_ID} characters, a whole number of 64 bits or null",
+        )
     params = envelope.get("params", {})
     if not isinstance(params, dict):
         raise RpcError(Code.INVALID_PARAMS, "params are an object, by name")
@@ -269,7 +275,7 @@ def _as_it_is(result: Any) -> str | None:
 
 
 def _error_body(error: RpcError) -> dict[str, Any]:
-    body: dict[str, Any] = {"code": int(error.code), "message": error.message}
+    body: dict[str, Any] = {"code": int(error.code), "message": error.message[:MAX_MESSAGE]}
     if error.data:
         body["data"] = error.data
     return body

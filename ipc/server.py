@@ -37,8 +37,8 @@ class Server:
         self.refusals = Refusals()
         self.budget = Budget(limits.buffered_bytes)
         self._limits = limits
-        self._shared = Shared(handler, limits, self.refusals, self.budget)
-        self._accounts = Accounts(limits.requests_per_s_per_uid)
+        self._shared = Shared(handler, limits, self.refusals)
+        self._accounts = Accounts(limits, self.budget)
         self._hang_ups = HangUps()
         self._listener: socket.socket | None = None
         self._connections: dict[int, PeerConnection] = {}

@@ -7,18 +7,17 @@ peer can lead to a standstill. Only streams push back, by their credit.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from botod.ipc.batches import Batch
-from botod.ipc.descriptors import Descriptor
+from botod.ipc.descriptors import Descriptor, close_quietly
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Brought, Exchange, Handler, Outcome, Sender
-from botod.ipc.framing import Batch as Array
-from botod.ipc.framing import Decoder, Event, Message, Refused, request_id
-from botod.ipc.limits import Account, Budget, Refusals, ServerLimits
+from botod.ipc.framing import Array, Decoder, Message, Refused, request_id
+from botod.ipc.limits import Account, Refusals, ServerLimits
 from botod.ipc.markers import Declared
 from botod.ipc.outbox import Outbox
 from botod.ipc.protocol import (
@@ -53,21 +52,20 @@ class Shared:
     handler: Handler
     limits: ServerLimits
     refusals: Refusals
-    budget: Budget
 
 
 class Session:
     """The conversation with one peer.
 
-    write: has what lies in the outbox written.
+    account: its user's. write: has what lies in the outbox written.
     """
 
-    def __init__(self, shared: Shared, write: Callable[[], None]) -> None:
+    def __init__(self, shared: Shared, account: Account, write: Callable[[], None]) -> None:
         self.decoder = Decoder(shared.limits.message, reserve=self._reserve)
-        self.outbox = Outbox(shared.budget.force)
+        self.outbox = Outbox(account.budget.force)
         self.streams = StreamTable(
             most=shared.limits.streams_per_peer,
-            budget=shared.budget,
+            budget=account.budget,
             refusals=shared.refusals,
             tell=self.tell,
             on_ready=self._stream_ready,
@@ -75,36 +73,67 @@ class Session:
         self.requests_total = 0
         self.is_refusing: RpcError | None = None
         self._shared = shared
+        self._account = account
+        self._budget = account.budget
         self._write = write
         self._exchanges: set[Exchange] = set()
         self._by_id: dict[RequestId, Exchange] = {}
         self._is_gone = False
         self._unread_num = 0
+        self._line_bytes = 0
 
     @property
     def in_flight_num(self) -> int:
         return len(self._exchanges)
 
-    def take_message(self, sender: Sender, account: Account, *, now: float) -> bool:
+    def take_descriptors(self, fds: Iterable[int]) -> None:
+        """Keep what came until a line declares it. Raises ProtocolError for what is never taken."""
+        descriptors, account = self.decoder.descriptors, self._account
+        before = len(descriptors)
+        try:
+            descriptors.add(fds)
+        finally:
+            account.descriptors_num += len(descriptors) - before
+        if account.descriptors_num > 2 * self._shared.limits.descriptors_per_uid:
+            most = self._shared.limits.descriptors_per_uid
+            words = f"far more than {most} descriptors of this user are open"
+            raise ProtocolError(Code.OVERLOADED, words, {"limit": "descriptors_per_uid"})
+
+    def take_message(self, sender: Sender, *, now: float) -> bool:
         """Act on the next message. False: none is here whole. Raises ProtocolError."""
         event = self.decoder.next()
+        self._count_line()
         if event is None:
             return False
         self._check_read()
         if isinstance(event, Message):
-            self._take_message(event, sender, account, now)
+            self._take_message(event, sender, now)
+        elif isinstance(event, Array):
+            self._take_array(event, sender, now)
         else:
-            self._take_other(event, sender, account, now)
+            self._take_refused(event)
         return True
+
+    def no_more_comes(self) -> None:
+        """The peer sends nothing more, or nothing more is read: let go of what has begun."""
+        self._account.descriptors_num -= len(self.decoder.descriptors)
+        self.decoder.descriptors.close()
+        self._budget.release(self.decoder.reserved_bytes)
+        self.decoder.forget_rest()
+        self._count_line()
+        self.streams.no_more_comes()
+
+    def stop_sending(self) -> None:
+        """The peer reads nothing more; what it has sent is still acted on."""
+        self._is_gone = True
+        self.outbox.clear()
+        self.streams.stop_sending(RpcError(Code.CANCELLED, "the peer hung up"))
 
     def hang_up(self) -> None:
         """The peer is gone: end what it asked for, but for what is to be done all the same."""
-        self._is_gone = True
-        self.outbox.clear()
-        self._shared.budget.release(self.decoder.reserved_bytes)
-        self.decoder.reserved_bytes = 0
-        self.decoder.descriptors.close()
+        self.stop_sending()
         self.streams.hang_up(RpcError(Code.CANCELLED, "the peer hung up"))
+        self.no_more_comes()
         for exchange in list(self._exchanges):
             if not exchange.goes_on_after_hang_up:
                 exchange.cancel()
@@ -122,7 +151,6 @@ class Session:
             return
         self._unread_num += 1
         if self._unread_num > UNREAD_MAX:
-            self._shared.refusals.count("unread_bytes")
             raise ProtocolError(
                 Code.TOO_SLOW,
                 f"{UNREAD_MAX} messages came while {self.outbox.waiting_bytes} bytes of answers "
@@ -130,36 +158,43 @@ class Session:
                 {"limit": "unread_bytes"},
             )
 
+    def _count_line(self) -> None:
+        """Keep the budget in step with the line that is half here."""
+        line_bytes = self.decoder.line_bytes
+        self._budget.force(line_bytes - self._line_bytes)
+        self._line_bytes = line_bytes
+
     def _reserve(self, size: int, envelope: dict[str, Any]) -> RpcError | None:
         if envelope.get("method") == STREAM_DATA and size <= CHUNK_BYTES:
-            self._shared.budget.force(size)  # its room was held when credit was granted
+            self._budget.force(size)  # its room was held when credit was granted
             return None
-        if self._shared.budget.reserve(size):
+        if self._budget.reserve(size):
             return None
-        return self._shared.refusals.error(
-            "buffered_bytes", f"no room for {size} bytes now: other requests hold theirs"
-        )
+        limit = self._budget.limit_of(size)
+        words = f"no room for {size} bytes now: other requests hold theirs"
+        return self._shared.refusals.error(limit, words)
 
-    def _take_other(self, event: Event, sender: Sender, account: Account, now: float) -> None:
-        if isinstance(event, Refused):
-            self._take_descriptors(event.fds, account, None)
-            if is_control(event.method):  # nobody could be told, and a stream would have a hole
-                raise ProtocolError(event.error.code, event.error.message, event.error.data)
-            self.tell(encode_error(event.request_id, event.error))
-        elif isinstance(event, Array):
-            self._take_array(event, sender, account, now)
+    def _take_refused(self, refused: Refused) -> None:
+        self._close(refused.fds)
+        error = refused.error
+        if is_control(refused.method):  # nobody could be told, and a stream would have a hole
+            raise ProtocolError(error.code, error.message, error.data)
+        if error.data.get("limit") == "inline_bytes":
+            self._shared.refusals.count("inline_bytes")
+        if not _is_notification(refused.envelope or {}):
+            self.tell(encode_error(refused.request_id, error))
 
-    def _take_array(self, array: Array, sender: Sender, account: Account, now: float) -> None:
-        batch = Batch(len(array.items))
+    def _take_array(self, array: Array, sender: Sender, now: float) -> None:
+        batch = Batch(len(array.items), self._budget, array.held_bytes)
         for item in array.items:
             try:
                 message = _of_batch(item)
-                self._begin(message, sender, account, now, batch)
+                self._begin(message, sender, now, batch)
             except RpcError as error:
                 batch.refuse(item, error)
                 self._end_batch(batch)
 
-    def _take_message(self, message: Message, sender: Sender, account: Account, now: float) -> None:
+    def _take_message(self, message: Message, sender: Sender, now: float) -> None:
         try:
             control = read_control(message)
         except ProtocolError:
@@ -177,27 +212,25 @@ class Session:
                 self.streams.obey(control)
             return
         try:
-            self._begin(message, sender, account, now, None)
+            self._begin(message, sender, now, None)
         except RpcError as error:
-            if "id" in message.envelope or "method" not in message.envelope:
+            if not _is_notification(message.envelope):
                 self.tell(encode_error(request_id(message.envelope), error))
 
     def _drop(self, message: Message) -> None:
         """Let go of what came with a message that is no request."""
-        for fd in message.fds:
-            Descriptor(fd).close()
-        self._shared.budget.release(sum(map(len, message.blobs)))
+        self._close(message.fds)
+        self._budget.release(message.held_bytes)
 
-    def _begin(
-        self,
-        message: Message,
-        sender: Sender,
-        account: Account,
-        now: float,
-        batch: Batch | None,
-    ) -> None:
+    def _close(self, fds: Sequence[int]) -> None:
+        """Close descriptors that no request will have."""
+        self._account.descriptors_num -= len(fds)
+        for fd in fds:
+            close_quietly(fd)
+
+    def _begin(self, message: Message, sender: Sender, now: float, batch: Batch | None) -> None:
         """Hand a request to the handler. Raises RpcError, with nothing of the request left."""
-        brought = self._brought(message, account)
+        brought = self._brought(message)
         try:
             declared = Declared(
                 message.blobs,
@@ -205,23 +238,23 @@ class Session:
                 {stream.number: stream for stream in brought.streams},
             )
             request = read_request(message, declared)
-            self._check_limits(request.request_id, account, len(message.fds), now)
+            self._check_limits(request.request_id, len(message.fds), now)
         except RpcError:
-            self._let_go(brought, account)
+            self._let_go(brought)
             raise
         exchange = Exchange(
             request,
             sender,
             brought,
-            self._shared.budget,
+            self._budget,
             deliver=self._deliver if batch is None else partial(self._deliver_in, batch),
-            on_end=partial(self._end, account),
+            on_end=self._end,
             make_stream=self._stream_maker(request, batch),
             tell_progress=self._tell_progress,
             set_stream_credit=self._set_stream_credit,
         )
         self.requests_total += 1
-        account.in_flight_num += 1
+        self._account.in_flight_num += 1
         self._exchanges.add(exchange)
         if request.request_id is not None:
             self._by_id[request.request_id] = exchange
@@ -232,14 +265,14 @@ class Session:
         except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
             exchange.fail(internal_error(error))
 
-    def _check_limits(self, number: RequestId, account: Account, fds_num: int, now: float) -> None:
+    def _check_limits(self, number: RequestId, fds_num: int, now: float) -> None:
         if self.is_refusing is not None:
             raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
         if number is not None and number in self._by_id:
             raise RpcError(
                 Code.INVALID_REQUEST, f"a request with the id {number!r} is in flight already"
             )
-        limits, error = self._shared.limits, self._shared.refusals.error
+        limits, error, account = self._shared.limits, self._shared.refusals.error, self._account
         if len(self._exchanges) >= limits.in_flight_per_peer:
             most = limits.in_flight_per_peer
             raise error("in_flight_per_peer", f"{most} requests of this connection are in flight")
@@ -255,31 +288,18 @@ class Session:
         if rate and not account.take_turn(rate, now=now):
             raise error("requests_per_s_per_uid", f"more than {rate} requests a second")
 
-    def _brought(self, message: Message, account: Account) -> Brought:
+    def _brought(self, message: Message) -> Brought:
         """What came with a message. Raises RpcError, with nothing of it left."""
-        descriptors = self._take_descriptors(message.fds, account, message)
-        inline_bytes = sum(map(len, message.blobs))
-        brought = Brought(descriptors, (), inline_bytes)
+        descriptors = tuple(map(Descriptor, message.fds))
+        brought = Brought(descriptors, (), message.held_bytes)
         if "streams" not in message.envelope:
             return brought
         try:
             streams = self.streams.open_incoming(declared_streams(message.envelope))
         except RpcError:
-            self._let_go(brought, account)
+            self._let_go(brought)
             raise
-        return Brought(descriptors, streams, inline_bytes)
-
-    def _take_descriptors(
-        self, fds: Sequence[int], account: Account, message: Message | None
-    ) -> Sequence[Descriptor]:
-        """The descriptors of a request; without a request, they are closed."""
-        descriptors = tuple(Descriptor(fd) for fd in fds)
-        if message is None:
-            for descriptor in descriptors:
-                descriptor.close()
-            return ()
-        account.descriptors_num += len(descriptors)
-        return descriptors
+        return Brought(descriptors, streams, message.held_bytes)
 
     def _stream_ready(self, stream: OutgoingStream) -> None:
         if not self._is_gone:
@@ -313,27 +333,32 @@ class Session:
 
     def _end_batch(self, batch: Batch) -> None:
         if not batch.left:
-            self.tell(batch.encoded())
+            self.tell(batch.finish())
 
     def _tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
         params = {"id": exchange.request.request_id, "value": value}
         self.tell(encode_notification("$/progress", params))
 
-    def _end(self, account: Account, exchange: Exchange) -> None:
-        account.in_flight_num -= 1
+    def _end(self, exchange: Exchange) -> None:
+        self._account.in_flight_num -= 1
         self._exchanges.discard(exchange)
         if self._by_id.get(exchange.request.request_id) is exchange:
             del self._by_id[exchange.request.request_id]
-        self._let_go(exchange.brought, account)
+        self._let_go(exchange.brought)
         self.streams.forget_ended()
         self._write()
 
-    def _let_go(self, brought: Brought, account: Account) -> None:
+    def _let_go(self, brought: Brought) -> None:
         for descriptor in brought.descriptors:
             descriptor.close()
-        account.descriptors_num -= len(brought.descriptors)
+        self._account.descriptors_num -= len(brought.descriptors)
         self.streams.close_incoming(brought.streams)
-        self._shared.budget.release(brought.inline_bytes)
+        self._budget.release(brought.held_bytes)
+
+
+def _is_notification(envelope: dict[str, Any]) -> bool:
+    """Whether nobody waits for an answer."""
+    return "method" in envelope and "id" not in envelope
 
 
 def internal_error(error: BaseException) -> RpcError:

@@ -5,7 +5,14 @@ from typing import Any, NoReturn
 
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.limits import Budget, Refusals
-from botod.ipc.protocol import Control, StreamCancel, StreamCredit, StreamData, StreamEnd
+from botod.ipc.protocol import (
+    CHUNK_BYTES,
+    Control,
+    StreamCancel,
+    StreamCredit,
+    StreamData,
+    StreamEnd,
+)
 from botod.ipc.streams import IncomingStream, OutgoingStream
 
 
@@ -91,10 +98,13 @@ class StreamTable:
     def abort_stalled(self, error: RpcError) -> None:
         """Send no more of the streams that wait for credit as they did when this was called last.
 
-        Each holds an answer of the service, and a slot, until its last byte is sent.
+        Each holds an answer of the service, and a slot, until its last byte is sent. Less than a
+        piece in all that time is as good as nothing: a byte now and then would hold it for ever.
         """
         for stream in list(self._outgoing.values()):
-            if stream.is_waiting and self._stalled_at.get(stream) == stream.sent_bytes:
+            before = self._stalled_at.get(stream)
+            is_slow = before is not None and stream.sent_bytes - before < CHUNK_BYTES
+            if stream.is_waiting and is_slow:
                 stream.abort(error)
         self._stalled_at = {
             stream: stream.sent_bytes for stream in self._outgoing.values() if stream.is_waiting
@@ -109,11 +119,15 @@ class StreamTable:
         for outgoing in list(self._outgoing.values()):
             outgoing.no_more_credit()
 
-    def hang_up(self, gone: RpcError) -> None:
-        """The peer is gone."""
+    def stop_sending(self, gone: RpcError) -> None:
+        """The peer reads no more."""
         self._gone = gone
         for outgoing in list(self._outgoing.values()):
             outgoing.break_off(gone)
+
+    def hang_up(self, gone: RpcError) -> None:
+        """The peer is gone."""
+        self.stop_sending(gone)
         for incoming in self._incoming.values():
             if not incoming.is_whole:  # who goes on without the peer may have it to read yet
                 incoming.break_off(gone)
@@ -121,7 +135,7 @@ class StreamTable:
     def _hold(self, size: int) -> bool:
         is_room = self._budget.reserve(size)
         if not is_room:
-            self._refusals.count("buffered_bytes")
+            self._refusals.count(self._budget.limit_of(size))
         return is_room
 
     def _check_number(self, more: int) -> None:

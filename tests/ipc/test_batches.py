@@ -35,7 +35,7 @@ def exchange(call_id: Any, *, is_notification: bool = False) -> Exchange:
 
 def answers(batch: Batch) -> Any:
     """What the peer reads."""
-    text = b"".join(batch.encoded())
+    text = b"".join(batch.finish())
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
     return json.loads(text)
@@ -43,7 +43,7 @@ def answers(batch: Batch) -> Any:
 
 def test_each_answer_stands_under_its_id() -> None:
     """Results and errors, in the order in which they came."""
-    batch = Batch(3)
+    batch = Batch(3, Budget(10**9), 0)
     batch.settle(exchange("b"), Outcome({"a": [1]}))
     batch.settle(exchange(None), Outcome(error=RpcError(Code.CANCELLED, "gone", {"x": 1})))
     batch.refuse({"id": 7, "method": "m"}, REFUSED)
@@ -61,7 +61,7 @@ def test_each_answer_stands_under_its_id() -> None:
 
 def test_it_is_known_how_many_are_still_to_come() -> None:
     """Each request counts once, answered or not."""
-    batch = Batch(4)
+    batch = Batch(4, Budget(10**9), 0)
     batch.settle(exchange(1), Outcome(1))
     batch.settle(exchange(None, is_notification=True), Outcome(1))
     batch.refuse({"method": "m"}, REFUSED)
@@ -72,12 +72,12 @@ def test_it_is_known_how_many_are_still_to_come() -> None:
 
 def test_notifications_have_no_answer() -> None:
     """Neither when they are done nor when they fail or are refused."""
-    batch = Batch(3)
+    batch = Batch(3, Budget(10**9), 0)
     batch.settle(exchange(None, is_notification=True), Outcome({"a": 1}))
     batch.settle(exchange(None, is_notification=True), Outcome(error=REFUSED))
     batch.refuse({"jsonrpc": "2.0", "method": "m"}, REFUSED)
     assert batch.left == 0
-    assert batch.encoded() == []
+    assert batch.finish() == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_notifications_have_no_answer() -> None:
 )
 def test_what_is_no_request_is_answered(item: Any, answer_to: Any) -> None:
     """Under its id, where it has one: so the specification wants it."""
-    batch = Batch(1)
+    batch = Batch(1, Budget(10**9), 0)
     batch.refuse(item, REFUSED)
     (answer,) = answers(batch)
     assert answer["id"] == answer_to
@@ -108,7 +108,7 @@ def test_what_is_no_request_is_answered(item: Any, answer_to: Any) -> None:
 @given(result=BYTES_TOO)
 def test_a_result_comes_through_as_it_was_given(result: Any) -> None:
     """Bytes as $base64, and what only looks like a marker as it was."""
-    batch = Batch(1)
+    batch = Batch(1, Budget(10**9), 0)
     batch.settle(exchange(1), Outcome(result))
     (answer,) = answers(batch)
     assert unpack(answer["result"], Declared()) == result
@@ -118,7 +118,7 @@ def test_a_result_comes_through_as_it_was_given(result: Any) -> None:
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_all_that_is_bytes_is_base64(kind: Any) -> None:
     """Nothing can be declared beside an entry of an array."""
-    batch = Batch(1)
+    batch = Batch(1, Budget(10**9), 0)
     batch.settle(exchange(1), Outcome({"Body": kind(b"\x00\xff")}))
     (answer,) = answers(batch)
     assert answer["result"] == {"Body": {"$base64": base64.b64encode(b"\x00\xff").decode()}}
@@ -136,7 +136,7 @@ def test_all_that_is_bytes_is_base64(kind: Any) -> None:
 )
 def test_an_answer_has_only_so_many_bytes(sizes: list[int], is_fine: bool) -> None:
     """Of all its values together; too many are an error of this one, the others are answered."""
-    batch = Batch(2)
+    batch = Batch(2, Budget(10**9), 0)
     batch.settle(exchange(1), Outcome([bytes(size) for size in sizes]))
     batch.settle(exchange(2), Outcome("fine"))
     first, second = answers(batch)
@@ -150,7 +150,7 @@ def test_an_answer_has_only_so_many_bytes(sizes: list[int], is_fine: bool) -> No
 @pytest.mark.parametrize("result", [object(), float("nan"), float("inf"), {b"k": 1}, [{1, 2}]])
 def test_what_json_does_not_have_harms_no_other_answer(result: Any) -> None:
     """It is raised to who settles, who may settle it as an error; nothing was counted."""
-    batch = Batch(2)
+    batch = Batch(2, Budget(10**9), 0)
     batch.settle(exchange(1), Outcome("fine"))
     with pytest.raises((TypeError, ValueError)):
         batch.settle(exchange(2), Outcome(result))

@@ -17,7 +17,7 @@ from botod.ipc.framing import (
     MAX_BLOBS,
     MAX_DEPTH,
     MAX_DRAIN_BYTES,
-    Batch,
+    Array,
     Decoder,
     Message,
     MessageLimits,
@@ -57,7 +57,7 @@ def events(pieces: Iterable[Any], limits: MessageLimits = SMALL) -> tuple[list[A
 
 def plain(envelope: dict[str, Any], blobs: tuple[bytes, ...] = ()) -> Message:
     """A message in which there is no marker."""
-    return Message(envelope, blobs, is_plain=True)
+    return Message(envelope, blobs, is_plain=True, held_bytes=sum(map(len, blobs)))
 
 
 def fault(*pieces: Any, limits: MessageLimits = SMALL) -> ProtocolError:
@@ -373,7 +373,7 @@ def test_an_array_is_a_batch() -> None:
     out, _state = events(
         [b"[{},1,null]\n" + json.dumps([0] * MAX_BATCH).encode() + b"\n"], MessageLimits()
     )
-    assert out == [Batch([{}, 1, None]), Batch([0] * MAX_BATCH)]
+    assert out == [Array([{}, 1, None]), Array([0] * MAX_BATCH)]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def granted(account: Account, rate: int, *, now: float, asked: int = 100) -> int
 
 def test_a_burst_is_as_many_as_a_second_has() -> None:
     """Who was still may send a second's worth at once; then each waits for its share of time."""
-    account = Account(1, now=0.0, rate=8)
+    account = Account(1, Budget(100), now=0.0, rate=8)
     assert granted(account, 8, now=0.0) == 8
     assert granted(account, 8, now=0.125) == 1
     assert granted(account, 8, now=0.5) == 3
@@ -117,13 +117,13 @@ def test_a_burst_is_as_many_as_a_second_has() -> None:
 
 def test_a_long_rest_saves_no_more_than_a_second() -> None:
     """However long nothing came."""
-    account = Account(1, now=0.0, rate=8)
+    account = Account(1, Budget(100), now=0.0, rate=8)
     assert granted(account, 8, now=1000.0) == 8
 
 
 def test_refused_turns_cost_nothing() -> None:
     """Who asks too often is not kept out for ever: the tokens come all the same."""
-    account = Account(1, now=0.0, rate=4)
+    account = Account(1, Budget(100), now=0.0, rate=4)
     assert granted(account, 4, now=0.0) == 4
     assert granted(account, 4, now=0.125, asked=1000) == 0
     assert granted(account, 4, now=0.25) == 1
@@ -138,7 +138,7 @@ def test_in_any_time_no_more_than_the_rate_and_one_burst(
     rate: int, asks: list[tuple[int, int]]
 ) -> None:
     """However the requests fall: a second's worth, and the rate times the time that passed."""
-    account, now, total = Account(1, now=0.0, rate=rate), 0.0, 0
+    account, now, total = Account(1, Budget(100), now=0.0, rate=rate), 0.0, 0
     for pause, asked in asks:
         now += pause / 128  # exact in binary, as is the product with a whole rate
         total += granted(account, rate, now=now, asked=asked)
@@ -150,7 +150,7 @@ def test_in_any_time_no_more_than_the_rate_and_one_burst(
 
 def test_a_user_has_one_account() -> None:
     """Over all of his connections."""
-    accounts = Accounts(rate=0)
+    accounts = Accounts(ServerLimits(requests_per_s_per_uid=0), Budget(100))
     account = accounts.of(7, now=0.0)
     assert account.uid == 7
     assert accounts.of(7, now=1.0) is account
@@ -159,7 +159,7 @@ def test_a_user_has_one_account() -> None:
 
 def test_idle_accounts_are_forgotten_when_there_are_many() -> None:
     """Not those that have something, and not those that still owe time to their rate."""
-    accounts = Accounts(rate=2)
+    accounts = Accounts(ServerLimits(requests_per_s_per_uid=2), Budget(100))
     kept = [accounts.of(uid, now=0.0) for uid in range(4)]
     kept[0].peers_num = kept[1].in_flight_num = kept[2].descriptors_num = 1
     for uid in range(4, Accounts.KEPT_MAX):
@@ -173,7 +173,7 @@ def test_idle_accounts_are_forgotten_when_there_are_many() -> None:
 
 def test_below_that_nobody_is_looked_for() -> None:
     """A few idle users are kept as they are."""
-    accounts = Accounts(rate=0)
+    accounts = Accounts(ServerLimits(requests_per_s_per_uid=0), Budget(100))
     first = accounts.of(0, now=0.0)
     for uid in range(1, Accounts.KEPT_MAX):
         accounts.of(uid, now=1e9)
@@ -183,9 +183,33 @@ def test_below_that_nobody_is_looked_for() -> None:
 @pytest.mark.parametrize("what", ["peers_num", "in_flight_num", "descriptors_num"])
 def test_who_has_something_is_not_idle(what: str) -> None:
     """A forgotten account would let its user have it twice."""
-    account = Account(1, now=0.0, rate=0)
+    account = Account(1, Budget(100), now=0.0, rate=0)
     assert account.is_idle(0, now=0.0)
     setattr(account, what, 1)
     assert not account.is_idle(0, now=1e9)
     setattr(account, what, 0)
     assert account.is_idle(0, now=0.0)
+
+
+def test_who_has_bytes_is_not_idle() -> None:
+    """They are counted in its part of the budget."""
+    account = Account(1, Budget(100), now=0.0, rate=0)
+    account.budget.force(1)
+    assert not account.is_idle(0, now=0.0)
+
+
+def test_a_part_of_a_budget() -> None:
+    """What is taken of it is taken of the whole; each says which of them is used up."""
+    whole = Budget(100)
+    one = Budget(60, limit="buffered_bytes_per_uid", whole=whole)
+    other = Budget(60, limit="buffered_bytes_per_uid", whole=whole)
+    assert one.reserve(60)
+    assert not one.reserve(1)
+    assert one.limit_of(1) == "buffered_bytes_per_uid"
+    assert other.reserve(40)
+    assert not other.reserve(1)
+    assert other.limit_of(1) == "buffered_bytes"
+    assert (one.used_bytes, other.used_bytes, whole.used_bytes) == (60, 40, 100)
+    one.release(60)
+    other.force(20)
+    assert (one.used_bytes, other.used_bytes, whole.used_bytes) == (0, 60, 60)

@@ -567,3 +567,33 @@ def test_descriptors_of_a_request_with_a_stream(path: Path, pipe: Pipe) -> None:
             assert not pipe.is_held
 
     run(scenario())
+
+
+def test_a_socket_ends_the_connection(path: Path) -> None:
+    """None is ever taken; a peer's own end of it would hide that the peer is gone."""
+
+    async def scenario() -> None:
+        async with serving(path, Calls()) as host:
+            peer = await host.connect()
+            await peer.pass_fds(b"\n", peer.sock.fileno())
+            answer = await peer.answer()
+            assert (answer.id, answer.code) == (None, Code.DESCRIPTOR_FAILED)
+            peer.close()
+            await host.empty()
+
+    run(scenario())
+
+
+def test_those_that_no_line_declares_count_for_their_user(path: Path, pipe: Pipe) -> None:
+    """Over all of his connections; far above the limit the connection ends."""
+
+    async def scenario() -> None:
+        async with serving(path, Calls(), limits(descriptors_per_uid=4)) as host:
+            peers = [await host.connect() for _ in range(3)]
+            for peer in peers:
+                await peer.pass_fds(b"\n", *[pipe.writing] * 4)
+            answer = await peers[2].answer()
+            assert (answer.id, answer.code) == (None, Code.OVERLOADED)
+            assert host.server.refusals.by_limit() == {"descriptors_per_uid": 1}
+
+    run(scenario())

@@ -202,3 +202,22 @@ def test_bytes_that_nobody_sent_are_refused(path: Path) -> None:
             assert handler.waiting_num == 0
 
     run(scenario())
+
+
+@needs_root
+def test_groups_come_with_the_sender(path: Path) -> None:
+    """Those of who connected; once it has become another they are in doubt."""
+    child = ASK.replace("sock.connect", f"os.setgroups([{OTHER_ID}]); sock.connect")
+    rest = "{}sock.send(ask); print(sock.recv(999))\n"
+
+    def groups(_request: Request, sender: Sender) -> list[list[int]]:
+        return [sorted(sender.groups), sorted(sender.doubtful_groups)]
+
+    async def scenario() -> None:
+        async with serving(path, scripted(groups)) as host:
+            same = await run_child(child + rest.format(""), host.path)
+            assert f'"result":[[{OTHER_ID}],[]]' in same
+            dropped = await run_child(child + rest.format(DROP), host.path)
+            assert f'"result":[[],[{OTHER_ID}]]' in dropped
+
+    run(scenario())

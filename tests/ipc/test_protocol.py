@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from botod.ipc import protocol
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.framing import MAX_DEPTH, MAX_STREAMS, Decoder, Message
+from botod.ipc.framing import MAX_DEPTH, MAX_ID, MAX_STREAMS, Decoder, Message
 from botod.ipc.markers import Declared
 from botod.ipc.protocol import (
     CHUNK_BYTES,
@@ -79,7 +79,7 @@ def came_through(pieces: list[bytes]) -> Message:
 @given(
     requests=st.lists(
         st.tuples(
-            st.integers(),
+            st.integers(-(2**63), 2**63 - 1),
             st.text(max_size=10),
             st.dictionaries(KEYS.filter(lambda key: key != "$options"), BYTES_TOO, max_size=5),
             st.fixed_dictionaries({}, optional={"profile": st.text(), "timeout_s": st.integers()}),
@@ -149,7 +149,7 @@ def test_no_text_can_break_the_line() -> None:
     assert came_through([piece]).envelope == {"text": "a\nb\u2028\ud800"}
 
 
-@pytest.mark.parametrize("call_id", ["", "a", "\ud800", 0, -1, 10**4000, None])
+@pytest.mark.parametrize("call_id", ["", "a" * MAX_ID, "\ud800", 0, -(2**63), 2**63 - 1, None])
 def test_ids_of_all_kinds(call_id: Any) -> None:
     """Strings, whole numbers and null are ids, and null is not a notification."""
     request = read(message(id=call_id))
@@ -158,7 +158,7 @@ def test_ids_of_all_kinds(call_id: Any) -> None:
     assert encode_result(request.request_id, 1)
 
 
-@pytest.mark.parametrize("call_id", [True, False, 1.5, 1.0, [], {}])
+@pytest.mark.parametrize("call_id", [True, False, 1.5, 1.0, [], {}, "a" * (MAX_ID + 1), 2**63])
 def test_what_is_no_id(call_id: Any) -> None:
     """All else is refused."""
     assert refusal(id=call_id).code == Code.INVALID_REQUEST
@@ -418,9 +418,7 @@ def test_each_control_is_tested() -> None:
     ],
 )
 def test_a_control_with_a_mistake_is_a_fault(method: str, changes: dict[str, Any]) -> None:
-    """Nobody could be told in an answer, so that the connection ends and says why; but for a cancel
-    with an id, which is answered.
-    """
+    """Nobody could be told, so the connection ends; a cancel with an id is answered."""
     if changes.get("params") == {"more": 1}:
         changes = {"params": GOOD_PARAMS[method] | {"more": 1}}
     blobs = (b"x",) if method == "stream.data" else ()

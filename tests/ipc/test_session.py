@@ -58,7 +58,7 @@ class ModelPeer:
     """
 
     def __init__(self, number: int, shared: Shared, account: Account) -> None:
-        self.session = Session(shared, self._write)
+        self.session = Session(shared, account, self._write)
         self.session.streams.initial_credit = 100
         self.account = account
         self.sender = Sender(1, account.uid, 0, number)
@@ -76,9 +76,9 @@ class ModelPeer:
 
     def send(self, data: bytes, *fds: int) -> None:
         """Have the session read; a fault of ours would be the test's."""
-        self.session.decoder.descriptors.add(fds)
+        self.session.take_descriptors(fds)
         self.session.decoder.feed(data)
-        while self.session.take_message(self.sender, self.account, now=0.0):
+        while self.session.take_message(self.sender, now=0.0):
             pass
 
     def hang_up(self) -> None:
@@ -155,8 +155,9 @@ class Sessions(RuleBasedStateMachine):
         self.streams: list[tuple[Exchange, OutgoingStream]] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.budget = Budget(LIMITS.buffered_bytes)
-        self.account = Account(1000, now=0.0, rate=0)
-        shared = Shared(self._handle, LIMITS, Refusals(), self.budget)
+        part = Budget(LIMITS.buffered_bytes, whole=self.budget)
+        self.account = Account(1000, part, now=0.0, rate=0)
+        shared = Shared(self._handle, LIMITS, Refusals())
         self.peers = [ModelPeer(number, shared, self.account) for number in range(2)]
 
     def _handle(self, exchange: Exchange) -> None:
@@ -403,7 +404,7 @@ class Sessions(RuleBasedStateMachine):
         assert self.account.descriptors_num <= LIMITS.descriptors_per_uid
         held = sum(len(one.brought.descriptors) for one in live)
         assert self.account.descriptors_num == held
-        assert self.budget.used_bytes >= sum(one.brought.inline_bytes for one in live)
+        assert self.budget.used_bytes >= sum(one.brought.held_bytes for one in live)
         for peer in self.peers:
             assert peer.session.in_flight_num <= LIMITS.in_flight_per_peer
 

@@ -8,7 +8,7 @@ import pytest
 from botod.ipc import stream_table
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.limits import Budget, Refusals
-from botod.ipc.protocol import StreamCancel, StreamCredit, StreamData, StreamEnd
+from botod.ipc.protocol import CHUNK_BYTES, StreamCancel, StreamCredit, StreamData, StreamEnd
 from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import WINDOW_BYTES, IncomingStream, OutgoingStream, StreamState
 from support.ipc import run, until
@@ -52,7 +52,7 @@ async def reading(connection: Connection, stream: IncomingStream) -> "asyncio.Ta
 
 async def waiting(stream: OutgoingStream) -> "asyncio.Task[None]":
     """Somebody who sends more than there is credit for."""
-    task = asyncio.ensure_future(stream.send(bytes(1000)))
+    task = asyncio.ensure_future(stream.send(bytes(1000 * 1024)))
     await asyncio.sleep(0)
     return task
 
@@ -293,7 +293,7 @@ def test_a_stream_that_stalls_from_look_to_look_is_ended() -> None:
 
 
 def test_a_slow_stream_is_not_stalled() -> None:
-    """A byte between two looks is enough."""
+    """A piece between two looks is enough; less would hold a slot for ever."""
 
     async def scenario() -> None:
         connection = Connection(credit=0)
@@ -301,12 +301,17 @@ def test_a_slow_stream_is_not_stalled() -> None:
         task = await waiting(stream)
         for _ in range(3):
             connection.table.abort_stalled(STALLED)
-            connection.table.obey(StreamCredit(1, 1))
+            connection.table.obey(StreamCredit(1, CHUNK_BYTES))
             connection.take()
         await asyncio.sleep(0)
         assert not task.done()
-        assert stream.sent_bytes == 3
-        task.cancel()
+        assert stream.sent_bytes == 3 * CHUNK_BYTES
+        connection.table.abort_stalled(STALLED)
+        connection.table.obey(StreamCredit(1, CHUNK_BYTES - 1))
+        connection.take()
+        connection.table.abort_stalled(STALLED)
+        with pytest.raises(RpcError):
+            await task
 
     run(scenario())
 

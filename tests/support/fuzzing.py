@@ -6,13 +6,13 @@ more memory held than the limits say, a descriptor left open, bytes or slots not
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from botod.ipc.client import _result
+from botod.ipc.conversation import Conversation
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Exchange, Sender, Stage
-from botod.ipc.framing import Batch, Decoder, Message, MessageLimits, Refused, State, request_id
+from botod.ipc.framing import Array, Decoder, Message, MessageLimits, Refused, State, request_id
 from botod.ipc.limits import Accounts, Budget, Refusals, ServerLimits
 from botod.ipc.markers import Declared
 from botod.ipc.protocol import declared_streams, encode_error, read_control, read_request
@@ -35,7 +35,7 @@ def daemon_side(data: bytes) -> None:
                 if isinstance(event, Refused):
                     _close(event.fds)
                     encode_error(event.request_id, event.error)
-                elif not isinstance(event, Batch):
+                elif not isinstance(event, Array):
                     _read(event)
         assert decoder.state is State.ENDED, f"{decoder!r} at the end of input"
     except ProtocolError as error:
@@ -44,22 +44,16 @@ def daemon_side(data: bytes) -> None:
 
 
 def client_side(data: bytes) -> None:
-    """What the client reads: answers."""
-    decoder = Decoder(LIMITS)
+    """What the client reads: answers, streams, progress."""
+    client = Conversation("fuzz")
+    (reply,), _written = client.begin("s3.get_object", {}, {}, on_progress=str)
     try:
-        for _piece in _fed(decoder, data):
-            while (event := decoder.next()) is not None:
-                if isinstance(event, Refused):
-                    _close(event.fds)
-                elif not isinstance(event, Batch):
-                    _close(event.fds)
-                    try:
-                        _result(event)
-                    except RpcError as error:
-                        str(error)
+        for at in range(0, len(data), 100):
+            client.receive(data[at : at + 100])
     except ProtocolError as error:
         str(error)
-    decoder.descriptors.close()
+    client.ended(None)
+    str(reply.outcome())
 
 
 def conversation(data: bytes) -> None:
@@ -78,14 +72,17 @@ def run_all(data: bytes) -> None:
         assert _open_num() == before, f"{target.__name__} leaves descriptors open"
 
 
-def _fed(decoder: Decoder, data: bytes) -> Iterator[bytes]:
-    """Feed it in pieces, and the end of input.
+def _fed(
+    decoder: Decoder, data: bytes, pass_fds: Callable[[Iterable[int]], None] | None = None
+) -> Iterator[bytes]:
+    """Feed it in pieces, and the end of input. pass_fds: takes the descriptors.
 
     The first byte says how large the pieces are, and how many descriptors come with the first.
     """
     how = data[0] if data else 0
     size = PIECES_BYTES[how & 3]
-    decoder.descriptors.add(os.open(os.devnull, os.O_RDONLY) for _ in range(how >> 2 & 7))
+    fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(how >> 2 & 7)]
+    (pass_fds or decoder.descriptors.add)(fds)
     for start in range(1, len(data), size):
         piece = data[start : start + size]
         decoder.feed(piece)
@@ -117,17 +114,18 @@ def _read(event: Message) -> None:
 
 async def _converse(data: bytes) -> None:
     limits = ServerLimits(message=LIMITS, in_flight_per_peer=8, streams_per_peer=4)
-    budget, accounts, work = Budget(300_000), Accounts(rate=0), Work()
-    session = Session(Shared(work, limits, Refusals(), budget), write=lambda: _write(session))
-    account = accounts.of(1, now=0.0)
+    budget, work = Budget(300_000), Work()
+    account = Accounts(limits, budget).of(1, now=0.0)
+    shared = Shared(work, limits, Refusals())
+    session = Session(shared, account, write=lambda: _write(session))
     try:
-        for _piece in _fed(session.decoder, data):
-            while session.take_message(SENDER, account, now=0.0):
+        for _piece in _fed(session.decoder, data, session.take_descriptors):
+            while session.take_message(SENDER, now=0.0):
                 pass
             await asyncio.sleep(0)
     except ProtocolError as error:
         session.tell(encode_error(None, error))
-    session.streams.no_more_comes()
+    session.no_more_comes()
     await asyncio.sleep(0)
     session.hang_up()
     await work.end()
