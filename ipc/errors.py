@@ -49,6 +49,11 @@ class RpcError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.code})"
 
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether the service may have acted although there is no answer."""
+        return self.data.get("outcome_unknown") is True
+
 
 class ProtocolError(RpcError):
     """What came cannot be read as messages any more: answered, then the connection is closed."""
@@ -74,4 +79,164 @@ class ClientError(RpcError):
 
 
 class DaemonUnavailable(Exception):
-    """No daemon answers at the socket, or it went away before it answered."""
+    """No daemon answers at the socket. Nothing was sent, unless it is an OutcomeUnknown too."""
+
+
+class OutcomeUnknown(Exception):
+    """It may have been done or not: find out before asking again."""
+
+
+class DaemonLost(DaemonUnavailable, OutcomeUnknown):
+    """The daemon went away, or kept silent, after a request had been sent."""
+
+
+class ServiceOutcomeUnknown(RpcError, OutcomeUnknown):
+    """The service was sent the request and gave no full answer."""
+
+
+class ParseError(RpcError):
+    """What was sent is not JSON: mend the program."""
+
+
+class InvalidRequest(RpcError):
+    """What was sent is JSON and no request, or has an unknown option: mend the program."""
+
+
+class MethodNotFound(RpcError):
+    """No such service or operation: mend the call; the message lists those there are."""
+
+
+class InvalidParams(RpcError):
+    """A parameter is missing, unknown or not what it has to be: mend the call."""
+
+
+class InternalError(RpcError):
+    """A bug in the daemon: report it; the daemon's log has more."""
+
+
+class ServiceUnreachable(RpcError):
+    """The service could not be asked, and all attempts are used up: ask again later."""
+
+
+class AccessDenied(RpcError):
+    """The user may not do this: ask the administrator."""
+
+
+class DeadlineExceeded(RpcError):
+    """The deadline passed; asking again, with more time, is safe."""
+
+
+class Overloaded(RpcError):
+    """Too much at once; nothing was sent: ask again after `retry_after_s`."""
+
+    @property
+    def retry_after_s(self) -> float:
+        """How long to wait before asking again, in seconds."""
+        return float(self.data.get("retry_after_ms", 0)) / 1000
+
+
+class ShuttingDown(RpcError):
+    """The daemon is stopping; nothing was sent: ask again when another one is there."""
+
+
+class LineTooLong(RpcError):
+    """The params without their bytes are too large: send bytes, or less."""
+
+
+class BodyTooLarge(RpcError):
+    """More bytes than may be held: send or get a file, or a stream with its length."""
+
+
+class NoCredentials(RpcError):
+    """The daemon has no AWS keys for this profile: ask the administrator."""
+
+
+class UntrustedServer(RpcError):
+    """The server's certificate does not prove who it is: ask the administrator."""
+
+
+class Cancelled(RpcError):
+    """The request was ended before it was done: see `outcome_unknown`."""
+
+
+class BadAnswer(RpcError):
+    """What came is no answer of the service: see the daemon's log."""
+
+
+class BodyCutShort(RpcError):
+    """Fewer bytes came than were declared; nothing was done: send all of them."""
+
+
+class StreamBroken(RpcError):
+    """A stream did not come to its end, what came is not whole: transfer it again."""
+
+
+class DescriptorFailed(RpcError):
+    """A file could not be read or written: `errno` has the system's name for it (ENOSPC)."""
+
+    @property
+    def errno(self) -> str:
+        return str(self.data.get("errno", ""))
+
+
+class Idle(RpcError):
+    """The connection was closed because nobody used it: connect anew."""
+
+
+class TooSlow(RpcError):
+    """A message was not sent, or an answer not read, in time: send and read without pauses."""
+
+
+CLASSES: dict[int, type[RpcError]] = {
+    Code.PARSE_ERROR: ParseError,
+    Code.INVALID_REQUEST: InvalidRequest,
+    Code.METHOD_NOT_FOUND: MethodNotFound,
+    Code.INVALID_PARAMS: InvalidParams,
+    Code.INTERNAL_ERROR: InternalError,
+    Code.SERVICE_ERROR: ClientError,
+    Code.OUTCOME_UNKNOWN: ServiceOutcomeUnknown,
+    Code.UNREACHABLE: ServiceUnreachable,
+    Code.ACCESS_DENIED: AccessDenied,
+    Code.DEADLINE_EXCEEDED: DeadlineExceeded,
+    Code.OVERLOADED: Overloaded,
+    Code.SHUTTING_DOWN: ShuttingDown,
+    Code.LINE_TOO_LONG: LineTooLong,
+    Code.BODY_TOO_LARGE: BodyTooLarge,
+    Code.NO_CREDENTIALS: NoCredentials,
+    Code.UNTRUSTED_SERVER: UntrustedServer,
+    Code.CANCELLED: Cancelled,
+    Code.BAD_ANSWER: BadAnswer,
+    Code.BODY_CUT_SHORT: BodyCutShort,
+    Code.STREAM_BROKEN: StreamBroken,
+    Code.DESCRIPTOR_FAILED: DescriptorFailed,
+    Code.IDLE: Idle,
+    Code.TOO_SLOW: TooSlow,
+}
+"""What an answer's code is raised as."""
+
+BOTO3_NAMES = {"NonExistentQueue": "QueueDoesNotExist", "QueueAlreadyExists": "QueueNameExists"}
+"""Where boto3 calls an exception otherwise than AWS calls the error."""
+
+_SERVICE_ERRORS_MAX = 1000
+"""Names kept: AWS has some hundred, and what answers could be something else."""
+
+_service_errors: dict[str, type[ClientError]] = {}
+
+
+def service_error(name: str) -> type[ClientError]:
+    """The kind of ClientError that boto3 has as `client.exceptions.<name>`."""
+    kind = _service_errors.get(name)
+    if kind is None:
+        if len(_service_errors) >= _SERVICE_ERRORS_MAX:
+            return ClientError
+        kind = _service_errors.setdefault(name, type(name, (ClientError,), {}))
+    return kind
+
+
+def error_from(code: int, message: str, data: dict[str, Any]) -> RpcError:
+    """The error that an answer says, as its own kind."""
+    kind = CLASSES.get(code, RpcError)
+    if kind is ClientError and isinstance(data.get("type"), str):
+        name = data["type"].rpartition(".")[2]
+        kind = service_error(BOTO3_NAMES.get(name, name))
+    return kind(code, message, data)

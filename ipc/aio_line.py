@@ -1,0 +1,171 @@
+"""One connection to the daemon on an asyncio loop, with many requests in flight."""
+
+import array
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from botod.ipc.conversation import Conversation, Inflow, Reply, Written
+from botod.ipc.errors import ProtocolError
+from botod.ipc.line import PIECES_MAX, READ_BYTES, connected, no_daemon, without
+
+
+class Outgoing:
+    """A message that is being written, with copies of the descriptors that go with it."""
+
+    def __init__(self, replies: Sequence[Reply], written: Written) -> None:
+        self.replies = replies
+        self.fds = [os.dup(fd) for fd in written.fds]
+        self.rest: Sequence[Any] = written.pieces
+
+    def close(self) -> None:
+        while self.fds:
+            os.close(self.fds.pop())
+
+
+class AsyncLine:
+    """A connection of this process and of the running loop."""
+
+    def __init__(self, path: str, sock: socket.socket) -> None:
+        self.conversation = Conversation(path)
+        self.loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = sock
+        self._pid = os.getpid()
+        self._outbox: deque[Outgoing] = deque()
+        self._can_write = True
+        self._on_drained: list[asyncio.Future[None]] = []
+        sock.setblocking(False)
+        self.loop.add_reader(sock, self._on_readable)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may go over it."""
+        is_ours = self._pid == os.getpid()
+        return (
+            is_ours and self._socket is not None and self._can_write and self.conversation.is_open
+        )
+
+    def send(self, replies: Sequence[Reply], written: Written) -> None:
+        """Write a message as soon as the socket takes it; after the end it is dropped."""
+        if self._socket is None or not self._can_write:
+            return
+        self._outbox.append(Outgoing(replies, written))
+        if len(self._outbox) == 1:
+            self._flush()
+
+    async def drained(self) -> None:
+        """Once all that was sent is written, or never will be."""
+        while self._outbox:
+            done = self.loop.create_future()
+            self._on_drained.append(done)
+            await done
+
+    async def until(self, condition: Callable[[], bool], watched: Any) -> None:
+        """Once something is so that changes with `watched.on_change`."""
+        while not condition():
+            changed = asyncio.Event()
+            watched.on_change = changed.set
+            await changed.wait()
+
+    def cancel(self, reply: Reply) -> None:
+        """Nobody waits for an answer any more."""
+        message = self.conversation.cancel(reply)
+        if message is not None:
+            self.send((), message)
+
+    def forget(self, inflow: Inflow) -> None:
+        """Nobody reads a stream any more."""
+        message = inflow.cancel()
+        if message is not None:
+            self.send((), message)
+
+    def close(self) -> None:
+        """Hang up: the daemon ends what is under way; what waits here fails."""
+        self._end(None, "the connection was closed")
+
+    def _on_readable(self) -> None:
+        assert self._socket is not None, "a closed socket is watched"
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(error)
+            return
+        if not data:
+            self._end(None)
+            return
+        try:
+            self.conversation.receive(data)
+        except ProtocolError as error:
+            self._hang_up()
+            self.conversation.broke(error)
+
+    def _flush(self) -> None:
+        try:
+            while self._outbox and self._socket is not None:
+                self._write(self._outbox[0], self._socket)
+        except BlockingIOError:
+            assert self._socket is not None, "a closed socket was written to"
+            self.loop.add_writer(self._socket, self._flush)
+            return
+        except OSError:  # it may have said why: what came is read before the end is
+            self._can_write = False
+            self._drop_outbox()
+        self._wake_drained()
+
+    def _write(self, message: Outgoing, sock: socket.socket) -> None:
+        while message.rest:
+            rights: list[Any] = []
+            if message.fds:
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", message.fds))]
+            sent = sock.sendmsg(message.rest[:PIECES_MAX], rights)
+            message.close()
+            message.rest = without(message.rest, sent)
+        self._outbox.popleft()
+        self.conversation.wrote(message.replies)
+
+    def _wake_drained(self) -> None:
+        if self._socket is not None:
+            self.loop.remove_writer(self._socket)
+        waiting, self._on_drained = self._on_drained, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+    def _drop_outbox(self) -> None:
+        while self._outbox:
+            self._outbox.pop().close()
+
+    def _end(self, error: OSError | None, words: str = "the daemon hung up") -> None:
+        if self._socket is not None:
+            self._hang_up()
+            self.conversation.ended(error, words)
+
+    def _hang_up(self) -> None:
+        sock = self._socket
+        assert sock is not None, "hung up twice"
+        self._drop_outbox()
+        if self._pid == os.getpid():
+            self.loop.remove_reader(sock)
+            self._wake_drained()
+        self._socket = None
+        sock.close()
+
+
+async def open_line(path: str, *, timeout_s: float) -> AsyncLine:
+    """Connect. Raises DaemonUnavailable."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(path)
+    except BlockingIOError:  # too many connect: only a blocking one is let in later
+        sock.close()
+        sock = await asyncio.to_thread(connected, path, timeout_s)
+    except OSError as error:
+        sock.close()
+        raise no_daemon(path, error) from None
+    return AsyncLine(path, sock)

@@ -1,0 +1,172 @@
+"""One blocking connection to the daemon: one request at a time, and the body that it answers."""
+
+import array
+import os
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from botod.ipc.conversation import Conversation, Reply, Written
+from botod.ipc.errors import DaemonUnavailable, ProtocolError
+
+READ_BYTES = 256 * 1024
+
+JOIN_BYTES = 64 * 1024
+"""Up to here it is cheaper to copy the pieces of a message together than to write each."""
+
+PIECES_MAX = 512
+"""Of one write; Linux takes 1,024."""
+
+
+class Line:
+    """A connection of this process. A child that inherits it may only close its copy."""
+
+    def __init__(self, path: str, *, timeout_s: float) -> None:
+        self.path = path
+        self.conversation = Conversation(path)
+        self._pid = os.getpid()
+        self._socket: socket.socket | None = connected(path, timeout_s)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may go over it."""
+        return self.is_ours and self._socket is not None and self.conversation.is_idle
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made it."""
+        return self._pid == os.getpid()
+
+    def send(self, replies: Sequence[Reply], written: Written, deadline: float) -> None:
+        """Write a message whole. Where it cannot be, what waits for answers is settled with why.
+
+        The daemon may have said why before it hung up, so that is read first.
+        """
+        try:
+            self._write(written, deadline)
+        except (BrokenPipeError, ConnectionResetError):
+            while self._socket is not None:
+                self.pump(deadline)
+        except OSError as error:
+            self._end(error, str(error))
+        except BaseException:
+            self.close()
+            raise
+        else:
+            self.conversation.wrote(replies)
+
+    def pump(self, deadline: float) -> None:
+        """Take what comes next. At the end of the connection all that waits is settled."""
+        try:
+            data = self._read(deadline)
+            if data:
+                self.conversation.receive(data)
+            else:
+                self._end(None)
+        except ProtocolError:
+            self.close()
+            raise
+        except ConnectionError as error:
+            self._end(error)
+        except OSError as error:
+            self._end(error, str(error))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up: the daemon ends what is still under way here."""
+        sock, self._socket = self._socket, None
+        if sock is None:
+            return
+        if self.is_ours:
+            _shut_down(sock)
+        sock.close()
+
+    def _end(self, error: OSError | None, words: str = "the daemon hung up") -> None:
+        self.close()
+        self.conversation.ended(error, words)
+
+    def _read(self, deadline: float) -> bytes:
+        sock = self._ready(deadline)
+        return sock.recv(READ_BYTES)
+
+    def _write(self, written: Written, deadline: float) -> None:
+        rights = _rights(written.fds)
+        rest: Sequence[Any] = _joined(written.pieces)
+        while rest:
+            sock = self._ready(deadline)
+            sent = sock.sendmsg(rest[:PIECES_MAX], rights)
+            rights = []
+            rest = without(rest, sent)
+
+    def _ready(self, deadline: float) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionResetError("the connection is closed")
+        if not self.is_ours:
+            raise RuntimeError(
+                "this body belongs to the process that asked for it; ask for your own"
+            )
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left_s)
+        return self._socket
+
+
+def connected(path: str, timeout_s: float) -> socket.socket:
+    """A connected socket. Raises DaemonUnavailable.
+
+    It blocks, with the kernel's own timeout: a non-blocking one is refused when many connect.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(True)
+        bound = struct.pack("@ll", int(timeout_s), int(timeout_s % 1 * 1_000_000) + 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
+        sock.connect(path)
+    except OSError as error:
+        sock.close()
+        raise no_daemon(path, error) from None
+    return sock
+
+
+def no_daemon(path: str, error: OSError) -> DaemonUnavailable:
+    """What to raise when a connection cannot be made."""
+    return DaemonUnavailable(
+        f"no daemon answers at {path}: {error.strerror or error}; "
+        "start one with `botod run`, or name its socket in $BOTOD_SOCKET"
+    )
+
+
+def _shut_down(sock: socket.socket) -> None:
+    """End the connection also for the copies that children of this process have."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the daemon was faster
+
+
+def _rights(fds: Sequence[int]) -> "list[tuple[int, int, array.array[int]]]":
+    if not fds:
+        return []
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+
+
+def _joined(pieces: list[bytes]) -> list[bytes]:
+    """The pieces, as few as it is worth to copy them into."""
+    if len(pieces) > 1 and sum(map(len, pieces)) <= JOIN_BYTES:
+        return [b"".join(pieces)]
+    return pieces
+
+
+def without(pieces: Sequence[Any], sent: int) -> list[memoryview]:
+    """What is left of the pieces when so many bytes of them were written."""
+    rest = [memoryview(piece) for piece in pieces]
+    while rest and sent >= len(rest[0]):
+        sent -= len(rest.pop(0))
+    if rest and sent:
+        rest[0] = rest[0][sent:]
+    return rest

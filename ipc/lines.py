@@ -1,0 +1,211 @@
+"""The connections of one client: each request has one to itself until its answer is whole.
+
+So threads never wait for each other, and a body that nobody reads holds up nobody else: it keeps
+its own connection, with half a MiB on the way, until it is closed or the daemon ends it. Idle
+connections lie in a deque, which needs no lock; what was inherited through a fork is never written
+to, only its copy is closed.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botod.ipc.conversation import (
+    GRACE_S,
+    Conversation,
+    Inflow,
+    Reply,
+    Written,
+    nothing_done,
+)
+from botod.ipc.errors import DaemonUnavailable
+from botod.ipc.line import Line
+from botod.ipc.requests import timed
+from botod.ipc.retrying import Retrying
+from botod.ipc.sending import piece_reader
+from botod.ipc.streaming import StreamingBody
+
+IDLE_MAX = 8
+"""Connections kept for later; making one takes some 50 µs."""
+
+Begin = Callable[[Conversation], tuple[list[Reply], Written]]
+"""What puts requests into a conversation, as one message."""
+
+
+class Lines:
+    """The connections to the daemon at `path`. timeout_s: for making one."""
+
+    def __init__(self, path: str, *, timeout_s: float, wait_s: float) -> None:
+        self.path = path
+        self._timeout_s = timeout_s
+        self._wait_s = wait_s
+        self._idle: deque[Line] = deque()
+        self._is_closed = False
+
+    def open(self) -> None:
+        """Make the first connection. Raises DaemonUnavailable."""
+        self._idle.append(self._new(Retrying(self._wait_s)))
+
+    def close(self) -> None:
+        """Hang up all that is idle; what is in use is, once it is given back."""
+        self._is_closed = True
+        self._forget_idle()
+
+    def ask(
+        self, begin: Begin, *, timeout_s: float, reads_streams: bool = False
+    ) -> tuple[Line, list[Reply]]:
+        """Do what one message asks for; the replies are settled.
+
+        The connection is given back, unless an Inflow is in a result. Raises DaemonUnavailable.
+        """
+        retrying = Retrying(self._wait_s)
+        line = self._taken(retrying)
+        while True:
+            replies = self._asked(line, begin, timeout_s, reads_streams=reads_streams)
+            nothing = nothing_done(replies)
+            if nothing is None:
+                return line, replies
+            self._forget_idle()  # what failed one will most likely fail all
+            _pause(retrying, nothing)
+            line = self._new(retrying)
+
+    def do(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        options: Mapping[str, Any],
+        *,
+        reads_streams: bool = False,
+        on_progress: Callable[[Any], object] | None = None,
+    ) -> Any:
+        """Do one request; a body that still comes is a StreamingBody in the result."""
+        options, timeout_s = timed(params, options)
+
+        def begin(conversation: Conversation) -> tuple[list[Reply], Written]:
+            return conversation.begin(method, params, options, on_progress=on_progress)
+
+        line, (reply,) = self.ask(begin, timeout_s=timeout_s, reads_streams=reads_streams)
+        result = reply.result()
+        if has_inflow(result):
+            for name, value in result.items():
+                if isinstance(value, Inflow):
+                    rest = Rest(self, line, value, timeout_s=timeout_s)
+                    result[name] = StreamingBody(pull=rest.pull, hang_up=rest.hang_up)
+        return result
+
+    def give_back(self, line: Line) -> None:
+        """Keep a connection for the next request, if it is good for one."""
+        if line.is_usable and not self._is_closed and len(self._idle) < IDLE_MAX:
+            self._idle.append(line)
+        else:
+            line.close()
+
+    def _asked(
+        self, line: Line, begin: Begin, timeout_s: float, *, reads_streams: bool
+    ) -> list[Reply]:
+        replies: list[Reply] = []
+        try:
+            deadline = time.monotonic() + timeout_s + GRACE_S
+            replies, written = begin(line.conversation)
+            hello = line.conversation.hello() if reads_streams else []
+            line.send(replies, Written(hello + written.pieces, written.fds), deadline)
+            _send_stream(line, replies[0], deadline)
+            while not all(reply.is_done for reply in replies):
+                line.pump(deadline)
+        finally:
+            if not any(has_inflow(reply.value) for reply in replies):
+                self.give_back(line)
+        return replies
+
+    def _taken(self, retrying: Retrying) -> Line:
+        if self._is_closed:
+            raise DaemonUnavailable("this connection is closed; connect anew")
+        while True:
+            try:
+                line = self._idle.pop()
+            except IndexError:
+                return self._new(retrying)
+            if line.is_usable:
+                return line
+            line.close()
+
+    def _new(self, retrying: Retrying) -> Line:
+        while True:
+            try:
+                return Line(self.path, timeout_s=self._timeout_s)
+            except DaemonUnavailable as error:
+                _pause(retrying, error)
+
+    def _forget_idle(self) -> None:
+        while self._idle:
+            try:
+                self._idle.pop().close()
+            except IndexError:  # another thread took the last one
+                return
+
+
+class Rest:
+    """What is still to come of a body, on a connection of its own.
+
+    timeout_s: how long nothing may come.
+    """
+
+    def __init__(self, lines: Lines, line: Line, inflow: Inflow, *, timeout_s: float) -> None:
+        self._lines = lines
+        self._line: Line | None = line
+        self._inflow = inflow
+        self._timeout_s = timeout_s
+
+    def pull(self) -> bytes:
+        """The next bytes; b"" at the end. Raises RpcError, DaemonUnavailable: it is not whole."""
+        while (piece := self._inflow.take()) is None:
+            self._held().pump(self._deadline())
+        credit = self._inflow.credit()
+        if credit is not None:
+            self._held().send((), credit, self._deadline())
+        if not piece and self._line is not None:
+            line, self._line = self._line, None
+            self._lines.give_back(line)
+        return piece
+
+    def hang_up(self) -> None:
+        """Nobody reads on: what is on its way would have to be read first, so it is let go."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _held(self) -> Line:
+        assert self._line is not None, "a body that has ended is read on"
+        return self._line
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._timeout_s
+
+
+def has_inflow(result: Any) -> bool:
+    """Whether something of a result is still to come."""
+    return isinstance(result, dict) and any(isinstance(one, Inflow) for one in result.values())
+
+
+def _send_stream(line: Line, reply: Reply, deadline: float) -> None:
+    """Send what belongs to a request as fast as the daemon lets it come, while it is wanted."""
+    if reply.outflow is None or reply.source is None:
+        return
+    outflow, read = reply.outflow, piece_reader(reply.source)
+    while outflow.is_wanted:
+        if not outflow.room_bytes:
+            line.pump(deadline)
+            continue
+        piece = read(outflow.room_bytes)
+        if not piece:
+            line.send((), outflow.end(), deadline)
+            return
+        line.send((), outflow.data(piece), deadline)
+
+
+def _pause(retrying: Retrying, error: Exception) -> None:
+    """Wait before another try. Raises the error if there is to be none."""
+    pause_s = retrying.pause_s(error, now=time.monotonic())
+    if pause_s:
+        time.sleep(pause_s)

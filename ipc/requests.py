@@ -1,0 +1,67 @@
+"""What both clients make of a call before it is sent, and of where the daemon is. No sockets."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+from botod.ipc.conversation import BODY_TIMEOUT_S, DEFAULT_TIMEOUT_S
+from botod.ipc.sending import FilePart, Pieces, to_send
+
+SYSTEM_SOCKET = "/run/botod/botod.sock"
+
+
+class Options(TypedDict, total=False):
+    """What may be said of a request beside its params; None: as if it were not said.
+
+    timeout_s: its deadline, 60 s by default, 900 s with a file or a stream. priority: -10 to 10;
+    the caller's own jobs with the higher one go first. idempotency_key: the second request with it
+    gets the first one's outcome. on_hangup: what becomes of it if this process goes away.
+    """
+
+    profile: str | None
+    timeout_s: float | None
+    priority: int | None
+    idempotency_key: str | None
+    on_hangup: Literal["cancel", "finish"] | None
+    traceparent: str | None
+
+
+def default_socket() -> str:
+    """Where the daemon is: $BOTOD_SOCKET, else the system's socket, else the user's."""
+    named = os.environ.get("BOTOD_SOCKET")
+    if named:
+        return named
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and not os.path.exists(SYSTEM_SOCKET):  # noqa: PTH110 - pathlib is slow to import
+        return f"{runtime}/botod.sock"
+    return SYSTEM_SOCKET
+
+
+def merged(*options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options where later ones count more. Raises TypeError for one that there is not."""
+    result = {key: value for one in options for key, value in one.items() if value is not None}
+    unknown = sorted(result.keys() - Options.__annotations__.keys())
+    if unknown:
+        known = ", ".join(sorted(Options.__annotations__))
+        raise TypeError(f"unknown option {unknown[0]!r}; there are: {known}")
+    return result
+
+
+def prepared(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Params with a `Body` as it is sent, and its ContentLength if that is known."""
+    if "Body" not in params:
+        return dict(params)
+    body = to_send(params["Body"], params.get("ContentLength"))
+    length = {}
+    if isinstance(body, Pieces) and body.length is not None:
+        length = {"ContentLength": body.length}
+    return {**params, "Body": body, **length}
+
+
+def timed(params: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    """Options with the deadline of a request, and that deadline, in seconds from its arrival."""
+    if "timeout_s" in options:
+        return dict(options), float(options["timeout_s"])
+    if any(isinstance(value, (FilePart, Pieces)) for value in params.values()):
+        return dict(options), BODY_TIMEOUT_S  # which the daemon gives it by itself
+    return {**options, "timeout_s": DEFAULT_TIMEOUT_S}, DEFAULT_TIMEOUT_S
