@@ -1,23 +1,119 @@
-"""Who may have what done. Until there are rules: the daemon's own user, and not even root."""
+"""Who may have what done: the rules of the configuration, then the daemon's own user, nobody else.
 
+Root is like any other. Whoever may have some job done may say hello and ping, too.
+"""
+
+import logging
 import os
+from collections.abc import Hashable, Sequence
+from typing import Any
 
+from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of
+from botod.daemon.job import Job
+from botod.daemon.rules import EVERYTHING, EXPLICIT, Line, Place, Rule, Who
+from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Sender
 
-OVERFLOW_UID = 65534
-"""What every stranger looks like from inside a user namespace: it is nobody in particular."""
+logger = logging.getLogger(__name__)
+
+OVERFLOW_UID = OVERFLOW_ID
+"""Refused whatever the rules say: it is nobody in particular."""
+
+GREETINGS = ("botod.hello", "botod.ping")
+"""For everybody who is served: a client asks them before its first job."""
+
+REMEMBERED = 4096
+"""Senders, and kinds of callers, whose rules stay sorted; the oldest are sorted out again."""
+
+_Key = tuple[int, int, int, int]
 
 
 class Policy:
-    """Decides by the sender's uid.
+    """Decides by sender, operation, resources and profile.
 
-    own_uid: the user the daemon runs as.
+    own_uid: the user the daemon runs as. audit: only log what would be refused.
     """
 
-    def __init__(self, own_uid: int | None = None) -> None:
-        self._own_uid = os.geteuid() if own_uid is None else own_uid
+    def __init__(
+        self, own_uid: int | None = None, *, rules: Sequence[Rule] = (), audit: bool = False
+    ) -> None:
+        self._book = Book((*rules, own_rule(os.geteuid() if own_uid is None else own_uid)))
+        self._audit = audit
+        self._by_sender: dict[_Key, Tables] = {}
+        self._by_caller: dict[Caller, Tables] = {}
 
-    def check(self, uid: int, method: str) -> None:
-        """Raise ACCESS_DENIED unless `uid` may call `method`."""
-        if uid != self._own_uid or uid == OVERFLOW_UID:
-            raise RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {method}")
+    def admit(self, sender: Sender, method: str) -> None:
+        """Raise ACCESS_DENIED if `sender` may not call `method`, whatever its params."""
+        if sender.uid == OVERFLOW_UID:
+            raise _denied(sender.uid, method, None)
+        tables = self._tables(sender)
+        if method.startswith("botod."):
+            decision = _greeting(tables, method)
+            if not decision.is_allowed:
+                self._refuse(sender, method, decision)
+        elif not (self._audit or tables.may_call(method)):
+            self._refuse(sender, method, Decision(False, None, None))
+
+    def check(self, sender: Sender, job: Job) -> None:
+        """Raise ACCESS_DENIED unless `sender` may have this job done."""
+        table = self._tables(sender).table(job.method, job.options.profile)
+        decision = table.decide(job.operation.resources.find(job.params))
+        if not decision.is_allowed:
+            self._refuse(sender, job.method, decision)
+
+    def decide(
+        self, caller: Caller, method: str, resources: Sequence[str | None], profile: str
+    ) -> Decision:
+        """What a caller would be told, without the log."""
+        if caller.uid == OVERFLOW_UID:
+            return Decision(False, None, None)
+        tables = Tables(caller, self._book)
+        if method.startswith("botod."):
+            return _greeting(tables, method)
+        return tables.table(method, profile).decide(resources)
+
+    def _tables(self, sender: Sender) -> Tables:
+        key = (sender.connection_id, sender.pid, sender.uid, sender.gid)
+        tables = self._by_sender.get(key)
+        if tables is None:
+            caller = caller_of(sender, needs_cgroup=self._book.needs_cgroup)
+            tables = self._by_caller.get(caller) or Tables(caller, self._book)
+            _remember(self._by_caller, caller, tables)
+            _remember(self._by_sender, key, tables)
+        return tables
+
+    def _refuse(self, sender: Sender, method: str, decision: Decision) -> None:
+        """To the peer only what was refused; the log has the rule."""
+        error = _denied(sender.uid, method, decision.resource)
+        why = decision.verdict or "no rule is about it"
+        if self._audit:
+            logger.warning("audit: pid %d: %s; %s", sender.pid, error.message, why)
+            return
+        logger.info("pid %d: %s; %s", sender.pid, error.message, why)
+        raise error
+
+
+def own_rule(uid: int) -> Rule:
+    """What holds where no rule says otherwise: the daemon's own user may everything."""
+    lines = (Line(EVERYTHING), *map(Line, sorted(EXPLICIT)))
+    return Rule(Who(uid=uid), allow=lines, place=Place("the default", 0, 0))
+
+
+def _greeting(tables: Tables, method: str) -> Decision:
+    """For one of the daemon's own methods."""
+    decision = tables.table(method, "").decide((None,))
+    if decision.verdict is None and method in GREETINGS and tables.is_served:
+        return Decision(True, None, None)
+    return decision
+
+
+def _denied(uid: int, method: str, resource: str | None) -> RpcError:
+    on = "" if resource is None else f" on {resource!r}"
+    return RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {method}{on}")
+
+
+def _remember(known: dict[Any, Tables], key: Hashable, tables: Tables) -> None:
+    if len(known) >= REMEMBERED:
+        del known[next(iter(known))]
+    known[key] = tables

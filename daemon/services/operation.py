@@ -1,9 +1,10 @@
 """What an operation and a service are: rows of the tables in this package."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from botod.daemon.services.resources import Resources
 from botod.daemon.services.shapes import Struct
 from botod.pool import HeldKeys, Pool
 
@@ -33,6 +34,9 @@ class Operation:
     sends: the param whose value may be large: a peer may give a descriptor or a stream, and `run`
     gets a Source instead. receives: the result whose value may be large: `run` gives a Download,
     and a peer may give a descriptor for it in the param of the same name.
+
+    resources: what rules of policy are written about. is_explicit: a rule has to name it, a `*`
+    does not allow it: it gives credentials away, or what works without them.
     """
 
     params: Struct
@@ -41,6 +45,8 @@ class Operation:
     unless: tuple[str, ...] = ()
     sends: str = ""
     receives: str = ""
+    resources: Resources = field(kw_only=True)
+    is_explicit: bool = field(default=False, kw_only=True)
 
     def is_idempotent(self, params: Params) -> bool:
         return self.idempotent and not any(name in params for name in self.unless)

@@ -5,13 +5,16 @@ By POST always: a GET would put messages into URLs, and so into other people's l
 
 import base64
 import xml.etree.ElementTree as ET
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from botod.daemon.services.answers import metadata, root_of, text_of
+from botod.daemon.services.answers import metadata, read_document, text_of
 from botod.daemon.services.operation import Endpoint, Params, Result
 from botod.pool import HeldKeys, Pool, pooled
 
 from boto.regioninfo import RegionInfo
+
+T = TypeVar("T")
 
 Form = dict[str, str]
 
@@ -29,14 +32,26 @@ def connect(connection_class: type, pool: Pool, keys: HeldKeys, endpoint: Endpoi
 
 def ask(connection: Any, action: str, form: Form, path: str = "/") -> tuple[ET.Element, Result]:
     """Do one action: the answer's `<Action>Result` element (or its root), and its metadata."""
+    return ask_and_read(connection, action, form, path, lambda result: result)
+
+
+def ask_and_read(
+    connection: Any, action: str, form: Form, path: str, read: Callable[[ET.Element], T]
+) -> tuple[T, Result]:
+    """`ask`, and what `read` makes of the element; of a long answer in a thread."""
     response = connection.make_request(action, form, path, "POST")
-    root = root_of(response, f"{action}Response")
-    result = root.find(f"{{*}}{action}Result")
+
+    def read_root(root: ET.Element) -> tuple[T, str | None]:
+        result = root.find(f"{{*}}{action}Result")
+        inner = root.find("{*}ResponseMetadata")
+        request_id = None if inner is None else text_of(inner, "RequestId") or ""
+        return read(root if result is None else result), request_id
+
+    found, request_id = read_document(response, f"{action}Response", read_root)
     meta = metadata(response)
-    inner = root.find("{*}ResponseMetadata")
-    if inner is not None:
-        meta["ResponseMetadata"]["RequestId"] = text_of(inner, "RequestId") or ""
-    return (root if result is None else result), meta
+    if request_id is not None:
+        meta["ResponseMetadata"]["RequestId"] = request_id
+    return found, meta
 
 
 def scalars(params: Params, *names: str) -> Form:

@@ -13,16 +13,26 @@ from botod.daemon.services.answers import (
     checked,
     metadata,
     moment,
+    read_document,
     root_of,
     text_of,
     texts_of,
     whole_number,
 )
 from botod.daemon.services.operation import Endpoint, Params, Result, Source
-from botod.daemon.services.shapes import BucketName, InvalidParam
+from botod.daemon.services.shapes import BucketName, InvalidParam, Text
 from botod.pool import HeldKeys, Pool, pooled
 
 from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
+
+MAX_KEY_BYTES = 1024
+"""S3's bound, of a key as UTF-8."""
+
+MAX_VERSION_BYTES = 1024
+"""S3's bound, of a version's name."""
+
+MAX_COPY_SOURCE_BYTES = 5 * 1024
+"""Of a CopySource as a text: a key with each of its bytes quoted, bucket and version beside it."""
 
 
 class _CallingFormat(SubdomainCallingFormat):  # type: ignore[misc]
@@ -147,7 +157,10 @@ def list_objects_v2(connection: Any, params: Params) -> Result:
         wire: _wire_text(params[name]) for name, wire in _LIST_QUERY.items() if name in params
     }
     response = _request(connection, "GET", params, query=query)
-    root = root_of(response, "ListBucketResult")
+    return read_document(response, "ListBucketResult", _list) | metadata(response)
+
+
+def _list(root: Any) -> Result:
     # Keys may hold characters that XML cannot, so they are asked for and come quoted.
     is_quoted = text_of(root, "EncodingType") == "url"
     result = texts_of(root, ("Name", "Prefix", "Delimiter", "StartAfter"))
@@ -164,7 +177,7 @@ def list_objects_v2(connection: Any, params: Params) -> Result:
     ]
     count = len(result["Contents"]) + len(result["CommonPrefixes"])
     result["KeyCount"] = whole_number(text_of(root, "KeyCount") or str(count), "KeyCount")
-    return result | metadata(response)
+    return result
 
 
 def _request(
@@ -238,16 +251,26 @@ def _object_headers(response: Any) -> Result:
     return result
 
 
+def copy_source(source: str | dict[str, str]) -> tuple[str, str]:
+    """Bucket and key that a CopySource names. Raises InvalidParam."""
+    if isinstance(source, dict):
+        return source["Bucket"], source["Key"]
+    bucket, slash, key = source.lstrip("/").partition("/")
+    if not slash or not key:
+        raise InvalidParam("CopySource has to be bucket/key, or {Bucket, Key, VersionId}")
+    bucket = BucketName().read(bucket, "CopySource's bucket")
+    key, _mark, version = key.partition("?versionId=")
+    Text(max_bytes=MAX_VERSION_BYTES).read(version, "CopySource's version")
+    return bucket, Text(1, max_bytes=MAX_KEY_BYTES).read(unquote(key), "CopySource's key")
+
+
 def _copy_source(source: str | dict[str, str]) -> str:
-    if isinstance(source, str):
-        bucket, slash, key = source.lstrip("/").partition("/")
-        if not slash or not key:
-            raise InvalidParam("CopySource has to be bucket/key, or {Bucket, Key, VersionId}")
-        bucket = BucketName().read(bucket, "CopySource's bucket")
-        key, mark, version = key.partition("?versionId=")
-        return f"{bucket}/{quote(unquote(key), safe='/-_.~')}{mark}{quote(version, safe='-_.~')}"
-    path = f"{source['Bucket']}/{quote(source['Key'], safe='/-_.~')}"
-    return f"{path}?versionId={source['VersionId']}" if "VersionId" in source else path
+    bucket, key = copy_source(source)
+    path = f"{bucket}/{quote(key, safe='/-_.~')}"
+    if isinstance(source, dict):
+        return f"{path}?versionId={source['VersionId']}" if "VersionId" in source else path
+    _path, mark, version = source.partition("?versionId=")
+    return f"{path}{mark}{quote(version, safe='-_.~')}"
 
 
 def _delete_document(delete: Params) -> bytes:

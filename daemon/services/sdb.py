@@ -5,13 +5,38 @@ from typing import Any
 
 from botod.daemon.services.answers import all_of, plain, text_of, texts_of
 from botod.daemon.services.operation import Operation, Params, Result, Service
-from botod.daemon.services.query import Form, ask, connect, numbered, prefixed, scalars
+from botod.daemon.services.query import (
+    Form,
+    ask,
+    ask_and_read,
+    connect,
+    numbered,
+    prefixed,
+    scalars,
+)
+from botod.daemon.services.resources import DOMAIN, SELECTED, UNTOLD
 from botod.daemon.services.shapes import Flag, ListOf, Number, Shape, Struct, Text
 
 from boto.sdb.connection import SDBConnection
 
 MAX_SELECTED_ITEMS = 25_000
 """Items that one select gathers over its pages, ten full ones; the rest is behind NextToken."""
+
+
+MAX_TEXT_BYTES = 1024
+"""SimpleDB's bound on the name of an item or attribute, and on a value."""
+
+MAX_ATTRIBUTES = 256
+"""SimpleDB's bound, of one item in one request."""
+
+MAX_ITEMS = 25
+"""SimpleDB's bound, of one batch."""
+
+MAX_SELECT_BYTES = 512 * 1024
+"""Of a select: SimpleDB takes 20 predicates of 20 values, each up to a KiB, and names beside."""
+
+MAX_TOKEN_BYTES = 8 * 1024
+"""Of a place in a list, which SimpleDB does not say; it holds the last item's name."""
 
 
 def create_domain(connection: Any, params: Params) -> Result:
@@ -46,8 +71,8 @@ def batch_put_attributes(connection: Any, params: Params) -> Result:
 def get_attributes(connection: Any, params: Params) -> Result:
     form = scalars(params, "DomainName", "ItemName", "ConsistentRead")
     form |= numbered("AttributeName", params.get("AttributeNames", []))
-    result, meta = ask(connection, "GetAttributes", form)
-    return {"Attributes": _attributes(result)} | meta
+    attributes, meta = ask_and_read(connection, "GetAttributes", form, "/", _attributes)
+    return {"Attributes": attributes} | meta
 
 
 def delete_attributes(connection: Any, params: Params) -> Result:
@@ -61,9 +86,8 @@ def select(connection: Any, params: Params) -> Result:
     form = scalars(params, "SelectExpression", "NextToken", "ConsistentRead")
     items: list[Result] = []
     while True:
-        result, meta = ask(connection, "Select", dict(form))
-        items += [_item(item) for item in all_of(result, "Item")]
-        token = text_of(result, "NextToken")
+        (page, token), meta = ask_and_read(connection, "Select", dict(form), "/", _page)
+        items += page
         if not token or len(items) >= MAX_SELECTED_ITEMS:
             return {"Items": items} | ({"NextToken": token} if token else {}) | meta
         form["NextToken"] = token
@@ -80,6 +104,11 @@ def _expected_form(params: Params) -> Form:
     return prefixed("Expected.1", scalars(params.get("Expected", {}), "Name", "Value", "Exists"))
 
 
+def _page(result: Any) -> tuple[list[Result], str | None]:
+    """Items, and where the next page begins."""
+    return [_item(item) for item in all_of(result, "Item")], text_of(result, "NextToken")
+
+
 def _item(item: Any) -> Result:
     return {"Name": text_of(item, "Name") or "", "Attributes": _attributes(item)}
 
@@ -91,60 +120,81 @@ def _attributes(element: Any) -> list[dict[str, str]]:
     ]
 
 
+_NAME = Text(1, max_bytes=MAX_TEXT_BYTES)
+_TEXT = Text(max_bytes=MAX_TEXT_BYTES)
+_TOKEN = Text(1, max_bytes=MAX_TOKEN_BYTES)
 _DOMAIN: dict[str, Shape] = {"DomainName": Text(min_length=3, max_length=255)}
-_ITEM: dict[str, Shape] = _DOMAIN | {"ItemName": Text(min_length=1)}
-_VALUE = Struct({"Name": Text(1), "Value": Text()}, {"Replace": Flag()})
+_ITEM: dict[str, Shape] = _DOMAIN | {"ItemName": _NAME}
+_VALUE = Struct({"Name": _NAME, "Value": _TEXT}, {"Replace": Flag()})
+_VALUES = ListOf(_VALUE, 1, MAX_ATTRIBUTES)
 _EXPECTED: dict[str, Shape] = {
-    "Expected": Struct({"Name": Text(1)}, {"Value": Text(), "Exists": Flag()})
+    "Expected": Struct({"Name": _NAME}, {"Value": _TEXT, "Exists": Flag()})
 }
 
 SERVICE = Service(
     connect=partial(connect, SDBConnection),
     default_host="sdb.{region}.amazonaws.com",
     operations={
-        "create_domain": Operation(Struct(_DOMAIN), create_domain, idempotent=True),
-        "delete_domain": Operation(Struct(_DOMAIN), delete_domain, idempotent=True),
+        "create_domain": Operation(
+            Struct(_DOMAIN), create_domain, idempotent=True, resources=DOMAIN
+        ),
+        "delete_domain": Operation(
+            Struct(_DOMAIN), delete_domain, idempotent=True, resources=DOMAIN
+        ),
         "list_domains": Operation(
-            Struct({}, {"MaxNumberOfDomains": Number(1, 100), "NextToken": Text(1)}),
+            Struct({}, {"MaxNumberOfDomains": Number(1, 100), "NextToken": _TOKEN}),
             list_domains,
             idempotent=True,
+            resources=UNTOLD,
         ),
         "put_attributes": Operation(
-            Struct(_ITEM | {"Attributes": ListOf(_VALUE, 1, 256)}, _EXPECTED),
+            Struct(_ITEM | {"Attributes": _VALUES}, _EXPECTED),
             put_attributes,
             idempotent=True,  # an item's values are a set
+            resources=DOMAIN,
             unless=("Expected",),
         ),
         "batch_put_attributes": Operation(
             Struct(
                 _DOMAIN
-                | {
-                    "Items": ListOf(
-                        Struct({"Name": Text(1), "Attributes": ListOf(_VALUE, 1, 256)}), 1, 25
-                    )
-                }
+                | {"Items": ListOf(Struct({"Name": _NAME, "Attributes": _VALUES}), 1, MAX_ITEMS)}
             ),
             batch_put_attributes,
             idempotent=True,
+            resources=DOMAIN,
         ),
         "get_attributes": Operation(
-            Struct(_ITEM, {"AttributeNames": ListOf(Text(1)), "ConsistentRead": Flag()}),
+            Struct(
+                _ITEM,
+                {"AttributeNames": ListOf(_NAME, 0, MAX_ATTRIBUTES), "ConsistentRead": Flag()},
+            ),
             get_attributes,
             idempotent=True,
+            resources=DOMAIN,
         ),
         "delete_attributes": Operation(
             Struct(
                 _ITEM,
-                _EXPECTED | {"Attributes": ListOf(Struct({"Name": Text(1)}, {"Value": Text()}))},
+                _EXPECTED
+                | {
+                    "Attributes": ListOf(
+                        Struct({"Name": _NAME}, {"Value": _TEXT}), 0, MAX_ATTRIBUTES
+                    )
+                },
             ),
             delete_attributes,
             idempotent=True,
+            resources=DOMAIN,
             unless=("Expected",),
         ),
         "select": Operation(
-            Struct({"SelectExpression": Text(1)}, {"NextToken": Text(1), "ConsistentRead": Flag()}),
+            Struct(
+                {"SelectExpression": Text(1, max_bytes=MAX_SELECT_BYTES)},
+                {"NextToken": _TOKEN, "ConsistentRead": Flag()},
+            ),
             select,
             idempotent=True,
+            resources=SELECTED,
         ),
     },
 )

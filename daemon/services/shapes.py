@@ -12,6 +12,11 @@ from typing import Any, Protocol
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.streams import IncomingStream
 
+MAX_HEADER_BYTES = 8 * 1024
+"""Of a header's text: S3 takes so many for all headers of a request together."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class InvalidParam(ValueError):
     """A parameter is missing, unknown or not what it has to be."""
@@ -27,11 +32,13 @@ class Shape(Protocol):
 class Text:
     """A text; bytes are taken for UTF-8.
 
-    pattern: what the whole text has to match; allowed: the same in words.
+    max_bytes: of the text as UTF-8. pattern: what the whole text has to match; allowed: the same in
+    words. Lengths are looked at first: what is too long is not worth a look at each character.
     """
 
     min_length: int = 0
     max_length: int | None = None
+    max_bytes: int | None = None
     choices: tuple[str, ...] = ()
     pattern: str = ""
     allowed: str = ""
@@ -41,8 +48,16 @@ class Text:
             value = _decoded(value, where)
         if not isinstance(value, str):
             raise InvalidParam(f"{where} has to be a text, not {_kind(value)}")
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        self._check_length(value, where)
+        if SURROGATE.search(value):
             raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
+        if self.choices and value not in self.choices:
+            raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise InvalidParam(f"{where} {self.allowed}")
+        return value
+
+    def _check_length(self, value: str, where: str) -> None:
         if self.min_length and not value:
             raise InvalidParam(f"{where} must not be empty")
         if len(value) < self.min_length:
@@ -51,17 +66,15 @@ class Text:
             )
         if self.max_length is not None and len(value) > self.max_length:
             raise InvalidParam(f"{where} has {len(value)} characters; {self.max_length} may be")
-        if self.choices and value not in self.choices:
-            raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
-        if self.pattern and not re.fullmatch(self.pattern, value):
-            raise InvalidParam(f"{where} {self.allowed}")
-        return value
+        if self.max_bytes is not None and (size := _utf8_bytes(value)) > self.max_bytes:
+            raise InvalidParam(f"{where} has {size} bytes; {self.max_bytes} may be")
 
 
 @dataclass(frozen=True)
 class HeaderText(Text):
     """A text that travels in an HTTP header: printable ASCII."""
 
+    max_bytes: int | None = MAX_HEADER_BYTES
     pattern: str = r"[ -~]*"
     allowed: str = "travels in a header: only printable ASCII characters"
 
@@ -69,6 +82,8 @@ class HeaderText(Text):
 @dataclass(frozen=True)
 class HeaderName(Text):
     """A text that is part of an HTTP header's name."""
+
+    max_bytes: int | None = MAX_HEADER_BYTES
 
     pattern: str = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]*"
     allowed: str = "travels as a header's name: no spaces, no separators"
@@ -112,10 +127,13 @@ class Flag:
 class Blob:
     """Bytes; a text is taken as its UTF-8."""
 
+    max_bytes: int | None = None
+
     def read(self, value: Any, where: str) -> bytes:
-        if isinstance(value, bytes):
-            return value
-        return Text().read(value, where).encode()
+        blob = value if isinstance(value, bytes) else Text().read(value, where).encode()
+        if self.max_bytes is not None and len(blob) > self.max_bytes:
+            raise InvalidParam(f"{where} has {len(blob)} bytes; {self.max_bytes} may be")
+        return blob
 
 
 @dataclass(frozen=True)
@@ -159,18 +177,33 @@ class ListOf:
 
 @dataclass(frozen=True)
 class MapOf:
-    """An object whose keys are the user's."""
+    """An object whose keys are the user's.
+
+    maximum: how many there may be. total_bytes: of all keys and values, which then are texts.
+    """
 
     key: Shape
     item: Shape
+    maximum: int | None = None
+    total_bytes: int | None = None
 
     def read(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise InvalidParam(f"{where} has to be an object, not {_kind(value)}")
-        return {
+        # Each key of a header takes a byte at least: far too many are refused before they are read.
+        most = self.total_bytes if self.maximum is None else self.maximum
+        if most is not None and len(value) > most:
+            raise InvalidParam(f"{where} has {len(value)} keys; {most} may be")
+        found = {
             self.key.read(key, f"a key of {where}"): self.item.read(item, f"{where}.{key}")
             for key, item in value.items()
         }
+        if self.total_bytes is not None:
+            size = sum(_utf8_bytes(key) + _utf8_bytes(item) for key, item in found.items())
+            if size > self.total_bytes:
+                words = f"{where} has {size} bytes of keys and values"
+                raise InvalidParam(f"{words}; {self.total_bytes} may be")
+        return found
 
 
 @dataclass(frozen=True)
@@ -205,6 +238,11 @@ class Struct:
             names = f"there are: {', '.join(known)}" if known else "there are none"
             raise InvalidParam(f"{prefix}{unknown[0]} is unknown; {names}")
         return {name: known[name].read(item, prefix + name) for name, item in value.items()}
+
+
+def _utf8_bytes(value: str) -> int:
+    """Half a surrogate pair counts as 3: it is refused by its own name."""
+    return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
 
 
 def _decoded(value: bytes, where: str) -> str:

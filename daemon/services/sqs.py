@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 
 from botod.daemon.services.answers import all_of, text_of, texts_of
 from botod.daemon.services.operation import Operation, Params, Result, Service
-from botod.daemon.services.query import Form, ask, connect, numbered, prefixed, scalars
+from botod.daemon.services.query import (
+    Form,
+    ask,
+    ask_and_read,
+    connect,
+    numbered,
+    prefixed,
+    scalars,
+)
+from botod.daemon.services.resources import QUEUE, QUEUE_NAME, UNTOLD
 from botod.daemon.services.shapes import (
     Blob,
     InvalidParam,
@@ -22,12 +31,39 @@ from botod.daemon.services.shapes import (
 
 from boto.sqs.connection import SQSConnection
 
+MAX_URL_BYTES = 2048
+"""Of a queue's URL: host, account and a name of 80 characters take some 150."""
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""SQS's bound on a message, its attributes among it; so of each part."""
+
+MAX_HANDLE_LENGTH = 1024
+"""SQS's bound on a receipt handle."""
+
+MAX_NAME_LENGTH = 256
+"""SQS's bound on the name of a message's attribute, and on its type's."""
+
+MAX_TOKEN_LENGTH = 4096
+"""Of a place in a list of queues, which SQS does not say; it gives some hundred characters."""
+
+MAX_MESSAGE_ATTRIBUTES = 10
+"""SQS's bound."""
+
+MAX_NAMES = 100
+"""Of attributes asked for: a queue has some 25, a receive ten messages with ten each."""
+
+MAX_ATTRIBUTE_BYTES = 20 * 1024
+"""Of a queue's attribute: the longest is a policy, for which AWS allows 8 KiB, or less."""
+
+MAX_TAGS = 50
+"""SQS's bound. A tag's name has up to 128 characters, its value up to 256."""
+
 
 class QueuePath:
     """A QueueUrl, of which only the path is used: the host is the profile's, never the peer's."""
 
     def read(self, value: Any, where: str) -> str:
-        text = Text(min_length=1).read(value, where)
+        text = Text(min_length=1, max_bytes=MAX_URL_BYTES).read(value, where)
         try:
             path = urlsplit(text).path.lstrip("/")
         except ValueError:  # half an IPv6 address
@@ -99,8 +135,8 @@ def receive_message(connection: Any, params: Params) -> Result:
     wanted = [*params.get("AttributeNames", []), *params.get("MessageSystemAttributeNames", [])]
     form |= numbered("AttributeName", wanted)
     form |= numbered("MessageAttributeName", params.get("MessageAttributeNames", []))
-    result, meta = ask(connection, "ReceiveMessage", form, params["QueueUrl"])
-    messages = [_message(message) for message in all_of(result, "Message")]
+    path = params["QueueUrl"]
+    messages, meta = ask_and_read(connection, "ReceiveMessage", form, path, _messages)
     return ({"Messages": messages} if messages else {}) | meta
 
 
@@ -155,6 +191,10 @@ def _batch_result(result: Any, action: str, names: tuple[str, ...]) -> Result:
     }
 
 
+def _messages(result: Any) -> list[Result]:
+    return [_message(message) for message in all_of(result, "Message")]
+
+
 def _message(message: Any) -> Result:
     result = texts_of(message, ("MessageId", "ReceiptHandle", "MD5OfBody", "Body"))
     result |= texts_of(message, ("MD5OfMessageAttributes",))
@@ -189,14 +229,21 @@ _SENT = ("MessageId", "MD5OfMessageBody", "MD5OfMessageAttributes", "SequenceNum
 
 _QUEUE: dict[str, Shape] = {"QueueUrl": QueuePath()}
 _QUEUE_NAME = Text(min_length=1, max_length=80)
-_BODY: dict[str, Shape] = {"MessageBody": Text(min_length=1)}
-_HANDLE: dict[str, Shape] = {"ReceiptHandle": Text(min_length=1)}
+_BODY: dict[str, Shape] = {"MessageBody": Text(min_length=1, max_bytes=MAX_MESSAGE_BYTES)}
+_HANDLE: dict[str, Shape] = {"ReceiptHandle": Text(1, MAX_HANDLE_LENGTH)}
+_NAME = Text(1, MAX_NAME_LENGTH)
+_NAMES = ListOf(_NAME, 0, MAX_NAMES)
+_ATTRIBUTE = Struct(
+    {"DataType": _NAME},
+    {
+        "StringValue": Text(max_bytes=MAX_MESSAGE_BYTES),
+        "BinaryValue": Blob(MAX_MESSAGE_BYTES),
+    },
+)
 _ID: dict[str, Shape] = {"Id": Text(min_length=1, max_length=80)}
 _SENDING: dict[str, Shape] = {
     "DelaySeconds": Number(0, 900),
-    "MessageAttributes": MapOf(
-        Text(1, 256), Struct({"DataType": Text(1)}, {"StringValue": Text(), "BinaryValue": Blob()})
-    ),
+    "MessageAttributes": MapOf(_NAME, _ATTRIBUTE, MAX_MESSAGE_ATTRIBUTES),
     "MessageDeduplicationId": Text(1, 128),
     "MessageGroupId": Text(1, 128),
 }
@@ -209,48 +256,58 @@ SERVICE = Service(
         "create_queue": Operation(
             Struct(
                 {"QueueName": _QUEUE_NAME},
-                {"Attributes": MapOf(Text(1), Text()), "tags": MapOf(Text(1), Text())},
+                {
+                    "Attributes": MapOf(_NAME, Text(max_bytes=MAX_ATTRIBUTE_BYTES), MAX_NAMES),
+                    "tags": MapOf(Text(1, 128), Text(0, 256), MAX_TAGS),
+                },
             ),
             create_queue,
             idempotent=True,
+            resources=QUEUE_NAME,
         ),
         "get_queue_url": Operation(
-            Struct({"QueueName": _QUEUE_NAME}, {"QueueOwnerAWSAccountId": Text(1)}),
+            Struct({"QueueName": _QUEUE_NAME}, {"QueueOwnerAWSAccountId": Text(1, 64)}),
             get_queue_url,
             idempotent=True,
+            resources=QUEUE_NAME,
         ),
         "list_queues": Operation(
             Struct(
                 {},
                 {
-                    "QueueNamePrefix": Text(),
+                    "QueueNamePrefix": Text(0, 80),
                     "MaxResults": Number(1, 1000),
-                    "NextToken": Text(1),
+                    "NextToken": Text(1, MAX_TOKEN_LENGTH),
                 },
             ),
             list_queues,
             idempotent=True,
+            resources=UNTOLD,
         ),
-        "delete_queue": Operation(Struct(_QUEUE), delete_queue, idempotent=True),
-        "purge_queue": Operation(Struct(_QUEUE), purge_queue, idempotent=True),
+        "delete_queue": Operation(Struct(_QUEUE), delete_queue, idempotent=True, resources=QUEUE),
+        "purge_queue": Operation(Struct(_QUEUE), purge_queue, idempotent=True, resources=QUEUE),
         "get_queue_attributes": Operation(
-            Struct(_QUEUE, {"AttributeNames": ListOf(Text(1))}),
+            Struct(_QUEUE, {"AttributeNames": _NAMES}),
             get_queue_attributes,
             idempotent=True,
+            resources=QUEUE,
         ),
-        "send_message": Operation(Struct(_QUEUE | _BODY, _SENDING), send_message, idempotent=False),
+        "send_message": Operation(
+            Struct(_QUEUE | _BODY, _SENDING), send_message, idempotent=False, resources=QUEUE
+        ),
         "send_message_batch": Operation(
             Struct(_QUEUE | {"Entries": ListOf(Struct(_ID | _BODY, _SENDING), 1, 10)}),
             send_message_batch,
             idempotent=False,
+            resources=QUEUE,
         ),
         "receive_message": Operation(
             Struct(
                 _QUEUE,
                 {
-                    "AttributeNames": ListOf(Text(1)),
-                    "MessageSystemAttributeNames": ListOf(Text(1)),
-                    "MessageAttributeNames": ListOf(Text(1)),
+                    "AttributeNames": _NAMES,
+                    "MessageSystemAttributeNames": _NAMES,
+                    "MessageAttributeNames": _NAMES,
                     "MaxNumberOfMessages": Number(1, 10),
                     "VisibilityTimeout": _VISIBILITY,
                     "WaitTimeSeconds": Number(0, 20),
@@ -260,17 +317,22 @@ SERVICE = Service(
             receive_message,
             # What a lost answer held becomes visible again after its timeout.
             idempotent=True,
+            resources=QUEUE,
         ),
-        "delete_message": Operation(Struct(_QUEUE | _HANDLE), delete_message, idempotent=True),
+        "delete_message": Operation(
+            Struct(_QUEUE | _HANDLE), delete_message, idempotent=True, resources=QUEUE
+        ),
         "delete_message_batch": Operation(
             Struct(_QUEUE | {"Entries": ListOf(Struct(_ID | _HANDLE), 1, 10)}),
             delete_message_batch,
             idempotent=True,
+            resources=QUEUE,
         ),
         "change_message_visibility": Operation(
             Struct(_QUEUE | _HANDLE | {"VisibilityTimeout": _VISIBILITY}),
             change_message_visibility,
             idempotent=True,
+            resources=QUEUE,
         ),
     },
 )

@@ -1,13 +1,18 @@
 """Reading answers: bounded, checked, in AWS's shapes."""
 
+import asyncio
+import threading
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from botod.daemon.held import Held, holding
 from botod.daemon.services import answers
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, Download, moment, whole_number
-from botod.pool import Interrupted
+from botod.ipc.errors import RpcError
+from botod.ipc.limits import Budget, Refusals
+from botod.pool import Interrupted, Terms, on_terms, spawn
 from support.bodies import BodyResponse
 from support.http_server import Exchange
 from support.services import CannedService, reply, xml
@@ -59,7 +64,7 @@ def test_memory_is_reserved_before_it_is_taken() -> None:
     untold = Download(BodyResponse(b"x" * 700, says_length=False))
     assert untold.length_bytes is None
     assert untold.whole(reserved.append) == b"x" * 700
-    assert reserved == [answers.BLOCK_BYTES] * 2
+    assert reserved == [answers.ANSWER_BLOCK_BYTES] * 2
 
 
 def test_what_may_not_be_held_is_closed() -> None:
@@ -79,6 +84,45 @@ def test_xml_is_bounded_too(small_answers: None) -> None:
     document = f"<ListBucketResult><Name>{'x' * SMALL}</Name></ListBucketResult>"
     with pytest.raises(AnswerTooLarge):
         CannedService(xml(document)).call("s3.list_objects_v2", {"Bucket": "photos"})
+
+
+LONG = b"<A>" + b"<B>x</B>" * 40_000 + b"</A>"
+
+
+@pytest.mark.parametrize(("document", "is_here"), [(b"<A><B>x</B></A>", True), (LONG, False)])
+def test_a_long_document_is_read_in_a_thread(document: bytes, is_here: bool) -> None:
+    """It would keep the loop for too long."""
+
+    def read(root: ET.Element) -> tuple[int, bool]:
+        return len(root), threading.current_thread() is threading.main_thread()
+
+    async def main() -> None:
+        found = await spawn(answers.read_document, BodyResponse(document), "A", read)
+        assert found == (document.count(b"<B>"), is_here)
+
+    asyncio.run(main())
+
+
+def test_documents_count_among_what_is_held() -> None:
+    """Until the job ends; where there is no room they are refused."""
+    budget = Budget(1000)
+    held = Held(budget, Refusals())
+    with holding(held), on_terms(Terms(idempotent=True)):
+        assert answers.body_of(BodyResponse(b"x" * 600)) == b"x" * 600
+        assert budget.used_bytes == 600
+        with pytest.raises(RpcError) as caught:
+            answers.body_of(BodyResponse(b"x" * 600))
+    assert caught.value.data["limit"] == "buffered_bytes"
+    held.release()
+    assert budget.used_bytes == 0
+
+
+def test_what_says_that_something_was_done_is_read_without_room() -> None:
+    """Else a job that may not be done twice would look as if it had not been done."""
+    budget = Budget(100)
+    with holding(Held(budget, Refusals())), on_terms(Terms(idempotent=False)):
+        assert answers.body_of(BodyResponse(b"x" * 600)) == b"x" * 600
+    assert budget.used_bytes == 600
 
 
 def test_an_error_s_body_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,15 @@ import pytest
 
 from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Operation
+from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import Struct
 
 
 def row(*, idempotent: bool, unless: tuple[str, ...] = ()) -> Operation:
     """An operation that does nothing."""
-    return Operation(Struct(), lambda _connection, _params: {}, idempotent, unless)
+    return Operation(
+        Struct(), lambda _connection, _params: {}, idempotent, unless, resources=UNTOLD
+    )
 
 
 def test_idempotent_as_the_row_says() -> None:

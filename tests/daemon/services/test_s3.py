@@ -12,6 +12,7 @@ import pytest
 from botod.daemon.services import SERVICES, s3
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Endpoint, Operation
+from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import InvalidParam, Struct
 from botod.daemon.sources import BodyTooShort
 from botod.pool import HeldKeys, OutcomeUnknown
@@ -211,7 +212,9 @@ def send(aws: CannedService, body: Any, retries: int = 0) -> Any:
     """Put an object whose body is read while it is sent."""
     table: Any = SERVICES["s3"].operations
     params = ON_KEY | {"Body": body}
-    sends = Operation(Struct(), lambda connection, _: s3.put_object(connection, params), False)
+    sends = Operation(
+        Struct(), lambda connection, _: s3.put_object(connection, params), False, resources=UNTOLD
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(table, "send", sends)
         return aws.call("s3.send", retries=retries, idempotent=True)
@@ -432,7 +435,13 @@ def test_copy_object(source: Any, header: str) -> None:
     assert request.headers["x-amz-meta-camera"] == "a7"
 
 
-@pytest.mark.parametrize("source", ["no-slash", "bucket/", "/", "bü/key", "a\nb/key", "a?b/key"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "no-slash", "bucket/", "/", "bü/key", "a\nb/key", "a?b/key",
+        "bucket/" + "k" * 1025, "bucket/k?versionId=" + "v" * 1025,
+    ],
+)  # fmt: skip
 def test_copy_object_from_nowhere_is_refused(source: str) -> None:
     """A source without key, or whose bucket cannot be one, is refused before anything is sent."""
     aws = CannedService(xml(COPIED))

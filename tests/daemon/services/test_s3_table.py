@@ -15,7 +15,8 @@ ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
     [
         ("get_object", {"Bucket": "photos"}, "Key is missing"),
         ("get_object", ON_KEY | {"Key": ""}, "Key must not be empty"),
-        ("get_object", ON_KEY | {"Key": "k" * 1025}, "Key has 1025 characters"),
+        ("get_object", ON_KEY | {"Key": "k" * 1025}, "Key has 1025 bytes; 1024 may be"),
+        ("get_object", ON_KEY | {"Key": "ü" * 513}, "Key has 1026 bytes; 1024 may be"),
         ("get_object", ON_KEY | {"Bucket": "ab"}, "Bucket"),
         # From a host name up to the first slash is where curl would connect to.
         ("get_object", ON_KEY | {"Bucket": "localhost:80/x"}, "Bucket may hold"),
@@ -31,6 +32,13 @@ ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
             ON_KEY | {"CopySource": {"Bucket": "a/b", "Key": "k"}},
             "CopySource.Bucket",
         ),
+        (
+            "put_object",
+            ON_KEY | {"Metadata": {"a": "x" * 1000, "b": "y" * 1047}},
+            "Metadata has 2049 bytes of keys and values; 2048 may be",
+        ),
+        ("copy_object", ON_KEY | {"CopySource": "a/" + "b" * 5119}, "CopySource has 5121 bytes"),
+        ("list_objects_v2", {"Bucket": "photos", "Prefix": "x" * 1025}, "Prefix has 1025 bytes"),
         ("copy_object", ON_KEY | {"CopySource": "a/b", "MetadataDirective": "x"}, "COPY, REPLACE"),
         ("delete_objects", {"Bucket": "photos", "Delete": {"Objects": []}}, "Delete.Objects has 0"),
         (

@@ -59,6 +59,10 @@ PERSON = Struct(
         (Either(Text(), Number()), "a", "a"),
         (Either(Text(), Number()), b"a", "a"),
         (Either(Text(), Number()), 1, 1),
+        (Text(max_bytes=2), "ü", "ü"),
+        (Blob(2), "ü", "ü".encode()),
+        (MapOf(Text(), Text(), 2), {"a": "", "b": ""}, {"a": "", "b": ""}),
+        (MapOf(Text(), Text(), total_bytes=4), {"ü": "ab"}, {"ü": "ab"}),
         (PERSON, {"Name": "a", "Pets": [{"Name": "b"}]}, {"Name": "a", "Pets": [{"Name": "b"}]}),
         (Struct(), {}, {}),
     ],
@@ -78,6 +82,9 @@ def test_what_is_allowed_is_read(shape: Shape, value: Any, read: Any) -> None:
         (Text(1), "", "X must not be empty"),
         (Text(3), "ab", "X has 2 characters; at least 3 have to be"),
         (Text(0, 2), "abc", "X has 3 characters; 2 may be"),
+        (Text(max_bytes=2), "aü", "X has 3 bytes; 2 may be"),
+        (Text(max_bytes=2), "\ud800", "X has 3 bytes; 2 may be"),
+        (HeaderText(), "a" * 8193, "X has 8193 bytes; 8192 may be"),
         (Text(choices=("COPY", "REPLACE")), "copy", "X has to be one of COPY, REPLACE"),
         (HeaderText(), "ü", "X travels in a header: only printable ASCII characters"),
         (HeaderText(), "a\r\nb: c", "X travels in a header: only printable ASCII characters"),
@@ -96,6 +103,8 @@ def test_what_is_allowed_is_read(shape: Shape, value: Any, read: Any) -> None:
         (Flag(), 1, "X has to be true or false, not a number"),
         (Flag(), "true", "X has to be true or false, not a text"),
         (Blob(), [1], "X has to be a text, not a list"),
+        (Blob(2), b"abc", "X has 3 bytes; 2 may be"),
+        (Blob(2), "aü", "X has 3 bytes; 2 may be"),
         (ListOf(Text()), "a", "X has to be a list, not a text"),
         (ListOf(Text()), b"a", "X has to be a list, not bytes"),
         (ListOf(Text(), 1, 10), [], "X has 0 items; allowed is 1 to 10"),
@@ -104,6 +113,13 @@ def test_what_is_allowed_is_read(shape: Shape, value: Any, read: Any) -> None:
         (MapOf(Text(1), Text()), [], "X has to be an object, not a list"),
         (MapOf(Text(1), Text()), {"": "a"}, "a key of X must not be empty"),
         (MapOf(Text(1), Text()), {"a": 1}, "X.a has to be a text, not a number"),
+        (MapOf(Text(), Text(), 1), {"a": "", "b": ""}, "X has 2 keys; 1 may be"),
+        (MapOf(Text(), Text(), total_bytes=1), {"a": "", "b": ""}, "X has 2 keys; 1 may be"),
+        (
+            MapOf(Text(), Text(), total_bytes=4),
+            {"ü": "abc"},
+            "X has 5 bytes of keys and values; 4 may be",
+        ),
         (Either(Text(1), PERSON), "", "X must not be empty"),
         (Either(Text(1), PERSON), 7, "X has to be an object, not a number"),
         (PERSON, [], "X has to be an object, not a list"),
@@ -118,6 +134,42 @@ def test_what_is_not_allowed_is_refused_by_name(shape: Shape, value: Any, words:
     with pytest.raises(InvalidParam) as caught:
         shape.read(value, "X")
     assert str(caught.value) == words
+
+
+LONG = "x" * 16_000_000
+MANY = dict.fromkeys(map(str, range(100_000)), "")
+PLAIN_VALUES: tuple[Any, ...] = (LONG, MANY, [{}] * 100_000)
+
+
+def _unbounded(shape: Shape, where: str) -> Iterator[str]:
+    """The parameters below `shape` that take a value of whatever length."""
+    parts: dict[str, Shape] = {}
+    if isinstance(shape, Struct):
+        parts = {
+            f"{where}.{name}": part for name, part in (shape.required | shape.optional).items()
+        }
+    elif isinstance(shape, ListOf):
+        parts = {f"{where}[]": shape.item}
+    elif isinstance(shape, MapOf):
+        parts = {f"{where}'s key": shape.key, f"{where}'s value": shape.item}
+    elif isinstance(shape, Either):
+        parts = {where: shape.text, f"{where} ": shape.other}
+    for value in PLAIN_VALUES:
+        with contextlib.suppress(InvalidParam):
+            shape.read(value, where)
+            yield where
+    for name, part in parts.items():
+        yield from _unbounded(part, name)
+
+
+def test_nothing_but_a_body_is_as_long_as_one_likes() -> None:
+    """boto takes seconds over what no service would take, and the loop with it."""
+    found = {
+        where
+        for method, operation in ROWS.items()
+        for where in _unbounded(operation.params, method)
+    }
+    assert found == {"s3.put_object.Body"}
 
 
 def test_at_the_top_keys_are_the_parameters() -> None:

@@ -1,0 +1,156 @@
+"""`botod policy check --user NAME s3.get_object Bucket=b Key=k`: which rule of policy decides."""
+
+import argparse
+import grp
+import json
+import os
+import pwd
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from botod.daemon.callers import Caller
+from botod.daemon.config import Config, ConfigError, load
+from botod.daemon.policy import Policy
+from botod.daemon.rules import METHODS, OWN_METHODS
+from botod.daemon.services import SERVICES
+from botod.daemon.services.operation import Params
+from botod.daemon.services.shapes import InvalidParam, Struct
+from botod.daemon.verdicts import Decision
+
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_CONFIG = 78
+
+EPILOG = """\
+Parameters are AWS's, as for `botod call`: Name=text or Name:=json; only those that tell the
+resource are needed. It reads the configuration as `botod run` does, and needs no daemon.
+
+exit status: 0 allowed, 1 refused, 2 wrong usage, 78 a mistake in the configuration
+"""
+
+
+class Usage(Exception):
+    """A question that cannot be understood."""
+
+
+def main(argv: Sequence[str]) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        config = load(arguments.config) if arguments.config else Config()
+        decision = _decision(config, arguments)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIG
+    except (Usage, InvalidParam) as error:
+        sys.stderr.write(f"botod: {error}\n")
+        return EXIT_USAGE
+    sys.stdout.write("\n".join(report(decision, arguments.operation)) + "\n")
+    return 0 if decision.is_allowed else EXIT_REFUSED
+
+
+def report(decision: Decision, operation: str) -> Iterator[str]:
+    """The lines a person reads."""
+    on = "" if decision.resource is None else f" on {decision.resource}"
+    yield f"{'allowed' if decision.is_allowed else 'refused'}: {operation}{on}"
+    if decision.verdict is not None:
+        yield f"by {decision.verdict}"
+    elif decision.is_allowed:
+        yield "by the default: whoever may have some job done"
+    else:
+        yield "by the default: no rule is about it"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="botod policy", description="Ask the rules of policy.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser(
+        "check",
+        help="say which rule decides",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("operation", help="service.operation, such as s3.get_object")
+    check.add_argument("params", nargs="*", metavar="Name=value")
+    check.add_argument("--user", required=True, metavar="NAME", help="who asks; or a number")
+    check.add_argument(
+        "--group", action="append", default=[], metavar="NAME", help="a group beside the user's own"
+    )
+    check.add_argument("--unit", metavar="NAME", help="the systemd unit; default: none")
+    check.add_argument("--cgroup", metavar="PATH", help="the control group, in place of a unit")
+    check.add_argument("--profile", default="default", metavar="NAME", help="the job's profile")
+    check.add_argument(
+        "--daemon-user", metavar="NAME", help="whom the daemon runs as; default: who asks this"
+    )
+    check.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
+    return parser
+
+
+def _decision(config: Config, arguments: argparse.Namespace) -> Decision:
+    if arguments.operation not in METHODS:
+        raise Usage(f"there is no operation {arguments.operation!r}")
+    own_uid = os.geteuid() if arguments.daemon_user is None else _uid(arguments.daemon_user)
+    policy = Policy(own_uid, rules=config.rules)
+    params = dict(_parameter(word) for word in arguments.params)
+    return policy.decide(
+        _caller(arguments),
+        arguments.operation,
+        tuple(METHODS[arguments.operation].find(_read(arguments.operation, params))),
+        arguments.profile,
+    )
+
+
+def _caller(arguments: argparse.Namespace) -> Caller:
+    uid = _uid(arguments.user)
+    groups = frozenset(_gid(name) for name in arguments.group)
+    unit = f"/system.slice/{arguments.unit}" if arguments.unit else "/"
+    return Caller(uid, _groups_of(uid) | groups, cgroup=arguments.cgroup or unit)
+
+
+def _uid(name: str) -> int:
+    if name.isdecimal():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):
+        raise Usage(f"there is no user {name!r}") from None
+
+
+def _gid(name: str) -> int:
+    if name.isdecimal():
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except (KeyError, ValueError):
+        raise Usage(f"there is no group {name!r}") from None
+
+
+def _groups_of(uid: int) -> frozenset[int]:
+    """Those that a user has after logging in; a number need not be anybody's."""
+    try:
+        user = pwd.getpwuid(uid)
+    except (KeyError, OverflowError):
+        return frozenset()
+    return frozenset(os.getgrouplist(user.pw_name, user.pw_gid))
+
+
+def _parameter(word: str) -> tuple[str, Any]:
+    name, equals, value = word.partition("=")
+    if not equals or not name.rstrip(":"):
+        raise Usage(f"{word!r} is not Name=text or Name:=json")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name[:-1], json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise Usage(f"{name[:-1]}: not JSON: {error}") from None
+
+
+def _read(operation: str, params: Params) -> Params:
+    """The params as an operation reads them, none of them required. Raises InvalidParam."""
+    if operation in OWN_METHODS:
+        return params
+    service, _dot, name = operation.partition(".")
+    shape = SERVICES[service].operations[name].params
+    read: Params = Struct({}, {**shape.required, **shape.optional}).read(params, "")
+    return read

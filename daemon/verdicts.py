@@ -1,0 +1,169 @@
+"""Which line of the rules decides: the first that is about a caller, an operation and a resource.
+
+Rules are sorted by operation once, and for each caller on the first request: a decision then looks
+at none that cannot be it. Within a rule what is denied goes before what is allowed.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from botod.daemon import rules as rules_module
+from botod.daemon.callers import Caller
+from botod.daemon.rules import EVERYTHING, METHODS, OWN_METHODS, Line, Rule, pattern_of
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of a rule, and whether it allows."""
+
+    is_allow: bool
+    line: Line
+    rule: Rule
+
+    def __str__(self) -> str:
+        return f'{self.rule.place}: {"allow" if self.is_allow else "deny"} "{self.line}"'
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a question. resource: the one that was refused, or the last that was allowed.
+
+    verdict: None: no line is about it, so it is refused.
+    """
+
+    is_allowed: bool
+    resource: str | None
+    verdict: Verdict | None
+
+
+class Table:
+    """The verdicts of one operation, for one caller and profile, as they stand in the rules.
+
+    What has no `*`, and what ends in its only one, is looked up; the rest is one expression, whose
+    first alternative that matches is the first line that does.
+    """
+
+    def __init__(self, verdicts: Sequence[Verdict]) -> None:
+        self.may_allow = any(verdict.is_allow for verdict in verdicts)
+        self._verdicts = (*verdicts, None)
+        self._none = len(verdicts)
+        self._exact: dict[str, int] = {}
+        self._prefixes: dict[str, int] = {}
+        self._glob_numbers: list[int] = []
+        globs = []
+        for number, verdict in enumerate(verdicts):
+            resource = verdict.line.resource
+            if "*" not in resource:
+                self._exact.setdefault(resource, number)
+            elif resource.index("*") == len(resource) - 1:
+                self._prefixes.setdefault(resource[:-1], number)
+            else:
+                self._glob_numbers.append(number)
+                globs.append(f"({pattern_of(resource)})")
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes})
+        self._globs = re.compile("|".join(globs), re.DOTALL) if globs else None
+        self._untold = next((verdict for verdict in verdicts if _is_for_any(verdict)), None)
+
+    def decide(self, resources: Iterable[str | None]) -> Decision:
+        """Any that is denied denies; all have to be allowed."""
+        resource = verdict = None
+        for resource in resources:
+            verdict = self.verdict(resource)
+            if verdict is None or not verdict.is_allow:
+                return Decision(False, resource, verdict)
+        return Decision(verdict is not None, resource, verdict)
+
+    def verdict(self, resource: str | None) -> Verdict | None:
+        """The line that decides; None: none is about it. A resource of None cannot be told."""
+        if resource is None:
+            return self._untold
+        first = self._exact.get(resource, self._none)
+        for length in self._lengths:
+            number = self._prefixes.get(resource[:length])
+            if number is not None and number < first:
+                first = number
+        if self._globs is not None and (found := self._globs.match(resource)) is not None:
+            assert found.lastindex is not None, "each alternative is a group"
+            first = min(first, self._glob_numbers[found.lastindex - 1])
+        return self._verdicts[first]
+
+
+class Book:
+    """All rules, sorted by operation."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self.profiles = frozenset[str]().union(*(rule.profiles or () for rule in rules))
+        self.needs_cgroup = any(rule.who.unit or rule.who.cgroup for rule in rules)
+        self.serving = tuple(rule for rule in rules if any(map(_is_of_service, rule.allow)))
+        self._by_method: Mapping[str, Sequence[Verdict]] = {
+            method: tuple(_about(method, rules)) for method in METHODS
+        }
+
+    def about(self, method: str) -> Iterable[Verdict]:
+        """What the rules say of an operation, whoever asks."""
+        known = self._by_method.get(method)
+        return _about(method, self.rules) if known is None else known
+
+
+class Tables:
+    """What one caller may do; made as it asks."""
+
+    def __init__(self, caller: Caller, book: Book) -> None:
+        self.is_served = any(caller.surely_is(rule.who) for rule in book.serving)
+        self._caller = caller
+        self._book = book
+        self._tables: dict[tuple[str, str], Table] = {}
+        self._admitted: dict[str, bool] = {}
+
+    def table(self, method: str, profile: str) -> Table:
+        key = (method, profile if profile in self._book.profiles else "")
+        table = self._tables.get(key)
+        if table is None:
+            table = Table([verdict for verdict in self._own(method) if _is_in(verdict, profile)])
+            if method in METHODS:  # a peer chooses the name
+                self._tables[key] = table
+        return table
+
+    def may_call(self, method: str) -> bool:
+        """Whether there is a resource and a profile for which it may."""
+        if method not in METHODS:
+            return self.is_served
+        admitted = self._admitted.get(method)
+        if admitted is None:
+            admitted = any(verdict.is_allow for verdict in self._own(method))
+            self._admitted[method] = admitted
+        return admitted
+
+    def _own(self, method: str) -> Iterator[Verdict]:
+        """The verdicts that are about this caller."""
+        for verdict in self._book.about(method):
+            is_one = self._caller.surely_is if verdict.is_allow else self._caller.may_be
+            if is_one(verdict.rule.who):
+                yield verdict
+
+
+def _about(method: str, rules: Sequence[Rule]) -> Iterator[Verdict]:
+    for rule in rules:
+        yield from (Verdict(False, line, rule) for line in rule.deny if line.covers(method))
+        for line in rule.allow:
+            if line.covers(method) and _may_allow(line, method):
+                yield Verdict(True, line, rule)
+
+
+def _may_allow(line: Line, method: str) -> bool:
+    return line.operation == method or method not in rules_module.EXPLICIT
+
+
+def _is_for_any(verdict: Verdict) -> bool:
+    """Whether it decides on a resource that cannot be told."""
+    return not verdict.is_allow or verdict.line.resource == EVERYTHING
+
+
+def _is_in(verdict: Verdict, profile: str) -> bool:
+    return verdict.rule.profiles is None or profile in verdict.rule.profiles
+
+
+def _is_of_service(line: Line) -> bool:
+    return any(line.covers(method) for method in METHODS if method not in OWN_METHODS)

@@ -1,0 +1,103 @@
+"""The keys of a rule: what may stand there."""
+
+import grp
+import os
+import pwd
+from typing import Any
+
+import pytest
+
+from botod.daemon.callers import OVERFLOW_ID
+from botod.daemon.rule_keys import KEYS, WHO_KEYS, read_rule
+from botod.daemon.rules import Line, Place, Rule, Who
+
+PLACE = Place("x.toml", 1, 1)
+ME = pwd.getpwuid(os.geteuid()).pw_name
+MINE = grp.getgrgid(os.getegid()).gr_name
+ALLOW = {"allow": ["*"]}
+GOOD: dict[str, Any] = {
+    "uid": 7,
+    "user": "*",
+    "gid": 8,
+    "group": MINE,
+    "unit": "web@*.service",
+    "cgroup": "/system.slice/*",
+    "allow": ["sqs.* on orders"],
+    "deny": ["sqs.purge_queue"],
+    "profiles": ["default"],
+}
+
+
+def mistakes(table: dict[str, Any]) -> list[str]:
+    """What is wrong with a rule."""
+    return read_rule(table, PLACE, ["default"])[1]
+
+
+def test_every_key_has_a_good_value() -> None:
+    """Each alone, beside what has to be there."""
+    assert set(GOOD) == set(KEYS)
+    for key, value in GOOD.items():
+        assert (
+            mistakes({"user": "*"} | ALLOW | {key: value} if key != "uid" else ALLOW | {key: 7})
+            == []
+        )
+
+
+def test_what_a_rule_says() -> None:
+    """Each value arrives where it belongs; names become numbers."""
+    table = {key: value for key, value in GOOD.items() if key not in ("user", "group")}
+    assert read_rule(table, PLACE, ["default"]) == (
+        Rule(
+            Who(7, 8, "web@*.service", "/system.slice/*"),
+            (Line("sqs.*", "orders"),),
+            (Line("sqs.purge_queue"),),
+            frozenset({"default"}),
+        ),
+        [],
+    )
+    rule, _none = read_rule({"user": ME, "group": MINE} | ALLOW, PLACE, [])
+    assert (rule.who, rule.place) == (Who(os.geteuid(), os.getegid()), PLACE)
+    assert read_rule({"user": "*"} | ALLOW, PLACE, [])[0].who == Who()
+
+
+@pytest.mark.parametrize(
+    ("table", "mistake"),
+    [
+        ({"user": "no-such"}, "user = 'no-such': there is no such user"),
+        ({"group": "no-such"}, "group = 'no-such': there is no such group"),
+        ({"user": 7}, "user = 7: has to be a text in quotes"),
+        ({"group": ""}, "group = '': has to be a text in quotes"),
+        ({"user": "a\0"}, "user = 'a\\x00': has to be a text in quotes"),
+        ({"uid": "7"}, "uid = '7': has to be a number from 0 to 4294967294"),
+        ({"uid": True}, "uid = True: has to be a number from 0 to 4294967294"),
+        ({"gid": -1}, "gid = -1: has to be a number from 0 to 4294967294"),
+        ({"uid": 2**32 - 1}, "uid = 4294967295: has to be a number from 0 to 4294967294"),
+        (
+            {"uid": OVERFLOW_ID},
+            "uid = 65534: 65534 is what any stranger looks like, and is always refused",
+        ),
+        ({"unit": "web"}, "unit = 'web': has to be the whole name of a unit, like \"web.service\""),
+        ({"unit": "/a.service"}, "unit = '/a.service': has to be the whole name of a unit"),
+        ({"cgroup": "web.service"}, "cgroup = 'web.service': has to be a path"),
+        ({"uid": 1, "user": "*"}, "uid and user: one of them is enough"),
+        ({"gid": 1, "group": MINE}, "gid and group: one of them is enough"),
+        ({"uid": 1, "uidd": 1}, f"uidd: unknown key; there are: {', '.join(KEYS)}"),
+        ({}, f"for whom? one of {', '.join(WHO_KEYS)} is needed"),
+        ({"uid": 1, "allow": []}, "allow or deny is needed"),
+        ({"uid": 1, "allow": "s3.*"}, "allow = 's3.*': has to be a list of texts"),
+        ({"uid": 1, "deny": [1]}, "deny = [1]: has to be a list of texts"),
+        ({"uid": 1, "allow": ["x"]}, "allow 'x': there is no operation 'x'"),
+        ({"uid": 1, "deny": ["s3.get_object on x"]}, "deny 's3.get_object on x': s3.get_object is"),
+        ({"uid": 1, "profiles": []}, "profiles = []: has to be a list of profiles"),
+        ({"uid": 1, "profiles": ["b"]}, "profiles: there is no [profile.b]"),
+    ],
+)
+def test_mistakes(table: dict[str, Any], mistake: str) -> None:
+    """Each is named, and is the only one."""
+    (found,) = mistakes(ALLOW | table)
+    assert found.startswith(mistake)
+
+
+def test_all_mistakes_are_named() -> None:
+    """Not only the first."""
+    assert len(mistakes({"uid": "x", "unit": "y", "allow": ["z", "s3.* on *"], "who": 1})) == 4
