@@ -2,8 +2,8 @@
 
 A request joins an earlier one of the same user with the same key: while that is under way it waits
 for the same outcome, afterwards it is given the outcome that is remembered. No I/O; the time is an
-argument. It is this process's memory: workers of one daemon do not know each other's keys, and
-none survives a restart.
+argument. It is this process's memory, and none of it survives a restart. Where several workers
+share a keys file it knows only what is under way here, and `claims` what the others have.
 """
 
 import hashlib
@@ -105,13 +105,13 @@ class Joins(Generic[T]):
         self._expire(now)
         underway = self._underway.get(name)
         if underway is not None:
-            _check_same(underway.asked, asked)
+            check_same(underway.asked, asked)
             return underway.run
         user = self._users.get(name.uid)
         remembered = None if user is None else user.by_key.get(name.key)
         if remembered is None:
             return None
-        _check_same(remembered.asked, asked)
+        check_same(remembered.asked, asked)
         return remembered.outcome
 
     def begin(self, name: Name, asked: bytes, run: T) -> None:
@@ -125,7 +125,7 @@ class Joins(Generic[T]):
         self._expire(now)
         if not self._remember_s or not is_worth_remembering(outcome):
             return
-        size = len(name.key) + _size(outcome.result)
+        size = len(name.key) + size_of(outcome.result)
         if size <= RESULT_BYTES_MAX:
             user = self._users.setdefault(name.uid, _User())
             user.add(name.key, _Remembered(asked, outcome, now, size))
@@ -169,17 +169,18 @@ def joined_error(error: KeyTaken) -> RpcError:
     return RpcError(Code.INVALID_PARAMS, str(error))
 
 
-def _check_same(before: bytes, now: bytes) -> None:
+def check_same(before: bytes, now: bytes) -> None:
+    """Compare the fingerprints of two requests with one key. Raises KeyTaken."""
     if before != now:
         raise KeyTaken("this idempotency_key was used for another method, profile or other params")
 
 
-def _size(value: Any) -> int:
+def size_of(value: Any) -> int:
     """About how many bytes of memory a result takes."""
     if isinstance(value, (str, bytes)):
         return len(value)
     if isinstance(value, Mapping):
-        return sum(len(key) + _size(item) for key, item in value.items())
+        return sum(len(key) + size_of(item) for key, item in value.items())
     if isinstance(value, list):
-        return sum(map(_size, value))
+        return sum(map(size_of, value))
     return PLAIN_BYTES

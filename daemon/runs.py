@@ -1,6 +1,7 @@
 """A job under way, and the exchanges that wait for what it comes to."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +15,28 @@ from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.streams import OutgoingStream
 
 if TYPE_CHECKING:
+    from botod.daemon.claims import Claim
     from botod.pool.bridge import Spawned
 
 
 @dataclass(frozen=True)
 class _Wish:
-    """How one exchange waits. timer: ends its waiting."""
+    """How one exchange waits.
+
+    timer: ends its waiting. again: what to do when the job has ended, instead of telling.
+    """
 
     options: Options
     timer: asyncio.TimerHandle | None = None
+    again: Callable[[], None] | None = None
 
 
 class Run:
     """One job under way.
 
     bodies, moved: those of the job. held: the memory that it holds. began: on the loop's clock.
-    future: its greenlet.
+    future: its greenlet. claim: on its key, where several workers share keys. is_ending: nobody
+    waited any more, so it was cancelled: who comes now asked for a job, not for its end.
     """
 
     future: "Spawned[Any]"
@@ -40,6 +47,8 @@ class Run:
         self.moved = moved
         self.held = held
         self.began = began
+        self.claim: Claim | None = None
+        self.is_ending = False
         self._waiting: dict[Exchange, _Wish] = {}
         self._progress: Progress | None = None
 
@@ -49,14 +58,19 @@ class Run:
 
     def join(self, exchange: Exchange, job: Job) -> None:
         """Have `exchange` told the outcome as if its own `job` were run, until that's deadline."""
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(job.deadline, self._leave, exchange, overdue(job))
-        self._take(exchange, _Wish(job.options, timer))
+        self._take(exchange, _Wish(job.options, self._timer(exchange, job)))
+
+    def follow(self, exchange: Exchange, job: Job, again: Callable[[], None]) -> None:
+        """Have `again` called when this one has ended, if `exchange` still waits then."""
+        self._take(exchange, _Wish(job.options, self._timer(exchange, job), again))
 
     def settle(self, outcome: Outcome) -> None:
         """Tell all who wait."""
         for exchange, wish in self._taken():
-            settle(exchange, outcome, wish.options)
+            if wish.again is None:
+                settle(exchange, outcome, wish.options)
+            else:
+                wish.again()
 
     def answer_with_stream(self, result: dict[str, Any]) -> OutgoingStream:
         """Answer the one who waits; what is in the body's place goes by the stream.
@@ -73,16 +87,34 @@ class Run:
 
     def _take(self, exchange: Exchange, wish: _Wish) -> None:
         self._waiting[exchange] = wish
-        exchange.on_cancel = lambda: self._leave(exchange, cancelled(self.job))
+        exchange.on_cancel = lambda: self._leave(exchange)
         if wish.options.progress and self._progress is None:
             self._progress = Progress(self._so_far, self._tell_progress)
             self._progress.start()
 
-    def _leave(self, exchange: Exchange, error: RpcError) -> None:
-        """`exchange` waits no more. The last one stays for the outcome of the cancelled job."""
-        if len(self._waiting) == 1:
-            self.future.cancel()
-            return
+    def _timer(self, exchange: Exchange, job: Job) -> asyncio.TimerHandle:
+        loop = asyncio.get_running_loop()
+        return loop.call_at(job.deadline, self._expire, exchange, job)
+
+    def _expire(self, exchange: Exchange, job: Job) -> None:
+        """The deadline of an `exchange` that joined has passed: it is told just that."""
+        self._tell(exchange, overdue(job))
+        if not self._waiting:
+            self._cancel()
+
+    def _leave(self, exchange: Exchange) -> None:
+        """`exchange` was cancelled. The last one stays for the outcome of the cancelled job."""
+        if len(self._waiting) == 1 and self._waiting[exchange].again is None:
+            self._cancel()
+        else:
+            self._tell(exchange, cancelled(self.job))
+
+    def _cancel(self) -> None:
+        self.is_ending = True
+        self.future.cancel()
+
+    def _tell(self, exchange: Exchange, error: RpcError) -> None:
+        """End the waiting of one."""
         wish = self._waiting.pop(exchange)
         _let_go(exchange, wish)
         settle(exchange, Outcome(error=error), wish.options)
