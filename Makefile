@@ -15,6 +15,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest -m "not long"
 
 test-long: $(VENV)/.test $(VENV)/.boto-suite
+	.ci/interpreters
 	$(BIN)/pytest
 
 # boto's own unit tests over stock boto and over the pool, compared.
@@ -44,7 +45,7 @@ types: $(VENV)/.test
 clean:
 	rm -rf $(VENV) build *.egg-info
 
-$(VENV)/.%: pyproject.toml
+$(VENV)/.%: pyproject.toml daemon/botod
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@

@@ -140,6 +140,14 @@ def test_the_shell_lines_of_the_readme_work(kept: Demo, tmp_path: Path) -> None:
     assert json.loads(kept.shell(receive))["Messages"][0]["Body"] == "hello"
 
 
+def test_the_batch_of_the_readme_works(kept: Demo) -> None:
+    """A line out for each line in."""
+    (line,) = re.findall(r"^    (.* \| botod call --batch)$", README, re.MULTILINE)
+    answers = [json.loads(answer) for answer in kept.shell(line).splitlines()]
+    assert sorted(int(answer["id"]) for answer in answers) == list(range(1, 101))
+    assert all(answer["result"] for answer in answers)
+
+
 def test_another_demo_does_not_use_its_daemon(kept: Demo) -> None:
     """A daemon that is there already may be one that talks to AWS: it is refused, untouched."""
     before = kept.shell("botod status --json")

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from botod.daemon.commands.call import main
-from support.daemons import BOUND_S, Daemon, clean_environ, short_folder
+from support.daemons import BOUND_S, Daemon, short_folder
 from support.http_server import HttpServer
 from support.services import form_of
+from support.tools import tool
 
 BODY = bytes(range(256)) + b"\r\n\n"
 CAT = ["Bucket=photos", "Key=cat.jpg"]
@@ -214,19 +216,68 @@ def test_wrong_usage(daemon: Daemon, call: Call, words: list[str], said: str) ->
 
 @pytest.mark.parametrize("timeout", ["-1", "0", "nan", "inf", "soon", "1e9"])
 def test_a_timeout_that_is_none(daemon: Daemon, call: Call, timeout: str) -> None:
-    """Status 2, from the command's own parser."""
+    """Status 2 and one line; nothing was asked."""
     done = call("botod.ping", f"--timeout={timeout}")
     assert done.status == 2
-    assert done.out == b""
-    words = f"argument --timeout: {timeout} is not seconds, more than 0 and at most 86400"
-    assert words in done.err
+    words = f"--timeout: {timeout} is not seconds, more than 0 and at most 86400"
+    assert done.line == f"botod: {words}"
 
 
-def test_no_method(call: Call) -> None:
-    """Status 2 and how to use it."""
-    done = call()
-    assert done.status == 2
-    assert done.err.startswith("usage: botod call")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "a METHOD is missing"),
+        (["--profile=x"], "a METHOD is missing"),
+        (["botod.ping", "--no-such"], "there is no option --no-such"),
+        (["botod.ping", "--batch"], "--batch takes requests from standard input only, and no -o"),
+        (["--batch", "-o", "file"], "--batch takes requests from standard input only, and no -o"),
+        (["botod.ping", "--socket"], "--socket needs a value"),
+    ],
+)
+def test_words_that_make_no_call(call: Call, words: list[str], said: str) -> None:
+    """Status 2, and how to use it where that helps."""
+    done = call(*words)
+    assert (done.status, done.out) == (2, b"")
+    assert done.err.startswith(f"botod: {said}\n")
+    assert ("usage: botod call" in done.err) == ("METHOD" in said or "there is no" in said)
+
+
+def test_options_stand_anywhere(daemon: Daemon, call: Call) -> None:
+    """Before and between the words, with an equals sign or without; -- ends them."""
+    path = ["--socket", daemon.socket_path]
+    assert call(*path, "s3.get_object", CAT[0], "--profile=default", CAT[1]).out == BODY
+    assert call(*path, "--", "s3.get_object", *CAT).out == BODY
+
+
+def test_bytes_inside_json(daemon: Daemon, call: Call, aws: HttpServer) -> None:
+    """As the protocol writes them."""
+    assert call("s3.put_object", *CAT, 'Body:={"$base64": "AP8="}').status == 0
+    assert aws.requests[0].body == b"\x00\xff"
+
+
+def asked_with(*words: str) -> dict[str, Any]:
+    """The request that a call sends."""
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = str(folder / "x.sock")
+        listener.bind(path)
+        listener.listen()
+        with subprocess.Popen(
+            [sys.executable, "-m", "botod.daemon.cli", "call", "--socket", path, *words],
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            peer, _address = listener.accept()
+            with peer, peer.makefile("rb") as lines:
+                request: dict[str, Any] = json.loads(lines.readline())
+            process.wait(BOUND_S)
+    return request
+
+
+def test_a_deadline_is_told_only_if_it_was_said() -> None:
+    """Else the daemon's own counts, which its administrator has set."""
+    plain = {"jsonrpc": "2.0", "id": 1, "method": "botod.ping", "params": {}}
+    assert asked_with("botod.ping") == plain
+    said = asked_with("botod.ping", "--timeout", "1.5", "--profile", "x")
+    assert said == plain | {"timeout_s": 1.5, "profile": "x"}
 
 
 def test_help_says_how_params_and_statuses_are_written(call: Call) -> None:
@@ -286,31 +337,18 @@ def test_a_reader_that_leaves(daemon: Daemon) -> None:
     assert done.stderr == b"botod: [Errno 32] Broken pipe\n"
 
 
-LOADED = """
-import json, sys
-from botod.daemon.cli import main
-status = main(["call", "botod.ping", "--socket", sys.argv[1]])
-json.dump([status, sorted(sys.modules)], sys.stderr)
-"""
-
-
-def test_it_loads_nothing_of_the_daemon(daemon: Daemon) -> None:
-    """Shell scripts start it many times a second: neither the loop, nor boto, nor curl."""
-    with short_folder() as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", LOADED, daemon.socket_path],
-            capture_output=True,
-            check=True,
-            timeout=BOUND_S,
-            env=clean_environ(folder),
-        )
-    status, modules = json.loads(done.stderr)
-    assert status == 0
-    heavy = {"asyncio", "boto", "greenlet", "http.client", "pycurl", "ssl", "tornado"}
-    assert heavy.isdisjoint(modules)
-    ours = {name for name in modules if name.startswith(("botod.daemon.", "botod.pool"))}
-    assert ours == {
-        "botod.daemon.cli",
-        "botod.daemon.commands",
-        "botod.daemon.commands.call",
-    }
+def test_ctrl_c_ends_it_quietly() -> None:
+    """With the status that shells give, and no traceback."""
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = str(folder / "x.sock")
+        listener.bind(path)
+        listener.listen()
+        with subprocess.Popen(
+            [tool("botod"), "call", "--socket", path, "botod.ping"], stderr=subprocess.PIPE
+        ) as process:
+            peer, _address = listener.accept()
+            with peer:
+                peer.recv(1)
+                process.send_signal(signal.SIGINT)
+                _out, err = process.communicate(timeout=BOUND_S)
+    assert (process.returncode, err) == (130, b"")

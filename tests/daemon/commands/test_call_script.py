@@ -1,0 +1,98 @@
+"""The command `botod` as it is installed: bare for `call`, in the usual way for all others."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from support.daemons import BOUND_S, Daemon
+from support.tools import tool
+
+SOURCE = Path(__file__).parents[3]
+VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+SLOW_TO_IMPORT = {"argparse", "collections", "contextlib", "enum", "json", "re", "site", "typing"}
+"""And whatever imports one of these, such as socket."""
+
+
+def said(*command: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """What a command says."""
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+        env={**os.environ, **environ},
+        cwd="/",
+    )
+
+
+def installed(folder: Path, package: str) -> Path:
+    """Another environment with the script, and the package where `package` says; no pip in it."""
+    venv.create(folder, symlinks=True)
+    library = folder / "lib" / VERSION / "site-packages"
+    script = folder / "bin" / "botod"
+    script.write_bytes((SOURCE / "daemon" / "botod").read_bytes())
+    script.chmod(0o755)
+    if package == "in site-packages":
+        (library / "botod").mkdir()
+        for name in ("daemon", "ipc"):
+            (library / "botod" / name).symlink_to(SOURCE / name)
+    elif package == "editable":
+        (library / "botod-1.dist-info").mkdir()
+        told = f'{{"dir_info": {{"editable": true}}, "url": "file://{SOURCE}"}}'
+        (library / "botod-1.dist-info" / "direct_url.json").write_text(told)
+    else:
+        elsewhere = folder / "elsewhere" / "botod"
+        elsewhere.mkdir(parents=True)
+        for name in ("daemon", "ipc"):
+            (elsewhere / name).symlink_to(SOURCE / name)
+        (library / "elsewhere.pth").write_text(str(elsewhere.parent))
+    return script
+
+
+@pytest.mark.parametrize("package", ["in site-packages", "editable", "found by a .pth"])
+def test_it_finds_the_package(daemon: Daemon, tmp_path: Path, package: str) -> None:
+    """However it was installed, and through a link to the script as well."""
+    script = installed(tmp_path / "there", package)
+    link = tmp_path / "link"
+    link.symlink_to(script)
+    for path in (script, link):
+        done = said(str(path), "call", "botod.ping", BOTOD_SOCKET=daemon.socket_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f'"pid": {daemon.process.pid}' in done.stdout
+
+
+@pytest.mark.parametrize("package", ["in site-packages", "editable"])
+def test_a_call_imports_next_to_nothing(daemon: Daemon, tmp_path: Path, package: str) -> None:
+    """Each of these modules would cost milliseconds, and a call takes few."""
+    script = installed(tmp_path / "there", package)
+    python = str(script.parent / "python3")
+    words = ("call", "s3.get_object", "Bucket=photos", "Key=none", "N:=[1]")
+    environ = {"BOTOD_SOCKET": daemon.socket_path}
+    done = said(python, "-I", "-S", "-X", "importtime", str(script), *words, **environ)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "botod.daemon.commands.call_wire" in imported
+    assert imported.isdisjoint(SLOW_TO_IMPORT)
+    ours = {name for name in imported if name.startswith("botod.")}
+    commands = "botod.daemon.commands"
+    wanted = {commands, f"{commands}.call", f"{commands}.call_wire", "botod.daemon"}
+    assert ours == wanted
+
+
+def test_what_is_installed_here_is_the_source() -> None:
+    """The script has to be installed again after a change."""
+    script = Path(tool("botod")).read_bytes()
+    assert script == (SOURCE / "daemon" / "botod").read_bytes()
+
+
+def test_the_others_start_as_usual() -> None:
+    """With the parser of the whole command."""
+    assert "COMMAND" in said(tool("botod"), "--help").stdout
+    done = said(tool("botod"), "status", "--socket", "/no/such.sock")
+    assert done.returncode == 3
+    assert said(tool("botod"), "none").returncode == 2
