@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from botod.daemon.file_threads import FileThreads
-from botod.daemon.files import BLOCK_BYTES, open_to_read, open_to_write
+from botod.daemon.file_threads import UserThreads
+from botod.daemon.files import FILE_BLOCK_BYTES, open_to_read, open_to_write
 from botod.daemon.held import Held
 from botod.daemon.pipes import PeerPipe
 from botod.daemon.services.answers import Download
@@ -40,18 +40,20 @@ class Bodies:
     """The bodies of one job, for the length of a block.
 
     can_stream: the answer may hold a stream. inline_bytes: that may be held of a body whose length
-    is not known. streamed: what is to be streamed, after the job.
+    is not known. unread_timeout_s: for a pipe into which the answer goes. streamed: what is to be
+    streamed, after the job.
     """
 
     def __init__(
         self,
         operation: Operation,
         *,
-        threads: FileThreads,
+        threads: UserThreads,
         held: Held,
         moved: Moved,
         can_stream: bool,
         inline_bytes: int,
+        unread_timeout_s: float,
     ) -> None:
         self.streamed: Download | None = None
         self._operation = operation
@@ -60,8 +62,10 @@ class Bodies:
         self._moved = moved
         self._can_stream = can_stream
         self._inline_bytes = inline_bytes
+        self._unread_timeout_s = unread_timeout_s
         self._sink: Sink | None = None
         self._sink_length: int | None = None
+        self._has_written = False
         self._pipe: PeerPipe | None = None
 
     def __enter__(self) -> Self:
@@ -79,7 +83,7 @@ class Bodies:
     @property
     def has_added(self) -> bool:
         """Whether trying again would write a second time what was written already."""
-        return self._sink is not None and self._sink.adds and self._moved.received_bytes > 0
+        return self._sink is not None and self._sink.adds and self._has_written
 
     def opened(self, params: Params) -> Params:
         """The params as the operation takes them; what is of no use is refused here. Parks."""
@@ -113,7 +117,7 @@ class Bodies:
         file = open_to_write(descriptor, self._threads)
         self._sink_length = descriptor.length
         if file.is_pipe:
-            self._pipe = PeerPipe(descriptor)
+            self._pipe = PeerPipe(descriptor, unread_s=self._unread_timeout_s)
             self._sink = PipeSink(self._pipe)
         else:
             self._sink = FileSink(file)
@@ -124,6 +128,7 @@ class Bodies:
             check_fits(body.length_bytes, self._sink_length)
             while block := body.read(sink.block_bytes):
                 check_fits(self._moved.received_bytes + len(block), self._sink_length)
+                self._has_written = True  # perhaps some of it, if that ends early
                 sink.write(block)
                 self._moved.received_bytes += len(block)
         except BaseException:
@@ -145,12 +150,12 @@ class Bodies:
             length = descriptor.length
             if length is not None:
                 _check_length(declared, length)
-            self._pipe = PeerPipe(descriptor)
+            self._pipe = PeerPipe(descriptor, unread_s=self._unread_timeout_s)
             read = pipe_reader(self._pipe, length)
             return self._passing(read, declared if length is None else length)
         source = file_source(file)
         _check_length(declared, source.length_bytes)
-        self._held.take(min(BLOCK_BYTES, source.length_bytes))
+        self._held.take(min(FILE_BLOCK_BYTES, source.length_bytes))
         return Counted(source, self._moved)
 
     def _passing(self, read: Callable[[], bytes], length: int | None) -> Any:

@@ -7,11 +7,13 @@ names every mistake in a file at once, with file, key and what is allowed.
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from botod.daemon.rule_files import load_rules
+from botod.daemon.rules import Rule
 from botod.daemon.services import SERVICES
 
 Bounds = tuple[float, float]
@@ -43,9 +45,13 @@ class DaemonSettings:
     remember_s: float = _setting(
         600.0, "how long the outcome of a request with an idempotency key is known", (0, 86400)
     )
+    keys_file: str = _setting(
+        "", "path of a file to share idempotency keys through; empty: one process's memory"
+    )
     visit_warn_s: float = _setting(
         0.1, "a job that keeps the loop for longer at a stretch is logged", (0.001, 60)
     )
+    policy_mode: str = _setting("enforce", "enforce, or audit: only log what would be refused")
     log_level: str = _setting("info", "debug, info, warning or error")
 
 
@@ -67,6 +73,9 @@ class LimitSettings:
     )
     buffered_bytes: int = _setting(
         268_435_456, "bytes of all peers' messages and bodies in memory", (1_048_576, 8_589_934_592)
+    )
+    buffered_bytes_per_uid: int = _setting(
+        201_326_592, "the same of one user's peers", (1_048_576, 8_589_934_592)
     )
     unread_bytes: int = _setting(
         67_108_864, "answers that may wait for a peer that does not read", (1024, 1_073_741_824)
@@ -136,6 +145,7 @@ class Config:
     profiles: Mapping[str, ProfileSettings] = field(
         default_factory=lambda: {"default": ProfileSettings()}
     )
+    rules: tuple[Rule, ...] = ()
 
 
 SECTIONS: Mapping[str, type] = {
@@ -150,28 +160,31 @@ BUCKET_HOSTS = ("s3",)
 MAX_SOCKET_PATH = 107
 """sockaddr_un has 108 bytes, the last of them nought."""
 
+POLICY_MODES = ("enforce", "audit")
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def load(path: str) -> Config:
     """Read a file. Raises ConfigError, which names every mistake."""
     try:
-        with Path(path).open("rb") as file:
-            data = tomllib.load(file)
+        text = Path(path).read_bytes().decode()
+        data = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # numbers too long, lists too deep, and the rest
         raise ConfigError(f"{path}: not TOML: {error}") from None
     config, mistakes = _read(data)
-    if mistakes:
-        raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
-    return config
+    rules, wrong_rules = load_rules(path, data, text, config.profiles)
+    if mistakes or wrong_rules:
+        raise ConfigError("\n".join([*(f"{path}: {words}" for words in mistakes), *wrong_rules]))
+    return replace(config, rules=rules)
 
 
 def _read(data: dict[str, Any]) -> tuple[Config, list[str]]:
     mistakes: list[str] = []
-    for name in sorted(data.keys() - SECTIONS.keys() - {"profile"}):
-        known = ", ".join([*SECTIONS, "profile.NAME"])
+    for name in sorted(data.keys() - SECTIONS.keys() - {"profile", "policy"}):
+        known = ", ".join([*SECTIONS, "profile.NAME", "[[policy]]"])
         mistakes.append(f"[{name}]: unknown section; there are: {known}")
     sections = {
         name: _read_section(name, kind, data.get(name, {}), mistakes)
@@ -295,6 +308,11 @@ def _socket_mistake(value: Any) -> str | None:
     return None
 
 
+def _keys_file_mistake(value: Any) -> str | None:
+    good = isinstance(value, str) and "\0" not in value and value[:1] in ("", "/")
+    return None if good else "has to be a path that begins with /, the same for all who share it"
+
+
 def _ca_file_mistake(value: Any) -> str | None:
     if not isinstance(value, str):
         return "has to be a text in quotes"
@@ -304,6 +322,10 @@ def _ca_file_mistake(value: Any) -> str | None:
 
 def _log_level_mistake(value: Any) -> str | None:
     return None if value in LOG_LEVELS else f"has to be one of {', '.join(LOG_LEVELS)}"
+
+
+def _policy_mode_mistake(value: Any) -> str | None:
+    return None if value in POLICY_MODES else f"has to be one of {', '.join(POLICY_MODES)}"
 
 
 def _mode_mistake(value: Any) -> str | None:
@@ -321,7 +343,9 @@ def _region_mistake(value: Any) -> str | None:
 _SPECIAL = {
     "ca_file": _ca_file_mistake,
     "endpoints": _endpoints_mistake,
+    "keys_file": _keys_file_mistake,
     "log_level": _log_level_mistake,
+    "policy_mode": _policy_mode_mistake,
     "region": _region_mistake,
     "socket": _socket_mistake,
     "socket_mode": _mode_mistake,

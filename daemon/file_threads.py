@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from botod.pool import wait
 
@@ -15,6 +17,10 @@ T = TypeVar("T")
 THREADS_MAX = 16
 """Reads and writes at once. A disk is at full speed with about so many under way; and what hangs,
 a file on a server that is gone, holds a thread for as long."""
+
+
+USER_THREADS_MAX = 4
+"""Of these for one user: whose files hang leaves the others theirs. A disk is fast with four."""
 
 
 class FileThreads(Executor):
@@ -27,6 +33,8 @@ class FileThreads(Executor):
     def __init__(self, threads_max: int = THREADS_MAX) -> None:
         self._threads_max = threads_max
         self._threads_num = 0
+        self._growing = threading.Lock()
+        self._users: WeakValueDictionary[int, UserThreads] = WeakValueDictionary()
         self._idle = threading.Semaphore(0)
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
 
@@ -34,12 +42,20 @@ class FileThreads(Executor):
         """`call()`, while the calling greenlet parks. Cancelled, it is left to itself."""
         return wait(asyncio.get_running_loop().run_in_executor(self, call))
 
+    def of(self, uid: int) -> "UserThreads":
+        """One user's share of them."""
+        threads = self._users.get(uid)
+        if threads is None:
+            threads = self._users[uid] = UserThreads(self)
+        return threads
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         future: Future[T] = Future()
         self._calls.put((future, lambda: fn(*args, **kwargs)))
-        if not self._idle.acquire(blocking=False) and self._threads_num < self._threads_max:
-            self._threads_num += 1
-            threading.Thread(target=self._work, name="files", daemon=True).start()
+        with self._growing:
+            if not self._idle.acquire(blocking=False) and self._threads_num < self._threads_max:
+                self._threads_num += 1
+                threading.Thread(target=self._work, name="files", daemon=True).start()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
@@ -55,6 +71,41 @@ class FileThreads(Executor):
                 _settle(future, call)
             del future, call  # else it holds a block until the next one comes
             self._idle.release()
+
+
+class UserThreads:
+    """A few of the threads at a time, for the calls of one user in their order.
+
+    Gone when no job of the user's is left that could use it.
+    """
+
+    def __init__(self, threads: FileThreads) -> None:
+        self._threads = threads
+        self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._taken_num = 0
+        self._lock = threading.Lock()
+
+    def run(self, call: Callable[[], T]) -> T:
+        """As `FileThreads.run`."""
+        future: Future[T] = Future()
+        with self._lock:
+            self._calls.append((future, call))
+            if self._taken_num < USER_THREADS_MAX:
+                self._taken_num += 1
+                self._threads.submit(self._do_next)
+        return wait(asyncio.wrap_future(future))
+
+    def _do_next(self) -> None:
+        """In a thread: one call; the next one goes behind those of other users."""
+        with self._lock:
+            future, call = self._calls.popleft()
+        if future.set_running_or_notify_cancel():
+            _settle(future, call)
+        with self._lock:
+            if self._calls:
+                self._threads.submit(self._do_next)
+            else:
+                self._taken_num -= 1
 
 
 def _settle(future: "Future[Any]", call: Callable[[], Any]) -> None:

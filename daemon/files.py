@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from botod.daemon.file_threads import FileThreads
+from botod.daemon.file_threads import UserThreads
 from botod.daemon.services.shapes import InvalidParam
 from botod.ipc.descriptors import Descriptor
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 1024 * 1024
+FILE_BLOCK_BYTES = 1024 * 1024
 """Read or written at once: a change to a thread and back, some 100 µs, is then 3 % of it."""
 
 MAX_OFFSET = 2**63 - 1
@@ -60,7 +60,7 @@ class OpenFile:
     """
 
     descriptor: Descriptor
-    threads: FileThreads
+    threads: UserThreads
     is_pipe: bool
     appends: bool
     size_bytes: int = 0
@@ -94,12 +94,12 @@ class OpenFile:
         _in_thread(self.threads, "writing to", write)
 
 
-def open_to_read(descriptor: Descriptor, threads: FileThreads) -> OpenFile:
+def open_to_read(descriptor: Descriptor, threads: UserThreads) -> OpenFile:
     """Look at what came, before anything is sent. Parks. Raises DescriptorFailed, InvalidParam."""
     return _opened(descriptor, threads, os.O_RDONLY, "reading")
 
 
-def open_to_write(descriptor: Descriptor, threads: FileThreads) -> OpenFile:
+def open_to_write(descriptor: Descriptor, threads: UserThreads) -> OpenFile:
     """As `open_to_read`."""
     file = _opened(descriptor, threads, os.O_WRONLY, "writing")
     if file.appends and not file.is_pipe and descriptor.offset is not None:
@@ -107,7 +107,7 @@ def open_to_write(descriptor: Descriptor, threads: FileThreads) -> OpenFile:
     return file
 
 
-def _opened(descriptor: Descriptor, threads: FileThreads, access: int, words: str) -> OpenFile:
+def _opened(descriptor: Descriptor, threads: UserThreads, access: int, words: str) -> OpenFile:
     if (descriptor.offset or 0) + (descriptor.length or 0) > MAX_OFFSET:
         raise InvalidParam(f"offset and length beside $fd are together at most {MAX_OFFSET}")
     # A file system of the peer's own may take its time over fstat too.
@@ -117,7 +117,7 @@ def _opened(descriptor: Descriptor, threads: FileThreads, access: int, words: st
     return file
 
 
-def _looked_at(descriptor: Descriptor, threads: FileThreads, access: int, words: str) -> OpenFile:
+def _looked_at(descriptor: Descriptor, threads: UserThreads, access: int, words: str) -> OpenFile:
     with descriptor.use() as fd:
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
         found = os.fstat(fd)
@@ -144,7 +144,7 @@ def _refused_kind(flags: int, mode: int) -> str:
     return next(words, "neither a file nor a pipe")
 
 
-def _in_thread(threads: FileThreads, doing: str, call: Callable[[], T]) -> T:
+def _in_thread(threads: UserThreads, doing: str, call: Callable[[], T]) -> T:
     try:
         return threads.run(call)
     except OSError as error:

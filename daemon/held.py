@@ -1,5 +1,9 @@
 """What one job holds of the bytes that all peers may have in memory together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from botod.ipc.limits import Budget, Refusals
 
 
@@ -14,14 +18,35 @@ class Held:
     def take(self, size: int) -> None:
         """Hold `size` bytes more. Raises RpcError, OVERLOADED, if they are not there."""
         if not self._budget.reserve(size):
-            raise self._refusals.error(
-                "buffered_bytes",
-                f"{size} bytes more would be over the {self._budget.total_bytes} that all peers "
-                "may have in memory; descriptors and streams take less",
-            )
+            limit = self._budget.limit_of(size)
+            words = f"{size} bytes more would be over {limit}; descriptors and streams take less"
+            raise self._refusals.error(limit, words)
+        self._size += size
+
+    def force(self, size: int) -> None:
+        """Hold `size` bytes more, there or not: for what has to be read whatever it takes."""
+        self._budget.force(size)
         self._size += size
 
     def release(self) -> None:
         """Give all of them back."""
         size, self._size = self._size, 0
         self._budget.release(size)
+
+
+_current: ContextVar[Held | None] = ContextVar("botod_held", default=None)
+
+
+@contextmanager
+def holding(held: Held) -> Iterator[None]:
+    """Make `held` what every function spawned in this block holds its bytes in."""
+    token = _current.set(held)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_held() -> Held | None:
+    """That of the job that runs here; None outside of one."""
+    return _current.get()

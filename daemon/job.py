@@ -1,7 +1,7 @@
 """A job: what it is to do, and what came of it as an error of the wire."""
 
 import http.client
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from botod.pool import (
 
 from boto.exception import BotoServerError
 
-RETRY_AFTER_MS = 1000
+ROOM_AFTER_MS = 1000
 """When to come back to a daemon that refuses for want of room."""
 
 THROTTLED = frozenset({
@@ -51,8 +51,8 @@ FAULTS = frozenset({"InternalError"})
 class Job:
     """One operation asked for by a peer.
 
-    deadline: in seconds of the loop's clock. terms: count the job's attempts. priority: among its
-    user's own jobs; higher goes first.
+    deadline: in seconds of the loop's clock. terms: what holds for its requests; they count its
+    attempts.
     """
 
     service: str
@@ -111,9 +111,9 @@ def failure(job: Job, host: str, error: Exception) -> RpcError | None:
 def _details(error: Exception) -> dict[str, Any]:
     """What only this kind of error has to tell."""
     if isinstance(error, PoolTimeout):
-        return {"retry_after_ms": RETRY_AFTER_MS, "limit": "slot_timeout_s"}
+        return {"retry_after_ms": ROOM_AFTER_MS, "limit": "slot_timeout_s"}
     if isinstance(error, PoolFull):
-        return {"retry_after_ms": RETRY_AFTER_MS, "limit": _SETTINGS[error.limit]}
+        return {"retry_after_ms": ROOM_AFTER_MS, "limit": _SETTINGS[error.limit]}
     if isinstance(error, DescriptorFailed) and error.errno_name:
         return {"errno": error.errno_name}
     return {}
@@ -126,11 +126,22 @@ def traced(error: RpcError, options: Options) -> RpcError:
     return RpcError(error.code, error.message, error.data | {"traceparent": options.traceparent})
 
 
-def cancelled(job: Job) -> RpcError:
-    """The wire's error for a job that was ended from outside, by hang-up or shutdown."""
+def bare(error: RpcError) -> RpcError:
+    """The error without its traceback, whose frames hold what the job had, its bodies too."""
+    return RpcError(error.code, error.message, error.data)
+
+
+def cancelled(job: Job, written: Mapping[str, Any] | None = None) -> RpcError:
+    """The wire's error for a job that was ended from outside, by hang-up or shutdown.
+
+    written: what to say of an answer that was written in part, where another try would add to it.
+    """
     unknown = job.terms.attempts_num > 0 and not job.terms.idempotent
     data = {"service": job.service, "operation": job.name, "outcome_unknown": unknown}
     done = "it may have been done" if unknown else "trying again is safe"
+    if written is not None:
+        data |= written
+        done = "some of its body was written already, trying again would write it twice"
     return RpcError(Code.CANCELLED, f"{job.method} was ended; {done}", data)
 
 
@@ -142,7 +153,7 @@ def overdue(job: Job) -> RpcError:
         "retryable": True,
         "outcome_unknown": True,
     }
-    message = f"{job.method}: the request that this one joined goes on beyond its deadline"
+    message = f"{job.method}: the request that this one joined had not ended by its deadline"
     return RpcError(Code.DEADLINE_EXCEEDED, message, data)
 
 
@@ -179,8 +190,14 @@ def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     }
     if error.request_id:
         data["request_id"] = error.request_id
-    message = str(error.message or error.reason or f"HTTP status {error.status}")
-    return RpcError(Code.SERVICE_ERROR, message.strip(), data)
+    return RpcError(Code.SERVICE_ERROR, _words(error), data)
+
+
+def _words(error: BotoServerError) -> str:
+    """The service's words in one line; of what has no error code, such as a page, the status."""
+    if error.error_code and error.message:
+        return " ".join(str(error.message).split())
+    return f"HTTP status {error.status} {error.reason or ''}".strip()
 
 
 def _data(job: Job, host: str, error: Exception) -> dict[str, Any]:

@@ -8,6 +8,7 @@ instead: it moves bytes between the peer's pipe and one of ours, which is non-bl
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botod.daemon.files import DescriptorFailed, failed
@@ -18,16 +19,17 @@ PIPE_BYTES = 64 * 1024
 """What a pipe holds unless somebody changed that; more of ours would count against the limit of
 pipe memory that a user has."""
 
-UNREAD_S = 60.0
-"""For a pipe that is full: as long as a peer may leave its answers unread. The answer that goes
-into it holds a slot. One who writes a pipe may take its time: until the job's deadline."""
-
 
 class PeerPipe:
-    """One end of a pipe of a peer's, until it is closed."""
+    """One end of a pipe of a peer's, until it is closed.
 
-    def __init__(self, descriptor: Descriptor) -> None:
+    unread_s: how long it may be full: the answer that goes into it holds a slot. One who writes a
+    pipe may take its time, until the job's deadline.
+    """
+
+    def __init__(self, descriptor: Descriptor, *, unread_s: float) -> None:
         self._descriptor = descriptor
+        self._unread_s = unread_s
         self._out, self._in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def close(self) -> None:
@@ -45,11 +47,12 @@ class PeerPipe:
         """Write all of `data`; parks. Raises DescriptorFailed when no reader is left."""
         view = memoryview(data)
         with self._descriptor.use() as fd:
+            ready = partial(_writable, fd, self._unread_s)
             while view:
                 waiting = os.write(self._in, view[:PIPE_BYTES])
                 view = view[waiting:]
                 while waiting:
-                    waiting -= self._move(self._out, fd, waiting, lambda: _writable(fd))
+                    waiting -= self._move(self._out, fd, waiting, ready)
 
     def _move(self, source: int, target: int, size: int, ready: Callable[[], None]) -> int:
         """Move bytes as soon as the peer's end is ready; 0 at the end."""
@@ -68,9 +71,9 @@ def _readable(fd: int) -> None:
     _ready(fd, loop.add_reader, loop.remove_reader)
 
 
-def _writable(fd: int) -> None:
+def _writable(fd: int, unread_s: float) -> None:
     loop = asyncio.get_running_loop()
-    _ready(fd, loop.add_writer, loop.remove_writer, UNREAD_S)
+    _ready(fd, loop.add_writer, loop.remove_writer, unread_s)
 
 
 def _ready(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from botod.daemon.bodies import Moved
-from botod.daemon.services.answers import BLOCK_BYTES, Download
+from botod.daemon.services.answers import ANSWER_BLOCK_BYTES, Download
 from botod.ipc.errors import RpcError
 from botod.ipc.streams import OutgoingStream
 from botod.pool import spawn, wait
@@ -46,7 +46,7 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            while block := self._body.read(BLOCK_BYTES):
+            while block := self._body.read(ANSWER_BLOCK_BYTES):
                 wait(self._stream.send(block))
                 self._moved.received_bytes += len(block)
         except Exception as error:  # noqa: BLE001 - a job's border: its peer gets one of the wire

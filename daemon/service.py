@@ -13,6 +13,7 @@ from typing import Any
 
 import certifi
 
+from botod.daemon.claims import SharedKeys
 from botod.daemon.config import Config
 from botod.daemon.control import Hello, who, without_params
 from botod.daemon.credentials import find_keys
@@ -42,45 +43,53 @@ class Service:
     """One daemon: a listening socket, a worker, a pool."""
 
     def __init__(self, config: Config) -> None:
-        """Build the parts. Needs the running loop; opens nothing but epoll's descriptors."""
+        """Build the parts. Needs the running loop; opens epoll's descriptors and the keys file.
+
+        Raises BadKeysFile.
+        """
         _forget_boto_config()
         self.socket_path = config.daemon.socket or default_socket()
         self._socket_mode = int(config.daemon.socket_mode, 8)
         self._drain_timeout_s = config.daemon.drain_timeout_s
         self._visit_warn_s = config.daemon.visit_warn_s
+        self._is_audit = config.daemon.policy_mode == "audit"
         self._began = time.monotonic()
         self._stop = asyncio.Event()
         self._pool = _pool(config)
         self._warming: list[asyncio.Task[None]] = []
         self._upstreams = Upstreams(self._pool, config.profiles, find_keys)
         limits = _server_limits(config)
-        self._joins = Joins[Run](remember_s=config.daemon.remember_s)
+        path, remember_s = config.daemon.keys_file, config.daemon.remember_s
+        self._shared_keys = SharedKeys(path, remember_s=remember_s) if path else None
+        self._joins = Joins[Run](remember_s=0 if path else remember_s)
         self._worker = self._make_worker(config, limits)
         self._server = Server(self._worker.handle, limits)
 
     def _make_worker(self, config: Config, limits: ServerLimits) -> Worker:
         timeout_s, timeout_max_s = config.daemon.job_timeout_s, config.daemon.job_timeout_max_s
         control: dict[str, Control] = {
-            "botod.hello": Hello(limits, job_timeout_s=timeout_s, job_timeout_max_s=timeout_max_s),
+            "botod.hello": Hello(_told_limits(config)),
             "botod.ping": without_params(who),
             "botod.status": without_params(self._status),
         }
         return Worker(
             self._upstreams,
-            Policy(),
+            Policy(rules=config.rules, audit=config.daemon.policy_mode == "audit"),
             Intake(timeout_s=timeout_s, timeout_max_s=timeout_max_s, own_methods=control),
             self._joins,
             control=control,
             jobs_max=config.limits.jobs,
             inline_bytes=limits.message.inline_bytes,
+            unread_timeout_s=limits.unread_timeout_s,
+            shared_keys=self._shared_keys,
         )
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; a second one ends what still runs at once.
 
         Raises SocketInUse. Steps of the stop: no new connections and jobs, no more warm sockets;
-        running jobs finish, up to `drain_timeout_s`; their answers are written; the pool and the
-        socket are closed.
+        running jobs finish, up to `drain_timeout_s`; their answers are written, and what came of
+        their keys; the pool and the socket are closed.
         """
         listener = open_listener(self.socket_path, self._socket_mode)
         self._handle_signals()
@@ -92,6 +101,8 @@ class Service:
     def _start(self, listener: socket.socket) -> None:
         for profile in self._upstreams.without_keys():
             logger.warning("no AWS keys for profile %r: its jobs will fail", profile)
+        if self._is_audit:
+            logger.warning("policy_mode is audit: what rules would refuse is only logged")
         self._server.listen(listener)
         for origin, sockets_num in self._upstreams.warm_sockets().items():
             warming = keep_warm(self._pool, origin, sockets_num)
@@ -108,6 +119,8 @@ class Service:
             await asyncio.wait(self._warming)
         await self._worker.drain(self._drain_timeout_s)
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
+        if self._shared_keys is not None:
+            await self._shared_keys.close()
         self._pool.close()
         logger.info("stopped")
 
@@ -184,6 +197,16 @@ def _server_limits(config: Config) -> ServerLimits:
             if field.name != "message"
         },
     )
+
+
+def _told_limits(config: Config) -> dict[str, float]:
+    """What a peer is told of the settings: all that may refuse or end something of its own."""
+    daemon = config.daemon
+    return dataclasses.asdict(config.limits) | {
+        "job_timeout_s": daemon.job_timeout_s,
+        "job_timeout_max_s": daemon.job_timeout_max_s,
+        "remember_s": daemon.remember_s,
+    }
 
 
 def _forget_boto_config() -> None:

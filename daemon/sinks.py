@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from botod.daemon.files import BLOCK_BYTES, OpenFile
+from botod.daemon.files import FILE_BLOCK_BYTES, OpenFile
 from botod.daemon.pipes import PeerPipe
-from botod.daemon.services.answers import BLOCK_BYTES as STREAM_BLOCK_BYTES
+from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
 
 
 class DoesNotFit(Exception):
@@ -28,7 +28,7 @@ class Sink(Protocol):
 class FileSink:
     """A regular file, from its offset on; one opened with O_APPEND, at its end."""
 
-    block_bytes = BLOCK_BYTES
+    block_bytes = FILE_BLOCK_BYTES
 
     def __init__(self, file: OpenFile) -> None:
         self.adds = file.appends
@@ -43,7 +43,7 @@ class FileSink:
 class PipeSink:
     """A pipe."""
 
-    block_bytes = STREAM_BLOCK_BYTES
+    block_bytes = ANSWER_BLOCK_BYTES
     adds = True
 
     def __init__(self, pipe: PeerPipe) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from botod.daemon.files import BLOCK_BYTES, OpenFile
+from botod.daemon.files import FILE_BLOCK_BYTES, OpenFile
 from botod.daemon.pipes import PeerPipe
 from botod.daemon.services.shapes import InvalidParam
 
@@ -29,7 +29,7 @@ class FileSource:
         """Raises DescriptorFailed, and BodyTooShort if the file has shrunk meanwhile."""
         at, end = self._offset, self._offset + self.length_bytes
         while at < end:
-            block = self._file.read_at(at, min(BLOCK_BYTES, end - at))
+            block = self._file.read_at(at, min(FILE_BLOCK_BYTES, end - at))
             if not block:
                 raise BodyTooShort(f"the file ends at byte {at}; {end - at} bytes are missing")
             at += len(block)
@@ -39,7 +39,9 @@ class FileSource:
 class PassingSource:
     """A body that comes once.
 
-    read: gives some of it, b"" at its end. length_bytes: what was said; it has to be so many.
+    read: gives some of it, b"" at its end. length_bytes: what was said; it has to be so many. Made,
+    it waits for the first of it: the request that sends it holds a slot, and one who sends nothing
+    should hold none. Parks.
     """
 
     can_repeat = False
@@ -47,6 +49,7 @@ class PassingSource:
     def __init__(self, read: Callable[[], bytes], length_bytes: int) -> None:
         self.length_bytes = length_bytes
         self._read = read
+        self._first = read()
         self._has_begun = False
 
     def blocks(self) -> Iterator[bytes]:
@@ -61,13 +64,15 @@ class PassingSource:
             )
         self._has_begun = True
         held, size = b"", 0
-        while block := self._read():
+        block, self._first = self._first, b""
+        while block:
             size += len(block)
             if size > self.length_bytes:
                 raise InvalidParam(_too_much(self.length_bytes))
             if held:
                 yield held
             held = block
+            block = self._read()
         if size < self.length_bytes:
             raise BodyTooShort(f"Body has {size} bytes; {self.length_bytes} were to come")
         if held:
@@ -83,6 +88,8 @@ def file_source(file: OpenFile) -> FileSource:
         raise InvalidParam("the kernel does not tell this file's size; give length beside $fd")
     if length is not None and has_size and length > there:
         raise BodyTooShort(f"the file has {there} bytes from byte {begin}; length says {length}")
+    if begin > file.size_bytes and has_size:
+        raise BodyTooShort(f"the file has {file.size_bytes} bytes; Body begins at byte {begin}")
     return FileSource(file, begin, there if length is None else length)
 
 

@@ -8,16 +8,17 @@ from functools import partial
 from typing import Any
 
 from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.claims import SharedKeys
 from botod.daemon.file_threads import FileThreads
-from botod.daemon.held import Held
+from botod.daemon.held import Held, holding
 from botod.daemon.intake import Intake
-from botod.daemon.job import RETRY_AFTER_MS, Job, cancelled, failure, refusal, traced
+from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
 from botod.daemon.job_line import job_line
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
 from botod.daemon.policy import Policy
 from botod.daemon.pump import Pump
 from botod.daemon.runs import Run, settle
-from botod.daemon.services.answers import BLOCK_BYTES
+from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
 from botod.daemon.services.operation import Result
 from botod.daemon.upstreams import Upstreams
 from botod.ipc.errors import Code, RpcError
@@ -34,7 +35,10 @@ Control = Callable[[Exchange], Any]
 
 @dataclass
 class JobCounts:
-    """What became of requests that asked for jobs. joined_total: those that needed none."""
+    """What became of requests that asked for jobs.
+
+    joined_total: those that needed none, or whose job did nothing, as another worker had the key.
+    """
 
     jobs_total: int = 0
     failed_total: int = 0
@@ -44,9 +48,11 @@ class JobCounts:
 class Worker:
     """Runs jobs.
 
-    control: the daemon's own methods by name. joins: what idempotency keys stand for. jobs_max:
-    jobs at once, those whose answers are still streamed among them. inline_bytes: of a body that is
-    held because its length is not known. refusals: how often a limit refused something.
+    control: the daemon's own methods by name. joins: what idempotency keys stand for. shared_keys:
+    what they stand for at other workers; None: there are none. jobs_max: jobs at once, those whose
+    answers are still streamed among them. inline_bytes: of a body that is held because its length
+    is not known. unread_timeout_s: for a pipe that nobody reads. refusals: how often a limit
+    refused something.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class Worker:
         control: Mapping[str, Control],
         jobs_max: int,
         inline_bytes: int,
+        unread_timeout_s: float,
+        shared_keys: SharedKeys | None = None,
     ) -> None:
         self._upstreams = upstreams
         self._policy = policy
@@ -67,6 +75,8 @@ class Worker:
         self._control = control
         self._jobs_max = jobs_max
         self._inline_bytes = inline_bytes
+        self._unread_timeout_s = unread_timeout_s
+        self._shared_keys = shared_keys
         self._threads = FileThreads()
         self._running: set[asyncio.Future[Any]] = set()
         self._draining = False
@@ -79,14 +89,15 @@ class Worker:
 
     def handle(self, exchange: Exchange) -> None:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
-        request, uid = exchange.request, exchange.sender.uid
-        self._policy.check(uid, request.method)
+        request, sender = exchange.request, exchange.sender
+        self._policy.admit(sender, request.method)
         control = self._control.get(request.method)
         if control is not None:
             exchange.answer(control(exchange))
             return
         job = self._intake.job(exchange, now=asyncio.get_running_loop().time())
         try:
+            self._policy.check(sender, job)
             self._take(exchange, job)
         except RpcError as error:
             raise traced(error, job.options) from None
@@ -119,12 +130,24 @@ class Worker:
         if found is None:
             run = self._start(exchange, job)
             self._joins.begin(name, asked, run)
+            if self._shared_keys is not None:
+                run.claim = self._shared_keys.claim(job, name, asked)
+            return
+        if isinstance(found, Run) and found.is_ending:
+            found.follow(exchange, job, partial(self._take_again, exchange, job))
             return
         self.counts.joined_total += 1
         if isinstance(found, Run):
             found.join(exchange, job)
         else:
             settle(exchange, found, job.options)
+
+    def _take_again(self, exchange: Exchange, job: Job) -> None:
+        """What was under way with its key has ended: as if it came now."""
+        try:
+            self._take(exchange, job)
+        except RpcError as error:
+            exchange.fail(traced(error, job.options))
 
     def _start(self, exchange: Exchange, job: Job) -> Run:
         """Run a job. Raises RpcError if it may not be run."""
@@ -138,7 +161,7 @@ class Worker:
         self._admit()
         self.counts.jobs_total += 1
         run = self._run(exchange, job)
-        with on_terms(job.terms):
+        with on_terms(job.terms), holding(run.held):
             future = spawn_until(job.deadline, self._work, run, connection)
         future.name = job.method
         run.future = future
@@ -152,23 +175,35 @@ class Worker:
             raise RpcError(Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True})
         if len(self._running) >= self._jobs_max:
             words = f"{self._jobs_max} jobs are running already"
-            raise self.refusals.error("jobs", words, retry_after_ms=RETRY_AFTER_MS)
+            raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
 
     def _run(self, exchange: Exchange, job: Job) -> Run:
         moved = Moved()
         held = Held(exchange.budget, self.refusals)
         bodies = Bodies(
             job.operation,
-            threads=self._threads,
+            threads=self._threads.of(exchange.sender.uid),
             held=held,
             moved=moved,
             can_stream=exchange.can_stream and job.options.idempotency_key is None,
             inline_bytes=self._inline_bytes,
+            unread_timeout_s=self._unread_timeout_s,
         )
         began = asyncio.get_running_loop().time()
         return Run(job, bodies=bodies, moved=moved, held=held, began=began)
 
     def _work(self, run: Run, connection: Any) -> Result:
+        """What a job's greenlet does: the job, unless another worker has its key."""
+        told = None if run.claim is None else run.claim.told()
+        if told is None:
+            return self._do(run, connection)
+        self.counts.joined_total += 1
+        if told.error is not None:
+            raise told.error
+        result: Result = told.result
+        return result
+
+    def _do(self, run: Run, connection: Any) -> Result:
         """One named border: whatever a job does, its peer gets an error of the wire."""
         job, bodies = run.job, run.bodies
         try:
@@ -180,15 +215,30 @@ class Worker:
                 raise
             raise failed from None
         except asyncio.CancelledError:
-            raise cancelled(job) from None
+            raise cancelled(job, self._written(run)) from None
 
     def _failure(self, run: Run, error: Exception) -> RpcError | None:
         job = run.job
         host = self._upstreams.host(job.options.profile, job.service)
         failed = failure(job, host, error)
-        if failed is not None and run.bodies.has_added:
-            failed.data |= {"retryable": False, "bytes_written": run.moved.received_bytes}
+        if failed is None:
+            return None
+        if (
+            not isinstance(error, RpcError) and "limit" in failed.data
+        ):  # the pool's: not counted yet
+            self.refusals.count(failed.data["limit"])
+        failed.data |= self._written(run) or {}
         return failed
+
+    @staticmethod
+    def _written(run: Run) -> dict[str, Any] | None:
+        """What an error says of a body that another try would write a second time; None: nothing.
+
+        bytes_written: in whole blocks; there may be a part of one more.
+        """
+        if not run.bodies.has_added:
+            return None
+        return {"retryable": False, "bytes_written": run.moved.received_bytes}
 
     def _worked(self, run: Run, uid: int, future: "asyncio.Future[Result]") -> None:
         """A job's greenlet has ended: tell who waits, or begin to stream the answer."""
@@ -198,6 +248,8 @@ class Worker:
         if key is not None:
             now = asyncio.get_running_loop().time()
             self._joins.settle(Name(uid, key), outcome, now=now)
+        if run.claim is not None:
+            run.claim.settle(outcome)
         if outcome.error is None and run.bodies.streamed is not None:
             failed = self._stream(run, outcome.result)
             if failed is None:
@@ -211,7 +263,7 @@ class Worker:
         body = run.bodies.streamed
         assert body is not None, "nothing to be streamed"
         try:
-            run.held.take(BLOCK_BYTES)
+            run.held.take(ANSWER_BLOCK_BYTES)
             stream = run.answer_with_stream(result)
         except RpcError as error:
             body.close()
@@ -253,4 +305,4 @@ def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:
     error = future.exception()
     if error is None:
         return Outcome(future.result())
-    return Outcome(error=error if isinstance(error, RpcError) else internal_error(error))
+    return Outcome(error=bare(error) if isinstance(error, RpcError) else internal_error(error))

@@ -112,7 +112,7 @@ class Spawned(asyncio.Future[T]):
             self._end()
             self.set_result(result)
         finally:
-            del self  # the error's traceback holds this frame, and the future the error
+            del self, call  # the error's traceback holds this frame, and the future the error
 
     def _end(self) -> None:
         _live.discard(self)

@@ -25,7 +25,10 @@ START_TIMEOUT_S = 60.0
 
 PROCESS_TIMEOUT_S = 60.0
 
-STOP_TIMEOUT_S = 10.0
+DRAIN_TIMEOUT_S = 5.0
+"""For jobs that run when the demo ends; then they are told so."""
+
+STOP_TIMEOUT_S = 15.0
 
 ACCESS_KEY = "demo-access-key"
 SECRET_KEY = "demo-secret-key"  # noqa: S105 - it opens nothing but the demo's own servers
@@ -70,6 +73,7 @@ def started(folder: str) -> Iterator[str]:
         config = Path(folder, "botod.toml")
         config.write_text(
             f'[daemon]\nsocket = "{path}"\nlog_level = "warning"\n'
+            f"drain_timeout_s = {DRAIN_TIMEOUT_S}\n"
             f'[profile.default]\nendpoints.s3 = "{aws}"\n'
             f'endpoints.sqs = "{aws}"\nendpoints.sdb = "{sdb}"\n'
         )

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from botod.daemon.config import Config, ConfigError, load
-from botod.daemon.credentials import BadCredentialsFile
+from botod.daemon.credentials import BadCredentials
+from botod.daemon.keys_file import BadKeysFile
 from botod.daemon.listener import SocketInUse
 from botod.daemon.service import Service
 from botod.pool import PoolError
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("boto").setLevel(logging.CRITICAL)  # it logs whole answers as errors
     try:
         asyncio.run(_serve(config))
-    except BadCredentialsFile as error:
+    except (BadCredentials, BadKeysFile) as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_CONFIG
     except (SocketInUse, PoolError) as error:

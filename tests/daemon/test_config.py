@@ -72,7 +72,9 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
         job_timeout_s = 2.5
         job_timeout_max_s = 3
         remember_s = 0
+        keys_file = "/run/keys"
         visit_warn_s = 0.5
+        policy_mode = "audit"
         log_level = "debug"
         [limits]
         peers = 1
@@ -116,6 +118,8 @@ def test_every_setting_can_be_set(tmp_path: Path) -> None:
     )
     assert (daemon.drain_timeout_s, daemon.job_timeout_s, daemon.job_timeout_max_s) == (1, 2.5, 3)
     assert (daemon.visit_warn_s, daemon.remember_s) == (0.5, 0)
+    assert daemon.policy_mode == "audit"
+    assert daemon.keys_file == "/run/keys"
     assert (limits.peers, limits.in_flight_per_peer, limits.jobs) == (1, 2, 3)
     assert (limits.line_bytes, limits.inline_bytes, limits.unread_bytes) == (1024, 0, 2048)
     assert (limits.peers_per_uid, limits.in_flight_per_uid) == (4, 5)
@@ -210,6 +214,14 @@ def test_a_path_that_no_socket_can_have(tmp_path: Path, path: str) -> None:
     """Longer than the kernel takes, or with a NUL in it."""
     (mistake,) = mistakes_in(tmp_path, f'[daemon]\nsocket = "{path}"')
     assert "has to be a path of at most 107 bytes" in mistake
+
+
+@pytest.mark.parametrize("value", ['"keys"', '"/run/\\u0000"', "1"])
+def test_a_keys_file_is_named_the_same_from_everywhere(tmp_path: Path, value: str) -> None:
+    """Daemons may run in different directories."""
+    (mistake,) = mistakes_in(tmp_path, f"[daemon]\nkeys_file = {value}")
+    assert mistake.startswith("[daemon] keys_file = ")
+    assert mistake.endswith("has to be a path that begins with /, the same for all who share it")
 
 
 @pytest.mark.parametrize("setting", ["daemon.socket", "pool.ca_file"])
@@ -328,7 +340,7 @@ def test_as_many_warm_sockets_as_slots(tmp_path: Path) -> None:
 def test_unknown_settings_and_sections(tmp_path: Path) -> None:
     """The mistake says which there are."""
     assert mistakes_in(tmp_path, "[pol]\n[pool]\nslots = 1\n[profile.p]\nregoin = 1\n") == [
-        "[pol]: unknown section; there are: daemon, limits, pool, profile.NAME",
+        "[pol]: unknown section; there are: daemon, limits, pool, profile.NAME, [[policy]]",
         f"[pool] slots: unknown setting; there are: {', '.join(POOL)}",
         "[profile.p] regoin: unknown setting; there are: region, retries, endpoints, warm_sockets",
     ]
@@ -361,8 +373,8 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         retries = 11
         """,
     ) == [
-        "[aaa]: unknown section; there are: daemon, limits, pool, profile.NAME",
-        "[zzz]: unknown section; there are: daemon, limits, pool, profile.NAME",
+        "[aaa]: unknown section; there are: daemon, limits, pool, profile.NAME, [[policy]]",
+        "[zzz]: unknown section; there are: daemon, limits, pool, profile.NAME, [[policy]]",
         "[daemon] log_level = 'loud': has to be one of debug, info, warning, error",
         "[daemon] drain_timeout_s = -1: has to be from 0 to 3600",
         "[limits] peers = 0: has to be from 1 to 100000",

@@ -1,5 +1,6 @@
 """The daemon's own methods."""
 
+import errno
 import os
 from importlib.metadata import version
 from typing import Any
@@ -9,17 +10,11 @@ import pytest
 from botod.daemon.control import Hello, who, without_params
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
-from botod.ipc.framing import MessageLimits
-from botod.ipc.limits import ServerLimits
 from support.exchanges import Peer
 from support.loops import run
 
 SENDER = Sender(1, 2, 3, 4)
-HELLO = Hello(
-    ServerLimits(message=MessageLimits(1000, 2000), streams_per_peer=5),
-    job_timeout_s=60.0,
-    job_timeout_max_s=900.0,
-)
+HELLO = Hello({"line_bytes": 1000, "job_timeout_s": 60.0})
 
 
 def test_a_method_without_params() -> None:
@@ -37,6 +32,16 @@ def test_a_method_without_params() -> None:
     run(main)
 
 
+def test_no_file_is_read_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be no descriptor left to open one with."""
+
+    def no_file(_name: str) -> str:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr("botod.daemon.control.version", no_file)
+    assert who() == {"pid": os.getpid(), "version": version("botod")}
+
+
 def test_hello_tells_what_a_client_needs() -> None:
     """Version and limits; a peer that says nothing reads no streams."""
 
@@ -44,10 +49,14 @@ def test_hello_tells_what_a_client_needs() -> None:
         peer = Peer("botod.hello", sender=SENDER)
         result = HELLO(peer.exchange)
         assert (result["protocol"], result["version"]) == (1, version("botod"))
-        limits = result["limits"]
-        assert (limits["line_bytes"], limits["inline_bytes"]) == (1000, 2000)
-        assert (limits["streams_per_peer"], limits["batch"]) == (5, 100)
-        assert (limits["timeout_s"], limits["timeout_max_s"]) == (60.0, 900.0)
+        assert result["limits"] == {"line_bytes": 1000, "job_timeout_s": 60.0}
+        assert result["fixed"] == {
+            "descriptors": 4,
+            "batch": 100,
+            "chunk_bytes": 65_536,
+            "window_bytes": 262_144,
+            "stream_credit_max_bytes": 16_777_216,
+        }
         assert peer.granted == []
 
     run(main)

@@ -117,7 +117,9 @@ def test_keys_do_not_show_themselves(tmp_path: Path) -> None:
     assert "backup" not in f"{keys!r} {keys}"
 
 
-@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+)
 @pytest.mark.parametrize("value", ["…", "two words", "line\n"])
 def test_what_cannot_be_a_key(name: str, value: str) -> None:
     """Said at the start, by its name and place alone; it would break each job in the middle."""

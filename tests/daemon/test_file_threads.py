@@ -4,11 +4,12 @@ import asyncio
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
-from botod.daemon.file_threads import FileThreads
+from botod.daemon.file_threads import USER_THREADS_MAX, FileThreads
 from botod.pool import spawn
 from support.loops import BOUND_S
 
@@ -59,6 +60,48 @@ def test_what_was_cancelled_before_it_began_is_not_done() -> None:
     assert first.result(BOUND_S)
     assert threads.submit(len, done).result(BOUND_S) == 0
     threads.shutdown()
+
+
+def test_one_user_s_files_that_hang_leave_the_others_theirs() -> None:
+    """However many it has; its own go on in their order when one comes back."""
+
+    async def main() -> None:
+        threads = FileThreads(USER_THREADS_MAX + 1)
+        hang, done = threading.Event(), threading.Event()
+        reads = [
+            spawn(threads.of(7).run, lambda: hang.wait(BOUND_S)) for _ in range(USER_THREADS_MAX)
+        ]
+        behind = spawn(threads.of(7).run, done.set)
+        assert await spawn(threads.of(8).run, lambda: b"read") == b"read"
+        assert not done.is_set()
+        hang.set()
+        assert await asyncio.gather(*reads, behind) == [True] * USER_THREADS_MAX + [None]
+        threads.shutdown()
+
+    asyncio.run(main())
+
+
+def test_a_user_s_call_that_is_cancelled_behind_others_is_not_done() -> None:
+    """Those behind it are."""
+
+    async def main() -> None:
+        threads = FileThreads()
+        hang = threading.Event()
+        reads = [
+            spawn(threads.of(7).run, lambda: hang.wait(BOUND_S)) for _ in range(USER_THREADS_MAX)
+        ]
+        calls: list[int] = []
+        gone, last = (spawn(threads.of(7).run, partial(calls.append, number)) for number in (1, 2))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone])
+        hang.set()
+        await asyncio.gather(*reads, last)
+        assert calls == [2]
+        threads.shutdown()
+
+    asyncio.run(main())
 
 
 def test_shut_down_they_end() -> None:

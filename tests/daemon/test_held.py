@@ -1,10 +1,13 @@
 """What a job holds of the budget over all peers."""
 
+import asyncio
+
 import pytest
 
-from botod.daemon.held import Held
+from botod.daemon.held import Held, current_held, holding
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.limits import Budget, Refusals
+from botod.pool import spawn
 
 
 def test_all_of_it_is_given_back() -> None:
@@ -17,6 +20,37 @@ def test_all_of_it_is_given_back() -> None:
     held.release()
     held.release()
     assert budget.used_bytes == 0
+
+
+def test_what_has_to_be_held_is_held() -> None:
+    """Over the bound if need be; it is given back as the rest."""
+    budget = Budget(100)
+    held = Held(budget, Refusals())
+    held.force(150)
+    assert budget.used_bytes == 150
+    held.release()
+    assert budget.used_bytes == 0
+
+
+def test_more_than_one_user_may_have() -> None:
+    """Refused by that limit's name."""
+    budget = Budget(10, limit="buffered_bytes_per_uid", whole=Budget(100))
+    with pytest.raises(RpcError, match="over buffered_bytes_per_uid") as caught:
+        Held(budget, Refusals()).take(11)
+    assert caught.value.data["limit"] == "buffered_bytes_per_uid"
+
+
+def test_a_job_s_greenlet_knows_what_it_holds() -> None:
+    """As does all that it spawns; outside there is nothing."""
+
+    async def main() -> None:
+        held = Held(Budget(100), Refusals())
+        with holding(held):
+            future = spawn(current_held)
+        assert current_held() is None
+        assert await future is held
+
+    asyncio.run(main())
 
 
 def test_more_than_there_is() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.job import (
-    RETRY_AFTER_MS,
+    ROOM_AFTER_MS,
     Job,
     cancelled,
     failure,
@@ -19,6 +19,7 @@ from botod.daemon.job import (
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation
+from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import InvalidParam, Struct
 from botod.daemon.sinks import DoesNotFit
 from botod.daemon.sources import BodyTooShort, CannotRepeat
@@ -51,7 +52,9 @@ def job(
     """A job that made so many attempts."""
     terms = Terms(idempotent=idempotent)
     terms.attempts_num = attempts
-    operation = Operation(Struct(), run or (lambda _connection, _params: {}), idempotent)
+    operation = Operation(
+        Struct(), run or (lambda _connection, _params: {}), idempotent, resources=UNTOLD
+    )
     return Job("s3", "get_object", operation, {"Key": "k"}, options, 100.0, terms)
 
 
@@ -126,10 +129,10 @@ def test_failures(error: Exception, code: Code, retryable: bool, outcome_unknown
 def overload(error: Exception) -> dict[str, Any]:
     """What an error for want of room tells besides."""
     if isinstance(error, PoolTimeout):
-        return {"retry_after_ms": RETRY_AFTER_MS, "limit": "slot_timeout_s"}
+        return {"retry_after_ms": ROOM_AFTER_MS, "limit": "slot_timeout_s"}
     if isinstance(error, PoolFull):
         limit = "max_waiting" if error.limit == "max_waiting" else "max_waiting_per_uid"
-        return {"retry_after_ms": RETRY_AFTER_MS, "limit": limit}
+        return {"retry_after_ms": ROOM_AFTER_MS, "limit": limit}
     return {}
 
 
@@ -174,11 +177,20 @@ def test_the_service_s_own_error() -> None:
     }
 
 
+def test_words_of_a_service_in_one_line() -> None:
+    """A message is for a log's line, and a proxy's page is no message."""
+    found = failure(job(), HOST, service_error(400, "Bad", "two\n  lines"))
+    page = failure(job(), HOST, BotoServerError(502, "Bad Gateway", b"<html>\n<p>no</p></html>"))
+    assert found is not None
+    assert page is not None
+    assert (found.message, page.message) == ("two lines", "HTTP status 502 Bad Gateway")
+
+
 def test_an_answer_without_a_body() -> None:
     """A HEAD's: the status stands for the code, its reason for the words."""
     found = failure(job(), HOST, service_error(404, None))
     assert found is not None
-    assert (found.message, found.data["type"]) == ("Reason", "404")
+    assert (found.message, found.data["type"]) == ("HTTP status 404 Reason", "404")
     assert "request_id" not in found.data
     found = failure(job(), HOST, BotoServerError(404, "", b""))
     assert found is not None

@@ -15,9 +15,9 @@ from botod.daemon.services import SERVICES
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Outcome, Sender
 from botod.ipc.limits import Budget, Refusals
-from botod.pool import Terms, spawn
+from botod.pool import Terms, sleep, spawn
 from support.exchanges import Peer
-from support.loops import run
+from support.loops import BOUND_S, run
 
 SENDER = Sender(1, 2, 3, 4)
 OPERATION = SERVICES["s3"].operations["get_object"]
@@ -33,11 +33,12 @@ def new_run() -> Run:
     moved, held = Moved(), Held(Budget(0), Refusals())
     bodies = Bodies(
         OPERATION,
-        threads=FileThreads(),
+        threads=FileThreads().of(SENDER.uid),
         held=held,
         moved=moved,
         can_stream=True,
         inline_bytes=0,
+        unread_timeout_s=0.0,
     )
     one = Run(job(), bodies=bodies, moved=moved, held=held, began=0.0)
     one.future = spawn(lambda: None)
@@ -109,6 +110,52 @@ def test_who_joined_leaves_at_its_own_deadline() -> None:
         assert error.code == Code.DEADLINE_EXCEEDED
         assert not first.outcomes
         await one.future
+
+    run(main)
+
+
+def test_the_last_one_s_deadline_is_its_error() -> None:
+    """Whoever had begun the job has left; it ends with the last, and says so to who comes now."""
+
+    async def main() -> None:
+        one, first, second = new_run(), new_peer(), new_peer()
+        one.future = spawn(sleep, BOUND_S)
+        one.wait(first.exchange)
+        one.join(second.exchange, job(deadline=0.0))
+        first.exchange.cancel()
+        error = (await second.outcome()).error
+        assert error is not None
+        assert error.code == Code.DEADLINE_EXCEEDED
+        assert one.is_ending
+        await asyncio.wait([one.future])
+        assert one.future.cancelled()
+
+    run(main)
+
+
+def test_who_follows_a_job_that_ends() -> None:
+    """It is not told of that end; it may leave before, or be told that its time is over."""
+
+    async def main() -> None:
+        one, first = new_run(), new_peer()
+        follower, leaver, late = new_peer(), new_peer(), new_peer()
+        one.wait(first.exchange)
+        first.exchange.cancel()
+        assert one.is_ending
+        called: list[Peer] = []
+        one.follow(follower.exchange, job(), lambda: called.append(follower))
+        one.follow(leaver.exchange, job(), lambda: called.append(leaver))
+        one.follow(late.exchange, job(deadline=0.0), lambda: called.append(late))
+        leaver.exchange.cancel()
+        told = [await leaver.outcome(), await late.outcome()]
+        codes = [outcome.error and outcome.error.code for outcome in told]
+        assert codes == [Code.CANCELLED, Code.DEADLINE_EXCEEDED]
+        one.settle(Outcome(error=RpcError(Code.CANCELLED, "ended")))
+        assert called == [follower]
+        assert first.has_ended
+        assert follower.exchange.on_cancel is None
+        assert not follower.outcomes
+        await asyncio.wait([one.future])
 
     run(main)
 

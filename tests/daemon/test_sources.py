@@ -35,7 +35,7 @@ def test_a_file_can_be_sent_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("offset", "length", "expected"),
-    [(2, 3, b"cde"), (0, None, b"abcdef"), (None, 2, b"ab"), (6, None, b""), (9, None, b"")],
+    [(2, 3, b"cde"), (0, None, b"abcdef"), (None, 2, b"ab"), (6, None, b""), (6, 0, b"")],
 )
 def test_a_part_of_a_file(
     tmp_path: Path, offset: int | None, length: int | None, expected: bytes
@@ -60,6 +60,8 @@ def test_a_memfd_is_a_file() -> None:
     [
         ({"offset": 2, "length": 5}, {}, BodyTooShort, "4 bytes from byte 2; length says 5"),
         ({"offset": 7, "length": 1}, {}, BodyTooShort, "0 bytes from byte 7; length says 1"),
+        ({"offset": 7}, {}, BodyTooShort, "the file has 6 bytes; Body begins at byte 7"),
+        ({"offset": 7, "length": 0}, {}, BodyTooShort, "6 bytes; Body begins at byte 7"),
         ({}, {"ContentLength": 7}, InvalidParam, "ContentLength is 7; Body has 6 bytes"),
         ({"offset": 2**63}, {}, InvalidParam, "at most 9223372036854775807"),
         ({"offset": 2**63 - 1, "length": 1}, {}, InvalidParam, "at most 9223372036854775807"),

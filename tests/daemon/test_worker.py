@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from botod.daemon.job import RETRY_AFTER_MS
+from botod.daemon.job import ROOM_AFTER_MS
 from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Operation
+from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import Struct
 from botod.ipc.errors import Code
 from botod.pool import in_greenlet
@@ -204,7 +205,7 @@ def test_more_jobs_than_may_run_are_refused() -> None:
             assert error.data == {
                 "limit": "jobs",
                 "retryable": True,
-                "retry_after_ms": RETRY_AFTER_MS,
+                "retry_after_ms": ROOM_AFTER_MS,
             }
             assert one.worker.refusals.by_limit() == {"jobs": 1}
             held.release.set()
@@ -320,7 +321,9 @@ def test_a_bug_in_an_operation_stays_a_bug(
         return {"x": params["typo"]}
 
     table: Any = SERVICES["s3"].operations
-    monkeypatch.setitem(table, "buggy", Operation(Struct(), buggy, idempotent=True))
+    monkeypatch.setitem(
+        table, "buggy", Operation(Struct(), buggy, idempotent=True, resources=UNTOLD)
+    )
 
     async def main() -> None:
         async with rig(reply()) as one:
@@ -458,11 +461,12 @@ def test_waiting_for_a_slot_too_long() -> None:
             third = asyncio.ensure_future(one.error("s3.get_object", ON_KEY))
             for error in (await second, await third):
                 assert error.code == Code.OVERLOADED
-                assert error.data["retry_after_ms"] == RETRY_AFTER_MS
+                assert error.data["retry_after_ms"] == ROOM_AFTER_MS
             assert {(await second).data["type"], (await third).data["type"]} == {
                 "PoolTimeout",
                 "PoolFull",
             }
+            assert one.worker.refusals.by_limit() == {"slot_timeout_s": 1, "max_waiting": 1}
             held.release.set()
             await first
             assert len(one.server.requests) == 1

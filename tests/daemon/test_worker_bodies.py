@@ -10,11 +10,12 @@ from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.limits import Budget
 from botod.pool.bridge import Spawned
+from support.bodies import write_all
 from support.exchanges import Peer, incoming
 from support.http_server import Exchange
 from support.loops import BOUND_S, until
 from support.rigs import LARGE, ON_KEY, SENDER, TRACE, cut, job_lines, rig, run
-from support.services import reply, s3_error
+from support.services import reply, s3_error, xml
 
 
 def test_a_large_answer_is_streamed(caplog: pytest.LogCaptureFixture) -> None:
@@ -154,6 +155,22 @@ def test_an_answer_for_which_there_is_no_memory() -> None:
     run(main())
 
 
+def test_a_document_for_which_there_is_no_memory() -> None:
+    """As for any other answer; what fits counts until the job's end."""
+
+    async def main() -> None:
+        document = f"<ListBucketResult><Name>{'x' * 200_000}</Name></ListBucketResult>"
+        async with rig(xml(document)) as one:
+            params = {"Bucket": "photos"}
+            error = await one.error("s3.list_objects_v2", params, budget=Budget(100_000))
+            assert (error.code, error.data["limit"]) == (Code.OVERLOADED, "buffered_bytes")
+            budget = Budget(300_000)
+            assert await one.call("s3.list_objects_v2", params, budget=budget)
+            assert budget.used_bytes == 0
+
+    run(main())
+
+
 def test_a_body_goes_from_one_descriptor_and_to_another(caplog: pytest.LogCaptureFixture) -> None:
     """Unsigned, since it is read once; with the longest deadline; the bytes are in the log."""
 
@@ -181,6 +198,24 @@ def test_a_body_goes_from_one_descriptor_and_to_another(caplog: pytest.LogCaptur
     lines = [record.getMessage() for record in caplog.records if "job s3" in record.getMessage()]
     assert lines[0].endswith(f" sent_bytes={len(LARGE)}")
     assert lines[1].endswith(f" received_bytes={len(LARGE)}")
+
+
+def test_who_sends_nothing_holds_no_slot() -> None:
+    """The request begins with the first of its body."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        async with rig(reply(b"x"), slots=1) as one:
+            params = ON_KEY | {"Body": Descriptor(reader), "ContentLength": 100_000}
+            silent = one.ask("s3.put_object", params)
+            for _ in range(3):
+                assert (await one.call("s3.get_object", ON_KEY))["Body"] == b"x"
+            assert not silent.outcomes
+            sending = asyncio.to_thread(write_all, writer, b"y" * 100_000)
+            await asyncio.gather(sending, silent.result())
+            assert one.server.requests[-1].body == b"y" * 100_000
+
+    run(main())
 
 
 def test_a_file_is_sent_again_when_a_try_fails(quick_retries: None) -> None:
@@ -246,5 +281,24 @@ def test_a_file_that_grew_by_a_part_may_not_get_it_again() -> None:
             error = await one.error("s3.get_object", ON_KEY | {"Body": Descriptor(target)})
             assert error.code == Code.UNREACHABLE
             assert (error.data["bytes_written"], error.data["retryable"]) == (2 << 20, False)
+
+    run(main())
+
+
+def test_a_pipe_that_got_a_part_may_not_get_it_again() -> None:
+    """Also when the job is cancelled."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        async with rig(reply(LARGE)) as one:
+            peer = one.ask("s3.get_object", ON_KEY | {"Body": Descriptor(writer)})
+            assert await asyncio.to_thread(os.read, reader, 10) == LARGE[:10]
+            peer.exchange.cancel()
+            error = (await peer.outcome()).error
+            assert error is not None
+            assert error.code == Code.CANCELLED
+            assert (error.data["bytes_written"], error.data["retryable"]) == (0, False)
+            assert "trying again would write it twice" in error.message
+        os.close(reader)
 
     run(main())

@@ -1,7 +1,9 @@
 """The worker: several requests that are one job, by their key."""
 
 import asyncio
+import gc
 import os
+import weakref
 from dataclasses import replace
 
 from botod.daemon.joins import Name
@@ -9,7 +11,7 @@ from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code
 from support.http_server import Exchange
 from support.loops import BOUND_S
-from support.rigs import MESSAGE, ON_KEY, SENDER, cut, rig, run
+from support.rigs import MESSAGE, ON_KEY, SENDER, TRACE, cut, rig, run
 from support.services import Held, query_error, query_xml, reply
 
 
@@ -108,6 +110,89 @@ def test_a_job_with_a_key_ends_with_the_last_who_wants_it() -> None:
             assert len(one.server.requests) == 1
 
     run(main())
+
+
+def test_a_cancelled_job_is_not_joined_any_more() -> None:
+    """Who comes meanwhile has its own done, as what ended did nothing that would be done twice."""
+
+    async def main() -> None:
+        held = Held(reply())
+        params = ON_KEY | {"Body": b"x"}
+        async with rig(held) as one:
+            first = one.ask("s3.put_object", params, idempotency_key="k")
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            first.exchange.cancel()
+            second, third = (
+                one.ask("s3.put_object", params, idempotency_key="k") for _ in range(2)
+            )
+            held.release.set()
+            error = (await first.outcome()).error
+            assert error is not None
+            assert error.code == Code.CANCELLED
+            await second.result()
+            await third.result()
+            assert len(one.server.requests) == 2
+            assert one.worker.counts.joined_total == 1
+
+    run(main())
+
+
+def test_what_may_have_been_done_is_not_done_for_who_comes_meanwhile() -> None:
+    """It is told what is remembered of the job that was cancelled."""
+
+    async def main() -> None:
+        held = Held(reply())
+        async with rig(held) as one:
+            first = one.ask("sqs.send_message", MESSAGE, idempotency_key="k")
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            first.exchange.cancel()
+            error = await one.error("sqs.send_message", MESSAGE, idempotency_key="k")
+            assert (error.code, error.data["outcome_unknown"]) == (Code.CANCELLED, True)
+            held.release.set()
+            assert len(one.server.requests) == 1
+
+    run(main())
+
+
+def test_no_room_for_who_came_meanwhile() -> None:
+    """It is refused as if it came now."""
+
+    async def main() -> None:
+        held = Held(reply())
+        async with rig(held) as one:
+            first = one.ask("s3.put_object", ON_KEY, idempotency_key="k")
+            await asyncio.to_thread(held.arrived.wait, BOUND_S)
+            first.exchange.cancel()
+            second = one.ask("s3.put_object", ON_KEY, idempotency_key="k", traceparent=TRACE)
+            await one.worker.drain(BOUND_S)
+            error = (await second.outcome()).error
+            assert error is not None
+            assert (error.code, error.data["traceparent"]) == (Code.SHUTTING_DOWN, TRACE)
+            held.release.set()
+
+    run(main())
+
+
+def test_an_error_that_is_remembered_holds_nothing_else() -> None:
+    """Not its job: hundreds of bodies would stay for as long as keys do, or until a collection."""
+
+    async def main() -> None:
+        async with rig(cut) as one:
+            peer = one.ask("sqs.send_message", MESSAGE, idempotency_key="k")
+            job = weakref.ref(one.joins._underway[Name(SENDER.uid, "k")].run)
+            outcome = await peer.outcome()
+            assert outcome.error is not None
+            assert outcome.error.code == Code.OUTCOME_UNKNOWN
+            assert outcome.error.__traceback__ is outcome.error.__context__ is None
+            assert one.joins.remembered_num == 1
+            await asyncio.sleep(0)
+            assert job() is None, gc.get_referrers(job())
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
 
 
 def test_one_who_joined_keeps_its_own_deadline() -> None:

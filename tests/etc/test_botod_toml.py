@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 from botod.daemon.config import SECTIONS, Config, ProfileSettings, load
+from botod.daemon.rule_keys import KEYS
+from botod.daemon.rules import read_line
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "botod.toml"
+RULE = re.compile(r"^#     (.*)$", re.MULTILINE)
 SETTING = re.compile(r"^# (\w+ = .*)$", re.MULTILINE)
 
 
@@ -38,3 +41,14 @@ def test_each_setting_s_bounds_stand_beside_it() -> None:
             low, high = (f"{bound:.10g}" for bound in field.metadata["bounds"])
             block = text.partition(f"\n# {field.name} = ")[0].rpartition("\n\n")[2]
             assert f"({low} to {high})" in " ".join(block.split()), field.name
+
+
+def test_each_key_of_a_rule_stands_there(tmp_path: Path) -> None:
+    """Uncommented, the rules are valid; each key that there is occurs."""
+    text = "\n".join(RULE.findall(EXAMPLE.read_text(encoding="utf-8")))
+    uncommented = tmp_path / "botod.toml"
+    uncommented.write_text(text, encoding="utf-8")
+    first, second = load(str(uncommented)).rules
+    assert set(re.findall(r"^(\w+) = ", text, re.MULTILINE)) == set(KEYS)
+    assert first.deny == (read_line("s3.* on logs/2026/private/*"),)
+    assert second.place.line == text.partition("[[policy]]\nuid")[0].count("\n") + 1

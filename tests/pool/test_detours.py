@@ -362,6 +362,7 @@ def test_a_factory_s_connection_is_not_refused() -> None:
     run(scenario)
 
 
+@pytest.mark.filterwarnings("ignore:ssl:DeprecationWarning")
 def test_outside_boto_verifies_servers_as_ever(tmp_path: Path) -> None:
     """Its own HTTPS connection still connects."""
     authority = new_authority(tmp_path)

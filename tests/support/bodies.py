@@ -58,6 +58,7 @@ class Rig:
         self.threads = FileThreads(2)
         self.can_stream = can_stream
         self.inline_bytes = MAX_INLINE_BYTES
+        self.unread_timeout_s = BOUND_S
         self.bodies: Bodies | None = None
 
     def put(self, body: Any, *, tries: int = 1, **params: Any) -> bytes:
@@ -88,11 +89,12 @@ class Rig:
     async def _in_greenlet(self, operation: str, call: Callable[[], Any]) -> Any:
         self.bodies = Bodies(
             SERVICES["s3"].operations[operation],
-            threads=self.threads,
+            threads=self.threads.of(7),
             held=self.held,
             moved=self.moved,
             can_stream=self.can_stream,
             inline_bytes=self.inline_bytes,
+            unread_timeout_s=self.unread_timeout_s,
         )
         async with asyncio.timeout(BOUND_S):
             return await spawn(call)

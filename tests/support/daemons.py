@@ -101,6 +101,8 @@ def _inline(value: Any) -> str:
     if isinstance(value, Mapping):
         pairs = (f"{json.dumps(key)} = {_inline(item)}" for key, item in value.items())
         return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
     return json.dumps(value)
 
 

@@ -92,7 +92,7 @@ async def rig(
     """A worker with the profiles default and poor, which has no keys."""
     with http_server(answer) as server:
         async with open_pool(**pool_options) as pool:
-            upstreams = _upstreams(pool, f"{scheme}://127.0.0.1:{port or server.port}", retries)
+            upstreams = upstreams_at(pool, f"{scheme}://127.0.0.1:{port or server.port}", retries)
             joins = Joins[Run](remember_s=remember_s)
             worker = Worker(
                 upstreams,
@@ -102,13 +102,15 @@ async def rig(
                 control=control or {},
                 jobs_max=jobs_max,
                 inline_bytes=MAX_INLINE_BYTES,
+                unread_timeout_s=BOUND_S,
             )
             yield Rig(worker, joins, server)
             await asyncio.sleep(0)  # what is done is forgotten in the next turn
             assert worker.running_num == 0, "a job has not been settled"
 
 
-def _upstreams(pool: Pool, url: str, retries: int) -> Upstreams:
+def upstreams_at(pool: Pool, url: str, retries: int) -> Upstreams:
+    """The profiles default, with all services at one server, and poor, which has no keys."""
     endpoints = dict.fromkeys(SERVICES, url)
     settings = ProfileSettings(retries=retries, endpoints=endpoints)
     return Upstreams(

@@ -17,6 +17,7 @@ from botod.ipc.exchange import Sender
 from botod.ipc.framing import MAX_INLINE_BYTES
 from botod.pool import HeldKeys, Pool
 from support.exchanges import Peer
+from support.loops import BOUND_S
 from support.pools import KEYS, open_pool
 
 SENDER = Sender(pid=os.getpid(), uid=os.geteuid(), gid=os.getegid(), connection_id=1)
@@ -51,5 +52,6 @@ async def open_worker(
             control={},
             jobs_max=1000,
             inline_bytes=MAX_INLINE_BYTES,
+            unread_timeout_s=BOUND_S,
         )
         yield Jobs(pool, worker)
