@@ -18,7 +18,6 @@ THREADS_MAX = 16
 """Reads and writes at once. A disk is at full speed with about so many under way; and what hangs,
 a file on a server that is gone, holds a thread for as long."""
 
-
 USER_THREADS_MAX = 4
 """Of these for one user: whose files hang leaves the others theirs. A disk is fast with four."""
 

@@ -223,9 +223,8 @@ class Worker:
         failed = failure(job, host, error)
         if failed is None:
             return None
-        if (
-            not isinstance(error, RpcError) and "limit" in failed.data
-        ):  # the pool's: not counted yet
+        is_counted = isinstance(error, RpcError)  # where it was raised; the pool's is not yet
+        if not is_counted and "limit" in failed.data:
             self.refusals.count(failed.data["limit"])
         failed.data |= self._written(run) or {}
         return failed

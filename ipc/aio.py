@@ -16,6 +16,7 @@ import inspect
 import io
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self, Unpack
 
 from botod.ipc.aio_body import AsyncBody
@@ -24,6 +25,7 @@ from botod.ipc.conversation import (
     BODY_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
     GRACE_S,
+    Begin,
     Conversation,
     Inflow,
     Outflow,
@@ -38,8 +40,6 @@ from botod.ipc.requests import Options, default_socket, merged, prepared, timed
 from botod.ipc.retrying import Retrying
 from botod.ipc.sending import Pieces, checked, piece_reader, size_of, to_fill
 from botod.ipc.service_client import COPY_BYTES, Exceptions
-
-Begin = Callable[[Conversation], tuple[list[Reply], Written]]
 
 
 async def connect(
@@ -105,12 +105,7 @@ class Connection:
         outcomes: list[Any] = []
         while len(outcomes) < len(calls):
             rest = calls[len(outcomes) :]
-
-            def begin(
-                conversation: Conversation, rest: Sequence[Any] = rest
-            ) -> tuple[list[Reply], Written]:
-                return conversation.begin_batch(rest, chosen)
-
+            begin = partial(Conversation.begin_batch, calls=rest, options=chosen)
             timeout_s = float(chosen.get("timeout_s", BODY_TIMEOUT_S))
             _line, replies = await self._ask(begin, timeout_s)
             outcomes += [reply.outcome() for reply in replies]
@@ -127,11 +122,13 @@ class Connection:
     ) -> Any:
         """Do one request; a body that still comes is an AsyncBody in the result."""
         options, timeout_s = timed(params, options)
-
-        def begin(conversation: Conversation) -> tuple[list[Reply], Written]:
-            return conversation.begin(method, params, options, on_progress=on_progress)
-
-        line, (reply,) = await self._ask(begin, timeout_s, reads_streams=reads_streams)
+        line, (reply,) = await self._ask(
+            lambda conversation: conversation.begin(
+                method, params, options, on_progress=on_progress
+            ),
+            timeout_s,
+            reads_streams=reads_streams,
+        )
         result = reply.result()
         if isinstance(result, dict):
             for name, value in result.items():

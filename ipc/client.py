@@ -9,10 +9,11 @@ takes a socket of its own process, and one of which nothing can have been done i
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from botod.ipc.conversation import BODY_TIMEOUT_S, DEFAULT_TIMEOUT_S, Conversation, Reply, Written
+from botod.ipc.conversation import BODY_TIMEOUT_S, DEFAULT_TIMEOUT_S, Conversation
 from botod.ipc.lines import Lines
 from botod.ipc.requests import SYSTEM_SOCKET, Options, default_socket, merged
 from botod.ipc.service_client import Client
@@ -99,12 +100,7 @@ class Connection:
         outcomes: list[Any] = []
         while len(outcomes) < len(calls):
             rest = calls[len(outcomes) :]
-
-            def begin(
-                conversation: Conversation, rest: Sequence[Any] = rest
-            ) -> tuple[list[Reply], Written]:
-                return conversation.begin_batch(rest, chosen)
-
+            begin = partial(Conversation.begin_batch, calls=rest, options=chosen)
             timeout_s = float(chosen.get("timeout_s", BODY_TIMEOUT_S))
             _line, replies = self._lines.ask(begin, timeout_s=timeout_s)
             outcomes += [reply.outcome() for reply in replies]

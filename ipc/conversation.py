@@ -448,6 +448,10 @@ class _RequestCarrier(Carrier):
         return super().__call__(value)
 
 
+Begin = Callable[[Conversation], tuple[list[Reply], Written]]
+"""What puts requests into a conversation, as one message."""
+
+
 def nothing_done(replies: Sequence[Reply]) -> NothingDone | None:
     """Why one message may be sent again, if nothing at all of it can have been acted on."""
     errors = [reply.error for reply in replies if reply.can_repeat]

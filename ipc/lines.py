@@ -13,7 +13,7 @@ from typing import Any
 
 from botod.ipc.conversation import (
     GRACE_S,
-    Conversation,
+    Begin,
     Inflow,
     Reply,
     Written,
@@ -28,9 +28,6 @@ from botod.ipc.streaming import StreamingBody
 
 IDLE_MAX = 8
 """Connections kept for later; making one takes some 50 µs."""
-
-Begin = Callable[[Conversation], tuple[list[Reply], Written]]
-"""What puts requests into a conversation, as one message."""
 
 
 class Lines:
@@ -81,11 +78,13 @@ class Lines:
     ) -> Any:
         """Do one request; a body that still comes is a StreamingBody in the result."""
         options, timeout_s = timed(params, options)
-
-        def begin(conversation: Conversation) -> tuple[list[Reply], Written]:
-            return conversation.begin(method, params, options, on_progress=on_progress)
-
-        line, (reply,) = self.ask(begin, timeout_s=timeout_s, reads_streams=reads_streams)
+        line, (reply,) = self.ask(
+            lambda conversation: conversation.begin(
+                method, params, options, on_progress=on_progress
+            ),
+            timeout_s=timeout_s,
+            reads_streams=reads_streams,
+        )
         result = reply.result()
         if has_inflow(result):
             for name, value in result.items():

@@ -161,8 +161,9 @@ class Session:
     def _count_line(self) -> None:
         """Keep the budget in step with the line that is half here."""
         line_bytes = self.decoder.line_bytes
-        self._budget.force(line_bytes - self._line_bytes)
-        self._line_bytes = line_bytes
+        if line_bytes != self._line_bytes:  # seldom: most lines come whole
+            self._budget.force(line_bytes - self._line_bytes)
+            self._line_bytes = line_bytes
 
     def _reserve(self, size: int, envelope: dict[str, Any]) -> RpcError | None:
         if envelope.get("method") == STREAM_DATA and size <= CHUNK_BYTES:

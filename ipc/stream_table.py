@@ -132,11 +132,9 @@ class StreamTable:
             if not incoming.is_whole:  # who goes on without the peer may have it to read yet
                 incoming.break_off(gone)
 
-    def _hold(self, size: int) -> bool:
-        is_room = self._budget.reserve(size)
-        if not is_room:
-            self._refusals.count(self._budget.limit_of(size))
-        return is_room
+    def _hold(self, size: int) -> None:
+        if not self._budget.reserve(size):
+            raise self._refusals.error(self._budget.limit_of(size), "no room for another stream")
 
     def _check_number(self, more: int) -> None:
         if len(self._incoming) + len(self._outgoing) + more > self._most:

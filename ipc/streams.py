@@ -11,7 +11,6 @@ from collections.abc import Callable
 from enum import Enum
 
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.limits import RETRY_AFTER_MS
 from botod.ipc.protocol import (
     CHUNK_BYTES,
     encode_notification,
@@ -36,8 +35,8 @@ class IncomingStream:
     """A stream that the peer sends.
 
     tell: sends a message to the peer. The first credit is granted by the first `read`: what nobody
-    reads is never sent. hold: asked then for room for a window's bytes; False: there is none.
-    let_go: called when that room is free again.
+    reads is never sent. hold: takes room for a window's bytes then; raises RpcError if there
+    is none. let_go: called when that room is free again.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class IncomingStream:
         number: int,
         *,
         tell: Callable[[list[bytes]], None],
-        hold: Callable[[int], bool],
+        hold: Callable[[int], None],
         let_go: Callable[[int], None],
     ) -> None:
         self.number = number
@@ -122,13 +121,7 @@ class IncomingStream:
     def _grant(self) -> None:
         """Have the peer send as much as may lie here, which is nothing now, once half has come."""
         if not self._held_bytes:
-            if not self._hold(WINDOW_BYTES):
-                data = {
-                    "limit": "buffered_bytes",
-                    "retryable": True,
-                    "retry_after_ms": RETRY_AFTER_MS,
-                }
-                raise RpcError(Code.OVERLOADED, "no room for another stream", data)
+            self._hold(WINDOW_BYTES)
             self._held_bytes = WINDOW_BYTES
         missing = WINDOW_BYTES - self._credit
         if missing >= WINDOW_BYTES // 2:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.framing import Decoder, Message
+from botod.ipc.limits import Refusals
 from botod.ipc.protocol import CHUNK_BYTES, StreamCredit, StreamData, StreamEnd, read_control
 from botod.ipc.streams import (
     WINDOW_BYTES,
@@ -56,11 +57,10 @@ class Sender:
         self.told.append(credit)
         self.granted += credit.size
 
-    def _hold(self, size: int) -> bool:
+    def _hold(self, size: int) -> None:
         if self.held + size > self.room:
-            return False
+            raise Refusals().error("buffered_bytes", "no room")
         self.held += size
-        return True
 
     def _let_go(self, size: int) -> None:
         self.held -= size

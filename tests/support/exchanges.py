@@ -142,6 +142,6 @@ def incoming(pieces: list[bytes | RpcError], *, number: int = 7) -> IncomingStre
             asyncio.get_running_loop().call_soon(send)
 
     stream = IncomingStream(
-        number, tell=granted, hold=lambda _size: True, let_go=lambda _size: None
+        number, tell=granted, hold=lambda _size: None, let_go=lambda _size: None
     )
     return stream
