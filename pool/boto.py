@@ -2,7 +2,8 @@
 
 `pooled(S3Connection)` is boto's class with `new_http_connection` replaced. boto's own pool is never
 given anything: it would take a connection back before its response is read. boto's retry loop
-stays, but sleeps as a greenlet sleeps (`blocking`). Keys come from outside, by `HeldKeys`.
+stays, but sleeps as a greenlet sleeps (`blocking`); who has a loop of his own says so by
+`retries_itself`. Keys come from outside, by `HeldKeys`.
 """
 
 import copy
@@ -17,11 +18,12 @@ from botod.pool import blocking
 from botod.pool.brief import briefly_logged
 from botod.pool.connection import HTTPConnection
 from botod.pool.keys import HeldKeys
+from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.locks import GreenletLock
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse
 from botod.pool.signing import faster
-from botod.pool.terms import current_terms
+from botod.pool.terms import Hints, Terms, current_terms
 from botod.pool.transfer import Origin, Proxy
 
 import boto.connection
@@ -29,6 +31,9 @@ import boto.utils
 from boto.connection import AWSAuthConnection
 
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
+
+FIRST_ERROR = 400
+"""An answer with this status, or a higher one, is an error."""
 
 RETRIED = frozenset({500, 502, 503, 504})
 """Answers after which boto's loop tries again; it tells them by no name."""
@@ -38,18 +43,27 @@ DEFAULT_REGION = "us-east-1"
 
 
 class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
-    """What `pooled` mixes into a connection class of boto's."""
+    """What `pooled` mixes into a connection class of boto's.
+
+    retries_itself: boto's loop does what it does. False: one try is all, and whatever comes of it
+    is handed on, an answer that is an error too; only redirects are still followed.
+    """
 
     pool: Pool
+    lane: Lane
+    retries_itself = True
     _auth_handler: Any
     _via: Proxy | None
 
-    def __init__(self, *, pool: Pool, keys: HeldKeys, **kwargs: Any) -> None:
-        """Everything by keyword: pool, keys, and what boto's class takes.
+    def __init__(
+        self, *, pool: Pool, keys: HeldKeys, lane: Lane = COMMON_LANE, **kwargs: Any
+    ) -> None:
+        """Everything by keyword: pool, keys, lane, and what boto's class takes.
 
         Most of boto's classes take keys but no provider; each makes one, which is replaced.
         """
         self.pool = pool
+        self.lane = lane
         super().__init__(
             aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key, **kwargs
         )
@@ -88,22 +102,27 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         The loop formats fourteen debug lines and asks its configuration twice: 10 us. Where it has
         something to decide, it is given the outcome as that of its own first try.
         """
-        more = current_terms().headers
-        if more:
-            request.headers.update(more)
-        is_usual = not (sender or retry_handler or self.https_connection_factory)
-        if is_usual and not boto.log.isEnabledFor(logging.DEBUG):
-            outcome = self._first_try(request)
-            if not isinstance(outcome, Exception) and not _is_for_the_loop(outcome):
+        terms = current_terms()
+        if terms.headers:
+            request.headers.update(terms.headers)
+        is_usual = not (retry_handler or self.https_connection_factory)
+        if not self.retries_itself or (is_usual and not boto.log.isEnabledFor(logging.DEBUG)):
+            outcome = self._first_try(request, sender)
+            if not isinstance(outcome, Exception):
+                _take_hints(terms, outcome)
+            if not self._is_for_the_loop(outcome):
+                if isinstance(outcome, Exception):
+                    raise outcome
                 if self.request_hook is not None:
                     self.request_hook.handle_request_data(request, outcome)
                 return outcome
-            sender = _Replay(outcome)
+            sender = _Replay(outcome, sender)
             del outcome  # an error holds this frame
         briefly_logged(request)
-        return super()._mexe(request, sender, override_num_retries, retry_handler)
+        retries = override_num_retries if self.retries_itself else 0
+        return super()._mexe(request, sender, retries, retry_handler)
 
-    def _first_try(self, request: Any) -> HTTPResponse | Exception:
+    def _first_try(self, request: Any, sender: Any) -> HTTPResponse | Exception:
         """What the loop does to send a request; its answer, or an error that the loop catches."""
         connection = self.get_http_connection(request.host, request.port, self.is_secure)
         if isinstance(request.body, str):
@@ -114,13 +133,24 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             if not is_s3 and not getattr(self, "anon", False) and not request.headers.get("Host"):
                 self.set_host_header(request)
             request.start_time = datetime.now()  # noqa: DTZ005 - as boto has it
-            connection.request(request.method, request.path, request.body, request.headers)
-            response: HTTPResponse = connection.getresponse()
+            send = sender or _send
+            response: HTTPResponse = send(
+                connection, request.method, request.path, request.body, request.headers
+            )
         except self.http_exceptions as error:
             return cast("Exception", error)
         if request.method == "HEAD":
             response.chunked = False
         return response
+
+    def _is_for_the_loop(self, outcome: HTTPResponse | Exception) -> bool:
+        """Whether boto's loop tries again, or elsewhere, after this."""
+        if isinstance(outcome, Exception):
+            return self.retries_itself
+        status = outcome.status
+        if status in RETRIED:
+            return self.retries_itself
+        return 300 <= status < 400 and bool(outcome.getheader("location"))  # noqa: PLR2004
 
     def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         """A place to make requests to; each leases its slot when it starts."""
@@ -131,9 +161,13 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             failed.__traceback__ = None
         if self.https_connection_factory is not None:  # how boto's users put in their own
             return super().new_http_connection(host, port, is_secure)
-        origin = _origin(self.server_name() if host is None else host, port, is_secure)
+        origin = self.origin_of(self.server_name() if host is None else host, port, is_secure)
         timeout = self.http_connection_kwargs.get("timeout")
         return HTTPConnection(self.pool, origin, timeout=timeout, proxy=self._via)
+
+    def origin_of(self, host: str, port: int | str, is_secure: bool) -> Origin:  # noqa: FBT001
+        """Whose host pool a request to `host` goes by."""
+        return _origin(host, port, is_secure, self.lane)
 
     def get_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         return self.new_http_connection(host, port, is_secure)
@@ -169,18 +203,18 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
 class _Replay:
     """A sender, as boto's loop takes one, that gives the first try what it has come to already.
 
-    It sends the tries after that as the loop does without a sender. One-shot: nothing keeps an
-    answer that the loop has dropped, or an error.
+    It sends the tries after that by `send`, or as the loop does without a sender. One-shot: nothing
+    keeps an answer that the loop has dropped, or an error.
     """
 
-    def __init__(self, outcome: HTTPResponse | Exception) -> None:
+    def __init__(self, outcome: HTTPResponse | Exception, send: Any) -> None:
         self._outcome: HTTPResponse | Exception | None = outcome
+        self._send = send or _send
 
     def __call__(self, connection: Any, method: str, path: str, body: Any, headers: Any) -> Any:
         outcome, self._outcome = self._outcome, None
         if outcome is None:
-            connection.request(method, path, body, headers)
-            return connection.getresponse()
+            return self._send(connection, method, path, body, headers)
         if not isinstance(outcome, Exception):
             return outcome
         try:
@@ -189,18 +223,23 @@ class _Replay:
             del outcome  # its traceback holds this frame
 
 
-def _is_for_the_loop(response: HTTPResponse) -> bool:
-    """Whether boto's loop tries again, or elsewhere, after this answer."""
-    status = response.status
-    if status in RETRIED:
-        return True
-    return 300 <= status < 400 and bool(response.getheader("location"))  # noqa: PLR2004
+def _send(connection: Any, method: str, path: str, body: Any, headers: Any) -> Any:
+    """Send a request whose body is at hand, as boto's loop does."""
+    connection.request(method, path, body, headers)
+    return connection.getresponse()
+
+
+def _take_hints(terms: Terms, response: HTTPResponse) -> None:
+    if response.status >= FIRST_ERROR:
+        terms.hints = Hints(
+            response.getheader("date") or "", response.getheader("retry-after") or ""
+        )
 
 
 @lru_cache(1024)
-def _origin(host: str, port: int | str, is_secure: bool) -> Origin:  # noqa: FBT001 - boto's arguments
+def _origin(host: str, port: int | str, is_secure: bool, lane: Lane) -> Origin:  # noqa: FBT001 - boto's arguments
     name = boto.utils.parse_host(host).strip("[]").lower()
-    return Origin("https" if is_secure else "http", name, int(port))
+    return Origin("https" if is_secure else "http", name, int(port), lane)
 
 
 @cache

@@ -6,7 +6,9 @@ never queues: who starts a transfer holds a slot for it.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
+from itertools import chain
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from tornado.ioloop import IOLoop
 
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.handle import Handle
+from botod.pool.lane import Tls, TlsVersion
 from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
@@ -70,7 +73,7 @@ class CurlClient(CurlAsyncHTTPClient):
         super().initialize(**tornado_options)
         self.options = _options(ca_file, connect_timeout_s, idle_timeout_s)
         self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_KEPT)
-        self._idle: list[Handle] = []
+        self._idle: defaultdict[Tls, list[Handle]] = defaultdict(list)
         self._carrying: dict[pycurl.Curl, Handle] = {}
         self._handle_of: dict[Transfer, Handle] = {}
         self.sockets = Sockets()
@@ -82,7 +85,8 @@ class CurlClient(CurlAsyncHTTPClient):
         """
         if self._closed:
             raise PoolClosed("the client is closed")
-        handle = self._idle.pop() if self._idle else Handle(self.options, self.sockets, self.ready)
+        idle = self._idle[transfer.request.origin.lane.tls]
+        handle = idle.pop() if idle else self._new_handle(transfer.request.origin.lane.tls)
         try:
             handle.carry(transfer, anew=anew)
         except (pycurl.error, UnicodeError) as error:
@@ -145,7 +149,7 @@ class CurlClient(CurlAsyncHTTPClient):
         for transfer in list(self._handle_of):
             self.abort(transfer)
         super().close()  # the multi first: it closes connections that the handles opened
-        for handle in self._idle:
+        for handle in chain.from_iterable(self._idle.values()):
             handle.curl.close()
         self._idle.clear()
         for timer in (self._soon, self._timer):
@@ -183,7 +187,11 @@ class CurlClient(CurlAsyncHTTPClient):
 
     def _put_by(self, handle: Handle) -> None:
         handle.transfer = None
-        self._idle.append(handle)
+        self._idle[handle.tls].append(handle)
+
+    def _new_handle(self, tls: Tls) -> Handle:
+        options = {**self.options, **_tls_options(tls)}
+        return Handle(options, self.sockets, self.ready, tls=tls)
 
     def _finish(
         self,
@@ -262,6 +270,23 @@ class CurlClient(CurlAsyncHTTPClient):
         self._act(pycurl.SOCKET_TIMEOUT, 0)
         if self._soon is None and self._timer is None and not self._closed:
             self._set_timeout(self._multi.timeout())  # curl tells only when it changes its mind
+
+
+def _tls_options(tls: Tls) -> dict[int, int | str]:
+    """What differs for the connections of a lane. curl uses none that was made otherwise."""
+    options: dict[int, int | str] = {pycurl.SSLVERSION: _TLS_VERSIONS[tls.min_version]}
+    if tls.ca_file is not None:
+        options[pycurl.CAINFO] = tls.ca_file
+    if tls.cert_file is not None:
+        options[pycurl.SSLCERT] = tls.cert_file
+        options[pycurl.SSLKEY] = tls.key_file or tls.cert_file
+    return options
+
+
+_TLS_VERSIONS = {
+    TlsVersion.TLS_1_2: pycurl.SSLVERSION_TLSv1_2,
+    TlsVersion.TLS_1_3: pycurl.SSLVERSION_TLSv1_3,
+}
 
 
 def _options(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pycurl
 
+from botod.pool.lane import Tls
 from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Route, Sockets
 from botod.pool.transfer import Origin, Proxy, Transfer, Upload
@@ -52,7 +53,8 @@ class Handle:
     """An easy handle, and the transfer that it carries now.
 
     found_dead: it was not sent, because the server had left the connection. opened: the sockets
-    that were opened for this transfer.
+    that were opened for this transfer. tls: how its connections prove who is there; it does not
+    change, as curl has no way to take back a certificate of ours.
     """
 
     __slots__ = (
@@ -62,10 +64,14 @@ class Handle:
         "curl",
         "found_dead",
         "opened",
+        "tls",
         "transfer",
     )
 
-    def __init__(self, options: Options, sockets: Sockets, ready_sockets: ReadySockets) -> None:
+    def __init__(
+        self, options: Options, sockets: Sockets, ready_sockets: ReadySockets, *, tls: Tls
+    ) -> None:
+        self.tls = tls
         self.transfer: Transfer | None = None
         self.found_dead = False
         self.opened: list[int] = []

@@ -44,7 +44,12 @@ class HeldKeys(Provider):  # type: ignore[misc]
 
     boto's asks the metadata service from its constructor, and again in the middle of signing once
     its keys grow old. New keys are pushed in with `hold`.
+
+    clock_offset_s: how much later it is at the servers that these are shown to than on this host's
+    clock; signatures are dated so.
     """
+
+    clock_offset_s = 0.0
 
     def __init__(self, access_key: str, secret_key: str, security_token: str | None = None) -> None:
         super().__init__("aws", access_key, secret_key, security_token)

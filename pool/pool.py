@@ -5,10 +5,13 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pycurl
+
 from botod.pool import bridge
 from botod.pool.client import CurlClient
 from botod.pool.errors import DeadlineExceeded, HostResting, PoolError, PoolFull, PoolTimeout
 from botod.pool.failures import is_certificate_failure
+from botod.pool.feedback import Feedback
 from botod.pool.health import Health, HealthState, HealthStats
 from botod.pool.queue import QueueState, SlotQueue, Waiter, WaiterState
 from botod.pool.queue_stats import QueueStats
@@ -17,18 +20,27 @@ from botod.pool.terms import current_terms
 from botod.pool.total import Total, TotalStats
 from botod.pool.transfer import Origin, Request, State, Transfer
 
+OVERLOADED = (b"429", b"503")
+"""Answers by which a host asks for less: too many requests, and S3's SlowDown."""
+
 HOSTS_MAX = 1024
 """Host pools kept: each bucket may have a host name of its own, and a daemon lives for months."""
 
 
 @dataclass(frozen=True)
 class HostPoolStats:
-    """One host pool: its slots and those who wait, and curl's sockets to the host."""
+    """One host pool: its slots and those who wait, and curl's sockets to the host.
+
+    slots_most_num: the slots it has while the host asks for no less. shrinks_total: how often it
+    was given one less.
+    """
 
     origin: Origin
     slots: QueueStats
     sockets: SocketStats
     health: HealthStats
+    slots_most_num: int
+    shrinks_total: int
 
 
 class Lease:
@@ -57,8 +69,7 @@ class Lease:
 
         That it took the connection was told as the request was sent: the answer may take long.
         """
-        if transfer.state is State.FAILED and not transfer.sent:
-            self.host.not_connected(transfer)
+        self.host.judge(transfer)
         self.release()
 
 
@@ -69,6 +80,7 @@ class HostPool:
         self.origin = origin
         self.queue = queue
         self.health = Health()
+        self.feedback = Feedback(queue.size)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
@@ -95,10 +107,23 @@ class HostPool:
         self.queue.release(now=self._loop.time())
         self._note_idle()
 
-    def not_connected(self, transfer: Transfer) -> None:
-        """Take note of a transfer that failed before it was sent."""
-        if not is_certificate_failure(transfer):
-            self.health.failed(now=self._loop.time())
+    def judge(self, transfer: Transfer) -> None:
+        """Take note of what a transfer that has ended tells of the host."""
+        if transfer.answered:
+            self.health.answered()
+            self._mind(is_bad=transfer.status in OVERLOADED)
+        elif transfer.failure is not None and not is_certificate_failure(transfer):
+            now = self._loop.time()
+            if not transfer.sent:
+                self.health.failed(now=now)
+            elif transfer.failure.code == pycurl.E_OPERATION_TIMEDOUT:
+                self._mind(is_bad=True)
+            else:
+                self.health.broke(now=now)
+
+    def overloaded(self) -> None:
+        """The host said that it has too much to do, in other words than by its status."""
+        self._mind(is_bad=True)
 
     async def drained(self) -> None:
         """Return when nobody has or waits for a slot; for a queue that takes no newcomers."""
@@ -107,13 +132,23 @@ class HostPool:
             await self._idle.wait()
 
     def resize(self, slots: int) -> None:
-        self.queue.resize(slots, now=self._loop.time())
+        self.feedback.resize(slots)
+        self.queue.resize(self.feedback.slots, now=self._loop.time())
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self.queue.close(now=self._loop.time())
         self._note_idle()
+
+    def _mind(self, *, is_bad: bool) -> None:
+        feedback, before = self.feedback, self.feedback.slots
+        if is_bad:
+            feedback.bad()
+        else:
+            feedback.good()
+        if feedback.slots != before:
+            self.queue.resize(feedback.slots, now=self._loop.time())
 
     def _ask_health(self, ask: Callable[..., bool]) -> bool:
         try:
@@ -229,6 +264,15 @@ class Pool:
             raise
         return transfer
 
+    def overloaded(self, origin: Origin) -> None:
+        """Have one slot less to a host that said, in its answer's body, that it has too much to do.
+
+        An answer's status is seen to here: 429 and 503.
+        """
+        host = self._hosts.get(origin)
+        if host is not None:
+            host.overloaded()
+
     def resize(self, *, slots_per_host: int, total_slots: int | None) -> None:
         """Have other bounds from now on.
 
@@ -237,8 +281,8 @@ class Pool:
         """
         self._slots_per_host = slots_per_host
         self._total.resize(total_slots, now=asyncio.get_running_loop().time())
-        for host in self._hosts.values():
-            host.resize(slots_per_host)
+        for origin, host in self._hosts.items():
+            host.resize(origin.lane.slots or slots_per_host)
 
     def stats(self) -> tuple[HostPoolStats, ...]:
         now = asyncio.get_running_loop().time()
@@ -249,6 +293,8 @@ class Pool:
                 host.queue.stats(now=now),
                 sockets.get(origin, SocketStats(0, 0, 0)),
                 host.health.stats(),
+                host.feedback.most,
+                host.feedback.shrinks_total,
             )
             for origin, host in self._hosts.items()
         )
@@ -291,7 +337,7 @@ class Pool:
                 del self._hosts[known]
                 self.client.sockets.forget_origin(known)
         queue = SlotQueue(
-            size=self._slots_per_host,
+            size=origin.lane.slots or self._slots_per_host,
             max_waiting=self._max_waiting,
             max_waiting_per_key=self._max_waiting_per_key,
             total=self._total,

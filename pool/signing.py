@@ -2,7 +2,8 @@
 
 `faster(handler)` gives boto's auth handler in a form with the same output. Its classes derive from
 boto's and replace what is slow; whatever is unusual about a request is left to boto's own code. The
-clock is read through boto's own names for it.
+clock is read through boto's own names for it. Beyond boto, a request is dated by the clock of the
+servers if that is known to differ, and is sent under the name that its terms say.
 
 A hash of much data is taken in a thread while the greenlet that asked for it is parked. Other keys
 may be held by the time it goes on, so keys are read after the last such place, or at once before.
@@ -12,11 +13,13 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from functools import lru_cache
+from datetime import timedelta
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
 from botod.pool.bodies import compute_hash, off_the_loop, sha256
+from botod.pool.terms import current_terms
 
 import boto.auth
 import boto.utils
@@ -61,7 +64,7 @@ class HmacV1(_Keyed, boto.auth.HmacAuthV1Handler):  # type: ignore[misc]
     def add_auth(self, http_request: Any, **_kwargs: Any) -> None:
         headers, provider = http_request.headers, self._provider
         if "Date" not in headers:
-            headers["Date"] = boto.auth.formatdate(usegmt=True)
+            headers["Date"] = boto.auth.formatdate(_late(provider), usegmt=True)
         if provider.security_token:
             headers[provider.security_token_header] = provider.security_token
         text = boto.utils.canonical_string(
@@ -87,7 +90,9 @@ class QueryV2(_Keyed, boto.auth.QuerySignatureV2AuthHandler):  # type: ignore[mi
         request = http_request
         request.params["AWSAccessKeyId"] = self._provider.access_key
         request.params["SignatureVersion"] = self.SignatureVersion
-        request.params["Timestamp"] = boto.utils.get_ts()
+        late = _late(self._provider)
+        at = None if late is None else boto.utils.time.gmtime(late)
+        request.params["Timestamp"] = boto.utils.get_ts(at)
         query, signature = self._calc_signature(
             request.params, request.method, request.auth_path, request.host
         )
@@ -142,7 +147,9 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
         self._authorize(req, date, signed_query, payload)
 
     def _stamp(self, headers: dict[str, Any]) -> str:
-        now = boto.auth.datetime.datetime.utcnow().isoformat(timespec="seconds")
+        at = boto.auth.datetime.datetime.utcnow()
+        at += timedelta(seconds=_offset_s(self._provider))
+        now = at.isoformat(timespec="seconds")
         date: str = now.replace("-", "").replace(":", "") + "Z"
         headers["X-Amz-Date"] = date
         token = self._provider.security_token
@@ -230,6 +237,19 @@ class S3HmacV4(boto.auth.S3HmacAuthV4Handler, HmacV4):  # type: ignore[misc]
         return quote(unquote(path), safe="/~") if "%" in path else path
 
 
+class _Named:
+    """A handler by which requests go out under the name that their terms say.
+
+    boto writes its own into each request at once before it has it signed, name and all.
+    """
+
+    def add_auth(self, http_request: Any, **kwargs: Any) -> None:
+        name = current_terms().user_agent
+        if name:
+            http_request.headers["User-Agent"] = name
+        super().add_auth(http_request, **kwargs)  # type: ignore[misc]
+
+
 _FASTER: dict[type, type] = {
     boto.auth.HmacAuthV1Handler: HmacV1,
     boto.auth.HmacAuthV2Handler: HmacV2,
@@ -246,9 +266,25 @@ def faster(handler: Any) -> Any:
     fast_class = _FASTER.get(type(handler))
     if fast_class is None:
         return handler
-    fast: Any = object.__new__(fast_class)
+    fast: Any = object.__new__(_named(fast_class))
     fast.__dict__.update(handler.__dict__)
     return fast
+
+
+@cache
+def _named(handler_class: type) -> type:
+    return type(handler_class.__name__, (_Named, handler_class), {})
+
+
+def _offset_s(provider: Any) -> float:
+    """How much later the servers' clock is. Providers of boto's own do not know."""
+    return getattr(provider, "clock_offset_s", 0.0)
+
+
+def _late(provider: Any) -> float | None:
+    """The time at the servers, in seconds since the epoch; None: that of this host."""
+    offset_s = _offset_s(provider)
+    return boto.utils.time.time() + offset_s if offset_s else None
 
 
 # OpenSSL prepares a key in more time than it takes to sign with it (hmac.digest does both, each

@@ -7,6 +7,17 @@ function inherits from whoever spawned it.
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
+
+
+class Hints(NamedTuple):
+    """Headers of an answer that help with another try; empty: they were not there."""
+
+    date: str = ""
+    retry_after: str = ""
+
+
+NO_HINTS = Hints()
 
 
 class Terms:
@@ -15,11 +26,13 @@ class Terms:
     key: who waits; the slot queue is fair between keys: (user, peer), or with a priority among the
         user's own, (user, priority, peer). Higher goes first.
     idempotent: a request that broke off after it was sent may be sent again.
-    headers: added to each request before it is signed.
+    headers: added to each request before it is signed. user_agent: what it calls itself; empty: as
+        boto does.
     attempts_num: transfers started so far.
+    hints: what the last answer that was an error said beside it.
     """
 
-    __slots__ = ("attempts_num", "headers", "idempotent", "key")
+    __slots__ = ("attempts_num", "headers", "hints", "idempotent", "key", "user_agent")
 
     def __init__(
         self,
@@ -27,11 +40,14 @@ class Terms:
         key: Hashable = None,
         idempotent: bool = False,
         headers: Mapping[str, str] | None = None,
+        user_agent: str = "",
     ) -> None:
         self.key = key
         self.idempotent = idempotent
         self.headers = headers
+        self.user_agent = user_agent
         self.attempts_num = 0
+        self.hints = NO_HINTS
 
 
 _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)

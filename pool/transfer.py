@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import pycurl
 
+from botod.pool.lane import COMMON_LANE, Lane
+
 HIGH_BYTES = 1024 * 1024
 """curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
 
@@ -32,11 +34,12 @@ SMALL_PIECE_BYTES = 16 * 1024
 
 
 class Origin(NamedTuple):
-    """Whom a connection is to. It names the host pool."""
+    """Whom a connection is to, and whose it is. It names the host pool."""
 
     scheme: str
     host: str
     port: int
+    lane: Lane = COMMON_LANE
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
@@ -192,7 +195,8 @@ class Transfer:
     """One exchange, from the moment curl has it until it is complete, failed or aborted.
 
     sent: curl began to send; from then on the server may have seen the request.
-    answered: the answer's head is here, whole; its lines are `head`.
+    answered: the answer's head is here, whole; its lines are `head`, until somebody reads them, and
+    the three digits in the first are `status`.
     ended: it is in one of the last three states.
     on_sent: called when curl begins to send, inside one of its callbacks. on_end: called once, with
     this, at the end, whatever it is.
@@ -201,7 +205,7 @@ class Transfer:
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
         "_changed", "_on_end", "_on_sent", "_takes_head", "_tells_sent", "_unread", "answered",
-        "ended", "failure", "head", "receiving_paused", "request", "sent", "state",
+        "ended", "failure", "head", "receiving_paused", "request", "sent", "state", "status",
     )  # fmt: skip
 
     def __init__(
@@ -216,6 +220,7 @@ class Transfer:
         self.failure: Failure | None = None
         self.sent = False
         self.answered = False
+        self.status = b""
         self.ended = False
         self.head: list[bytes] = []
         self.receiving_paused = False
@@ -307,6 +312,7 @@ class Transfer:
         else:
             self._takes_head = False
             self.answered = True
+            self.status = self.head[0][9:12]
             self._move(State.ANSWERING)
 
     def curl_write(self, data: bytes) -> int | None:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.pool.errors import HostResting, NotSent
-from botod.pool.health import FAILURES_MAX, FIRST_REST_S, LONGEST_REST_S, Health
+from botod.pool.health import (
+    BREAKS_MAX,
+    FAILURES_MAX,
+    FIRST_REST_S,
+    LONGEST_REST_S,
+    Health,
+    HealthStats,
+)
 
 
 def resting(jitter: float = 0.0) -> Health:
@@ -105,3 +112,43 @@ def test_no_order_of_events_shuts_a_host_out(events: list[str]) -> None:
             getattr(health, event)()
     health.gave_up()
     health.admit(now=now + LONGEST_REST_S)
+
+
+def broken() -> Health:
+    """A host that takes connections and has just dropped as many as it may, at time 0."""
+    health = Health(jitter=lambda: 0.0)
+    for _ in range(BREAKS_MAX):
+        health.admit(now=0.0)
+        health.connected()
+        health.broke(now=0.0)
+    return health
+
+
+def test_a_host_that_drops_every_request_is_left_alone() -> None:
+    """It takes connections, which tells nothing then: the probe has to be answered."""
+    health = broken()
+    with pytest.raises(HostResting, match="10 requests in a row broke off without an answer; it"):
+        health.check(now=FIRST_REST_S - 0.01)
+    health.admit(now=FIRST_REST_S)
+    health.connected()
+    with pytest.raises(HostResting, match="it is being tried"):
+        health.check(now=FIRST_REST_S)
+    health.broke(now=FIRST_REST_S)
+    with pytest.raises(HostResting):
+        health.check(now=2 * FIRST_REST_S)
+    health.admit(now=3 * FIRST_REST_S)
+    health.connected()
+    health.answered()
+    health.admit(now=3 * FIRST_REST_S)
+    assert health.stats() == HealthStats("good", 0, 0, 2, 3)
+
+
+def test_an_answer_now_and_then_forgives_what_broke() -> None:
+    """One server of many may be the one that drops requests."""
+    health = Health()
+    for _ in range(5):
+        for _ in range(BREAKS_MAX - 1):
+            health.connected()
+            health.broke(now=0.0)
+        health.answered()
+        health.admit(now=0.0)

@@ -10,6 +10,7 @@ import pytest
 from botod.pool import (
     HostResting,
     NotSent,
+    OutcomeUnknown,
     Pool,
     PoolClosed,
     PoolFull,
@@ -22,7 +23,7 @@ from botod.pool import (
 )
 from botod.pool import pool as pool_module
 from botod.pool.bridge import Spawned
-from botod.pool.health import FAILURES_MAX
+from botod.pool.health import BREAKS_MAX, FAILURES_MAX
 from botod.pool.total import TotalStats
 from botod.pool.transfer import Origin
 from support.http_server import Exchange, http_server
@@ -482,3 +483,54 @@ def test_a_probe_that_is_cancelled_leaves_the_next_one_to_probe() -> None:
             pool.lease(ORIGIN).release()
 
     run(scenario)
+
+
+def test_a_host_that_asks_for_less_is_given_less() -> None:
+    """Each 503 or 429 takes one of its slots away; good answers bring them back."""
+    statuses = ["503 Slow Down"] * 4 + ["429 Too Many Requests"] * 2 + ["404 Not Found"] * 99
+
+    def answer(exchange: Exchange) -> None:
+        exchange.ok(b"fine", status=statuses.pop(0))
+
+    async def scenario() -> None:
+        with http_server(answer) as server:
+            async with open_pool(slots=8) as pool:
+                seen = []
+                for _ in range(6 + 2 + 3):
+                    await spawn(ask, pool, server.port)
+                    seen.append(pool.stats()[0].slots.slots_num)
+                assert seen == [7, 6, 5, 4, 3, 2, 2, 3, 3, 3, 4]
+                (host,) = pool.stats()
+                assert (host.slots_most_num, host.shrinks_total) == (8, 6)
+                pool.overloaded(host.origin)
+                assert pool.stats()[0].slots.slots_num == 3
+                pool.resize(slots_per_host=2, total_slots=None)
+                assert pool.stats()[0].slots.slots_num == 2
+                pool.overloaded(OTHER)  # a host that nobody uses: nothing to do
+
+    run(scenario)
+
+
+def test_a_host_that_drops_every_request_is_not_asked_by_everybody() -> None:
+    """It takes connections, but after some requests without an answer jobs fail at once."""
+
+    def answer(exchange: Exchange) -> None:
+        if len(server.requests) <= BREAKS_MAX:
+            exchange.reset()
+        else:
+            exchange.ok(b"fine")
+
+    async def scenario() -> None:
+        async with open_pool(slots=1) as pool:
+            jobs = [spawn(ask, pool, server.port) for _ in range(20)]
+            await asyncio.wait(jobs)
+            kinds = [type(job.exception()) for job in jobs]
+            assert kinds == [OutcomeUnknown] * BREAKS_MAX + [HostResting] * (20 - BREAKS_MAX)
+            (host,) = pool.stats()
+            assert (host.health.state, len(server.requests)) == ("resting", BREAKS_MAX)
+            pool._hosts[host.origin].health._rests_until = 0.0
+            assert await spawn(ask, pool, server.port) == b"fine"
+            assert pool.stats()[0].health.breaks_in_row_num == 0
+
+    with http_server(answer) as server:
+        run(scenario)

@@ -1,10 +1,11 @@
 """Signatures: byte for byte those of boto, whatever is signed, and never with an old key."""
 
 import asyncio
+import contextlib
 import copy
 import datetime as dt
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 from botod.pool import HeldKeys, pooled, spawn
 from botod.pool.bodies import OFFLOAD_BYTES
 from botod.pool.signing import faster
+from botod.pool.terms import Terms, on_terms
 from support.http_server import http_server
 from support.loops import run
 from support.pools import KEYS, open_pool, s3_connection, sqs_connection
 
 import boto
 import boto.auth
+import boto.connection
 import boto.utils
 from boto.auth_handler import AuthHandler
 from boto.connection import HTTPRequest
@@ -90,8 +93,9 @@ def stopped_clock(now: dt.datetime = NOW) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         clock = SimpleNamespace(utcnow=lambda: now)
         patch.setattr(boto.auth, "datetime", SimpleNamespace(datetime=clock))
-        patch.setattr(boto.auth, "formatdate", lambda **_options: now.strftime("%a, %d %b %Y %X"))
-        patch.setattr(boto.utils, "get_ts", lambda: now.strftime(boto.utils.ISO8601))
+        date = now.strftime("%a, %d %b %Y %X")
+        patch.setattr(boto.auth, "formatdate", lambda *_at, **_options: date)
+        patch.setattr(boto.utils, "get_ts", lambda *_at: now.strftime(boto.utils.ISO8601))
         yield
 
 
@@ -327,3 +331,52 @@ def test_pooled_connections_sign_with_them() -> None:
                 assert s3_connection(pool, server.port)._auth_handler.region_name == "us-east-1"
 
     run(scenario)
+
+
+@pytest.mark.parametrize("handler_class", HANDLERS)
+def test_a_request_goes_out_under_the_name_of_its_terms(handler_class: type) -> None:
+    """Where they have one; signed with the rest, where boto signs it. Else it is boto's name."""
+    scope = {"region": "eu-west-1", "service": "sqs"}
+    handler = faster(handler_of(handler_class, HeldKeys(*KEYS), **scope))
+
+    def sent() -> tuple[str, str]:
+        request = request_of(FIELDS)
+        with stopped_clock(dt.datetime(2026, 1, 2, 3, 4, 5)):  # noqa: DTZ001 - as boto has it
+            request.authorize(SimpleNamespace(_auth_handler=handler))
+        return request.headers["User-Agent"], request.headers.get("Authorization", "")
+
+    usual = sent()
+    with on_terms(Terms(user_agent="botod user/shop")):
+        named = sent()
+    assert usual[0] == boto.connection.UserAgent
+    assert named[0] == "botod user/shop"
+    assert (named[1] != usual[1]) == (handler_class is boto.auth.S3HmacAuthV4Handler)
+
+
+@pytest.mark.parametrize(
+    ("handler_class", "where"),
+    [
+        (boto.auth.HmacAuthV1Handler, lambda request: request.headers["Date"]),
+        (boto.auth.HmacAuthV4Handler, lambda request: request.headers["X-Amz-Date"]),
+        (boto.auth.S3HmacAuthV4Handler, lambda request: request.headers["X-Amz-Date"]),
+        (boto.auth.QuerySignatureV2AuthHandler, lambda request: request.params["Timestamp"]),
+    ],
+)
+def test_a_signature_is_dated_by_the_servers_clock(
+    handler_class: type, where: Callable[[HTTPRequest], str]
+) -> None:
+    """An hour later than here, if it is known to be an hour later there."""
+    held = HeldKeys(*KEYS)
+    handler = faster(handler_of(handler_class, held, region="eu-west-1", service="sqs"))
+
+    def dated(offset_s: float) -> dt.datetime:
+        held.clock_offset_s = offset_s
+        request = request_of(FIELDS)
+        request.authorize(SimpleNamespace(_auth_handler=handler))
+        for form in ("%a, %d %b %Y %H:%M:%S GMT", "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"):
+            with contextlib.suppress(ValueError):
+                return dt.datetime.strptime(where(request), form)  # noqa: DTZ007
+        raise AssertionError(where(request))
+
+    now, later = dated(0.0), dated(3600.0)
+    assert dt.timedelta(minutes=59) < later - now < dt.timedelta(minutes=61)
