@@ -66,6 +66,7 @@ class Bodies:
         self._sink: Sink | None = None
         self._sink_length: int | None = None
         self._has_written = False
+        self._sent: Counted | None = None
         self._pipe: PeerPipe | None = None
 
     def __enter__(self) -> Self:
@@ -85,6 +86,14 @@ class Bodies:
         """Whether trying again would write a second time what was written already."""
         return self._sink is not None and self._sink.adds and self._has_written
 
+    @property
+    def can_repeat(self) -> bool:
+        """Whether all can be sent once more, and nothing of what came was written.
+
+        The next answer may be that of another object, and leave the end of this one's behind it.
+        """
+        return not self._has_written and (self._sent is None or self._sent.can_repeat)
+
     def opened(self, params: Params) -> Params:
         """The params as the operation takes them; what is of no use is refused here. Parks."""
         sends, receives = self._operation.sends, self._operation.receives
@@ -93,6 +102,7 @@ class Bodies:
             return {name: value for name, value in params.items() if name != receives}
         if sends:
             body = self._source(params.get(sends, b""), params.get("ContentLength"))
+            self._sent = body if isinstance(body, Counted) else None
             return {**params, sends: body}
         return params
 
@@ -172,9 +182,12 @@ class Counted:
 
     def __init__(self, source: Source, moved: Moved) -> None:
         self.length_bytes = source.length_bytes
-        self.can_repeat = source.can_repeat
         self._source = source
         self._moved = moved
+
+    @property
+    def can_repeat(self) -> bool:
+        return self._source.can_repeat
 
     def blocks(self) -> Iterator[bytes]:
         self._moved.sent_bytes = 0

@@ -5,14 +5,17 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.options import Options
+from botod.daemon.refresher import NoCredentials
+from botod.daemon.retries import FAILED, FAULTS, GATEWAYS, THROTTLED, TOO_MANY
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import DoesNotFit
 from botod.daemon.sources import BodyTooShort, CannotRepeat
-from botod.daemon.upstreams import NoCredentials, NoSuchProfile
+from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
 from botod.pool import (
@@ -31,20 +34,6 @@ from boto.exception import BotoServerError
 
 ROOM_AFTER_MS = 1000
 """When to come back to a daemon that refuses for want of room."""
-
-THROTTLED = frozenset({
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "ServiceUnavailable",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-})  # fmt: skip
-
-SERVER_FAULT = 500
-
-FAULTS = frozenset({"InternalError"})
-"""S3's own faults while it copies or deletes; it has answered 200 by then."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ def slot_key(sender: Sender, priority: int) -> Hashable:
 
 def refusal(error: Exception) -> RpcError | None:
     """The wire's error for what kept a job from being started; None if it is not such a thing."""
-    if isinstance(error, (InvalidParam, NoSuchProfile)):
+    if isinstance(error, (InvalidParam, NoEndpoint, NoSuchProfile)):
         return RpcError(Code.INVALID_PARAMS, str(error))
     if isinstance(error, NoCredentials):
         return RpcError(Code.NO_CREDENTIALS, str(error))
@@ -176,17 +165,20 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
     (BodyTooShort, Code.BODY_CUT_SHORT, False),
     (CannotRepeat, Code.UNREACHABLE, False),
     (http.client.HTTPException, Code.BAD_ANSWER, False),
-    (UnicodeDecodeError, Code.BAD_ANSWER, True),  # boto decodes the body of a 5xx, unasked
 )
 """Kind of error, code on the wire, whether another try is safe and may help. First match counts."""
 
 
 def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     kind = error.error_code or str(error.status)
+    idempotent = job.terms.idempotent
+    is_busy = error.status in TOO_MANY or kind in THROTTLED
+    has_failed = error.status in FAULTS or kind in FAILED
     data = _data(job, host, error) | {
         "type": kind,
         "http_status": error.status,
-        "retryable": error.status >= SERVER_FAULT or kind in THROTTLED | FAULTS,
+        "retryable": is_busy or (has_failed and idempotent),
+        "outcome_unknown": error.status in GATEWAYS and not idempotent,
     }
     if error.request_id:
         data["request_id"] = error.request_id

@@ -8,8 +8,9 @@ import os
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of
+from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
+from botod.daemon.roles import Actor
 from botod.daemon.rules import EVERYTHING, EXPLICIT, Line, Place, Rule, Who
 from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
@@ -55,12 +56,26 @@ class Policy:
         elif not (self._audit or tables.may_call(method)):
             self._refuse(sender, method, Decision(False, None, None))
 
-    def check(self, sender: Sender, job: Job) -> None:
-        """Raise ACCESS_DENIED unless `sender` may have this job done."""
-        table = self._tables(sender).table(job.method, job.options.profile)
-        decision = table.decide(job.operation.resources.find(job.params))
+    def check(self, sender: Sender, job: Job) -> Actor | None:
+        """Raise ACCESS_DENIED unless `sender` may have this job done.
+
+        Under which role it is done; None: as the profile.
+        """
+        tables, profile = self._tables(sender), job.options.profile
+        decision = tables.table(job.method, profile).decide(
+            job.operation.resources.find(job.params)
+        )
         if not decision.is_allowed:
             self._refuse(sender, job.method, decision)
+            return None
+        if decision.verdict is None:
+            return None
+        rule, role = decision.verdict.rule, decision.verdict.rule.role
+        if role is None:
+            return None
+        cgroup = tables.caller.cgroup if role.needs_unit else None
+        unit = "" if cgroup is None else unit_of(cgroup)
+        return Actor(role, sender.uid, unit, rule.place.name, profile)
 
     def decide(
         self, caller: Caller, method: str, resources: Sequence[str | None], profile: str

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from botod.daemon.callers import OVERFLOW_ID
+from botod.daemon.roles import ARN, MAX_TAG_NAME_LENGTH, MAX_TAGS, Role, fields_of
 from botod.daemon.rules import EVERYTHING, Line, Place, Rule, Who, read_line
 
 WHO_KEYS: Mapping[str, str] = {
@@ -22,7 +23,16 @@ KEYS: Mapping[str, str] = {
     "allow": 'what they may: "operation on resource"',
     "deny": "what they may not; it goes before what the same rule allows",
     "profiles": "the profiles that it is about; all if it names none",
+    "role_arn": "the role that what it allows is done under, taken with the profile's keys",
+    "role_session_name": "the session's name, from a template",
+    "role_source_identity": "its source identity, from a template",
+    "role_tags": "its tags: a table of templates",
+    "role_external_id": "what the role's owner has agreed upon",
+    "role_duration_s": "how long its keys are good, in seconds",
 }
+
+DURATIONS_S = (900, 43_200)
+"""AWS's bounds; a role has its own upper one."""
 
 MAX_ID = 2**32 - 2
 """The largest number of a user or a group; the one above means none."""
@@ -57,7 +67,7 @@ def read_rule(
         unit=found.get("unit", ""),
         cgroup=found.get("cgroup", ""),
     )
-    rule = Rule(who, allow, deny, found.get("profiles"), place)
+    rule = Rule(who, allow, deny, found.get("profiles"), _role(found), place)
     return rule, mistakes + wrong_allow + wrong_deny
 
 
@@ -90,7 +100,26 @@ def _together(table: Mapping[str, Any]) -> list[str]:
             mistakes.append(f"{number} and {name}: one of them is enough")
     if not (table.get("allow") or table.get("deny")):
         mistakes.append("allow or deny is needed")
+    about_role = [key for key in table if key.startswith("role_")]
+    if about_role and "role_arn" not in table:
+        mistakes.append(f"{', '.join(about_role)}: of which role? role_arn is needed")
+    if about_role and not table.get("allow"):
+        mistakes.append("role_arn: needs allow; nothing else is done under it")
     return mistakes
+
+
+def _role(found: Mapping[str, Any]) -> Role | None:
+    if "role_arn" not in found:
+        return None
+    names = {
+        "session_name": "role_session_name",
+        "source_identity": "role_source_identity",
+        "tags": "role_tags",
+        "external_id": "role_external_id",
+        "duration_s": "role_duration_s",
+    }
+    given = {name: found[key] for name, key in names.items() if key in found}
+    return Role(found["role_arn"], **given)
 
 
 def _lines(key: str, table: Mapping[str, Any]) -> tuple[tuple[Line, ...], list[str]]:
@@ -141,6 +170,38 @@ def _profiles(value: Any) -> frozenset[str]:
     return frozenset(value)
 
 
+def _arn(value: Any) -> str:
+    arn = _text(value)
+    if not ARN.fullmatch(arn):
+        raise Wrong('has to be a role\'s name, like "arn:aws:iam::123456789012:role/shop"')
+    return arn
+
+
+def _template(value: Any) -> str:
+    template = _text(value)
+    try:
+        fields_of(template)
+    except ValueError as error:  # of ours, or of braces that do not match
+        raise Wrong(str(error)) from None
+    return template
+
+
+def _tags(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not 0 < len(value) <= MAX_TAGS:
+        raise Wrong(f'has to be a table of at most {MAX_TAGS}, like {{ caller = "{{user}}" }}')
+    for name in value:
+        if not 0 < len(name) <= MAX_TAG_NAME_LENGTH:
+            raise Wrong(f"a tag's name has 1 to {MAX_TAG_NAME_LENGTH} characters")
+    return tuple((name, _template(text)) for name, text in value.items())
+
+
+def _duration_s(value: Any) -> int:
+    low, high = DURATIONS_S
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise Wrong(f"has to be a whole number of seconds from {low} to {high}")
+    return value
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "uid": _number,
     "user": user_id,
@@ -149,4 +210,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "unit": _unit,
     "cgroup": _cgroup,
     "profiles": _profiles,
+    "role_arn": _arn,
+    "role_session_name": _template,
+    "role_source_identity": _template,
+    "role_tags": _tags,
+    "role_external_id": _text,
+    "role_duration_s": _duration_s,
 }

@@ -8,7 +8,9 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from botod.daemon.roles import Role
 from botod.daemon.services import SERVICES
 from botod.daemon.services.resources import UNTOLD, Resources
 
@@ -42,6 +44,11 @@ class Place:
     file: str
     number: int
     line: int
+
+    @property
+    def name(self) -> str:
+        """In a few letters, such as shop.2 for the second rule of shop.toml."""
+        return f"{Path(self.file).stem}.{self.number}"
 
     def __str__(self) -> str:
         if not self.number:
@@ -78,12 +85,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Rule:
-    """What some may do, and what not. profiles: the jobs it is about; None: all."""
+    """What some may do, and what not.
+
+    profiles: the jobs it is about; None: all. role: whom what it allows is signed as; None: the
+    profile.
+    """
 
     who: Who
     allow: tuple[Line, ...] = ()
     deny: tuple[Line, ...] = ()
     profiles: frozenset[str] | None = None
+    role: Role | None = None
     place: Place = field(default=Place("a rule", 0, 0), compare=False)
 
 

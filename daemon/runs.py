@@ -10,6 +10,7 @@ from botod.daemon.held import Held
 from botod.daemon.job import Job, cancelled, overdue, traced
 from botod.daemon.options import Options
 from botod.daemon.progress import Progress
+from botod.daemon.upstreams import Upstream
 from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.streams import OutgoingStream
@@ -34,15 +35,28 @@ class _Wish:
 class Run:
     """One job under way.
 
-    bodies, moved: those of the job. held: the memory that it holds. began: on the loop's clock.
+    upstream: whom it talks to. uid: whose it is. bodies, moved: those of the job. held: the memory
+    that it holds. began: on the loop's clock.
     future: its greenlet. claim: on its key, where several workers share keys. is_ending: nobody
     waited any more, so it was cancelled: who comes now asked for a job, not for its end.
     """
 
     future: "Spawned[Any]"
 
-    def __init__(self, job: Job, *, bodies: Bodies, moved: Moved, held: Held, began: float) -> None:
+    def __init__(
+        self,
+        job: Job,
+        upstream: Upstream,
+        *,
+        uid: int,
+        bodies: Bodies,
+        moved: Moved,
+        held: Held,
+        began: float,
+    ) -> None:
         self.job = job
+        self.upstream = upstream
+        self.uid = uid
         self.bodies = bodies
         self.moved = moved
         self.held = held

@@ -16,7 +16,6 @@ import certifi
 from botod.daemon.claims import SharedKeys
 from botod.daemon.config import Config
 from botod.daemon.control import Hello, who, without_params
-from botod.daemon.credentials import find_keys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.listener import open_listener, remove_socket
@@ -57,7 +56,7 @@ class Service:
         self._stop = asyncio.Event()
         self._pool = _pool(config)
         self._warming: list[asyncio.Task[None]] = []
-        self._upstreams = Upstreams(self._pool, config.profiles, find_keys)
+        self._upstreams = Upstreams(self._pool, config.profiles)
         limits = _server_limits(config)
         path, remember_s = config.daemon.keys_file, config.daemon.remember_s
         self._shared_keys = SharedKeys(path, remember_s=remember_s) if path else None
@@ -99,8 +98,7 @@ class Service:
             await self._shut_down()
 
     def _start(self, listener: socket.socket) -> None:
-        for profile in self._upstreams.without_keys():
-            logger.warning("no AWS keys for profile %r: its jobs will fail", profile)
+        self._upstreams.start()
         if self._is_audit:
             logger.warning("policy_mode is audit: what rules would refuse is only logged")
         self._server.listen(listener)
@@ -119,6 +117,7 @@ class Service:
             await asyncio.wait(self._warming)
         await self._worker.drain(self._drain_timeout_s)
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
+        self._upstreams.close()
         if self._shared_keys is not None:
             await self._shared_keys.close()
         self._pool.close()
@@ -151,6 +150,7 @@ class Service:
             "refused_by_limit": self._refused_by_limit(),
             "total": dataclasses.asdict(self._pool.total_stats()),
             "pools": [_pool_status(host) for host in self._pool.stats()],
+            **self._upstreams.stats(),
             "visits": dataclasses.asdict(visit_stats()),
         }
 
@@ -163,6 +163,9 @@ class Service:
 def _pool_status(host: HostPoolStats) -> Mapping[str, Any]:
     return {
         "origin": str(host.origin),
+        "profile": host.origin.lane.name,
+        "slots_most_num": host.slots_most_num,
+        "shrinks_total": host.shrinks_total,
         **dataclasses.asdict(host.slots),
         "sockets": dataclasses.asdict(host.sockets),
         "health": dataclasses.asdict(host.health),

@@ -44,13 +44,15 @@ class PassingSource:
     should hold none. Parks.
     """
 
-    can_repeat = False
-
     def __init__(self, read: Callable[[], bytes], length_bytes: int) -> None:
         self.length_bytes = length_bytes
         self._read = read
         self._first = read()
         self._has_begun = False
+
+    @property
+    def can_repeat(self) -> bool:
+        return not self._has_begun
 
     def blocks(self) -> Iterator[bytes]:
         """Raises BodyTooShort, InvalidParam for too much, CannotRepeat.

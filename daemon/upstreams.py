@@ -1,90 +1,210 @@
-"""Whom jobs talk to: a connection of boto's a profile and service, made on first use."""
+"""Whom jobs talk to: a profile's service, as whoever signs; made on first use."""
 
-import http.client
+import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from botod.daemon.config import ProfileSettings
+from botod.daemon.budget import Budget
+from botod.daemon.credentials import CHAIN, Keys, find_keys, sts_client
+from botod.daemon.endpoints import endpoint_of, own_url
+from botod.daemon.refresher import Refresher
+from botod.daemon.retries import Patience
+from botod.daemon.roles import Actor, role_keys
 from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Endpoint
-from botod.pool import HeldKeys, Pool
+from botod.daemon.setting_checks import proxy_of
+from botod.daemon.settings import ProfileSettings
+from botod.pool import Pool
+from botod.pool.lane import Lane, Tls, TlsVersion
 from botod.pool.transfer import Origin
+
+ACTORS_MAX = 1024
+"""Roles taken for different callers whose keys are kept fresh; each is a request an hour."""
+
+Find = Callable[[str, ProfileSettings], Keys]
 
 
 class NoSuchProfile(Exception):
     """A job names a profile that the configuration does not have."""
 
 
-class NoCredentials(Exception):
-    """There are no keys for a profile."""
+class Upstream:
+    """A service of one profile, signed by one holder of keys.
 
-
-class Upstreams:
-    """All profiles of the daemon.
-
-    find_keys: gives a profile's keys, or None; asked once a profile.
+    keys: that holder. base: whose keys it takes to get these; None: nobody's. budget: how many
+    retries the host may get. host: where it is, for messages.
     """
 
     def __init__(
         self,
         pool: Pool,
-        profiles: Mapping[str, ProfileSettings],
-        find_keys: Callable[[str], HeldKeys | None],
+        service: str,
+        *,
+        settings: ProfileSettings,
+        endpoint: Endpoint,
+        keys: Refresher,
+        base: Refresher | None,
+        budget: Budget,
+    ) -> None:
+        self.host = f"{endpoint.host}:{endpoint.port}"
+        self.keys = keys
+        self.budget = budget
+        self.patience = Patience(settings.retries, settings.retry_max_s)
+        self.user_agent = settings.user_agent
+        self._base = base
+        self._pool = pool
+        self._service = service
+        self._endpoint = endpoint
+        self._connection: Any = None
+
+    def connection(self) -> Any:
+        """boto's connection. Parks until there are keys. Raises NoCredentials."""
+        if self._base is not None and not self.keys.has_keys:
+            self._base.keys()
+        held = self.keys.keys()
+        if self._connection is None:
+            connection = SERVICES[self._service].connect(self._pool, held, self._endpoint)
+            connection.retries_itself = False
+            self._connection = connection
+        return self._connection
+
+
+class Profile:
+    """One profile: its settings, whose connections are its own, and its keys."""
+
+    def __init__(self, name: str, settings: ProfileSettings, find: Find) -> None:
+        self.name = name
+        self.settings = settings
+        self.keys = Refresher(partial(find, name, settings), name=f"profile {name!r}")
+        self._lane = Lane(name, _tls(settings), settings.slots_per_host or None)
+
+    def endpoint(self, service: str) -> Endpoint:
+        """Where a service is. Raises NoEndpoint."""
+        settings = self.settings
+        return replace(
+            endpoint_of(service, settings),
+            addressing=settings.addressing,
+            signature=settings.signature,
+            lane=self._lane,
+            proxy=proxy_of(settings.proxy) if settings.proxy else None,
+        )
+
+    def sts(self, keys: Keys) -> Any:
+        """botocore's client of STS, with keys of this profile. Blocks."""
+        settings = self.settings
+        return sts_client(
+            keys,
+            region=settings.region,
+            url=own_url("sts", settings),
+            ca_file=settings.ca_file or None,
+        )
+
+
+class Upstreams:
+    """All profiles of the daemon. find: looks for a profile's keys; it blocks."""
+
+    def __init__(
+        self, pool: Pool, profiles: Mapping[str, ProfileSettings], find: Find | None = None
     ) -> None:
         self._pool = pool
-        self._profiles = profiles
-        self._keys = {name: find_keys(name) for name in profiles}
-        self._connections: dict[tuple[str, str], Any] = {}
+        self._profiles = {
+            name: Profile(name, settings, find or _find) for name, settings in profiles.items()
+        }
+        self._actors: dict[Actor, Refresher] = {}
+        self._upstreams: dict[tuple[str, str, Actor | None], Upstream] = {}
+        self._budgets: dict[str, Budget] = {}
 
-    def without_keys(self) -> list[str]:
-        """Profiles whose jobs will fail."""
-        return [name for name, keys in self._keys.items() if keys is None]
+    def start(self) -> None:
+        """Begin to look for keys."""
+        for profile in self._profiles.values():
+            profile.keys.start()
 
-    def connection(self, profile: str, service: str) -> Any:
-        """boto's connection for a job. Raises NoSuchProfile, NoCredentials."""
-        known = self._connections.get((profile, service))
+    def close(self) -> None:
+        for keys in self._refreshers():
+            keys.close()
+
+    def find(self, profile: str, service: str, actor: Actor | None = None) -> Upstream:
+        """Whom a job talks to. actor: the role it is done under; None: the profile itself.
+
+        Raises NoSuchProfile, NoEndpoint.
+        """
+        known = self._upstreams.get((profile, service, actor))
         if known is not None:
             return known
         if profile not in self._profiles:
             raise NoSuchProfile(f"no profile {profile!r}; there are: {', '.join(self._profiles)}")
-        keys = self._keys[profile]
-        if keys is None:
-            raise NoCredentials(
-                f"the daemon has no AWS keys for profile {profile!r}: give it AWS_ACCESS_KEY_ID "
-                f"and AWS_SECRET_ACCESS_KEY, or a section [{profile}] in its shared credentials "
-                "file, and restart it"
-            )
-        settings = self._profiles[profile]
-        connection = SERVICES[service].connect(self._pool, keys, _endpoint(settings, service))
-        connection.num_retries = settings.retries
-        self._connections[profile, service] = connection
-        return connection
+        found = self._profiles[profile]
+        endpoint = found.endpoint(service)
+        upstream = Upstream(
+            self._pool,
+            service,
+            settings=found.settings,
+            endpoint=endpoint,
+            keys=found.keys if actor is None else self._actor_keys(found, actor),
+            base=None if actor is None else found.keys,
+            budget=self._budget(endpoint),
+        )
+        self._upstreams[profile, service, actor] = upstream
+        return upstream
 
     def warm_sockets(self) -> dict[Origin, int]:
         """How many connections to keep open, and to whom."""
-        wanted: dict[Origin, int] = {}
-        for settings in self._profiles.values():
-            for service, number in settings.warm_sockets.items():
-                endpoint = _endpoint(settings, service)
-                scheme = "https" if endpoint.is_secure else "http"
-                origin = Origin(scheme, endpoint.host, endpoint.port)
-                wanted[origin] = max(number, wanted.get(origin, 0))
-        return wanted
+        return {
+            profile.endpoint(service).origin: number
+            for profile in self._profiles.values()
+            for service, number in profile.settings.warm_sockets.items()
+        }
 
-    def host(self, profile: str, service: str) -> str:
-        """Where a profile's service is, for messages."""
-        endpoint = _endpoint(self._profiles[profile], service)
-        return f"{endpoint.host}:{endpoint.port}"
+    def stats(self) -> dict[str, Any]:
+        """What `botod status` shows of keys and retries; nothing of what is in the keys."""
+        return {
+            "keys": {keys.name: asdict(keys.stats()) for keys in self._refreshers()},
+            "retries": {
+                host: {"spent_total": one.spent_total, "refused_total": one.refused_total}
+                for host, one in self._budgets.items()
+            },
+        }
+
+    def _refreshers(self) -> list[Refresher]:
+        return [*(one.keys for one in self._profiles.values()), *self._actors.values()]
+
+    def _actor_keys(self, profile: Profile, actor: Actor) -> Refresher:
+        keys = self._actors.get(actor)
+        if keys is None:
+            if len(self._actors) >= ACTORS_MAX:
+                self._forget(next(iter(self._actors)))
+            base = profile.keys
+            keys = self._actors[actor] = Refresher(
+                lambda: role_keys(actor, base.found, profile.sts),
+                name=f"user {actor.uid} by {actor.rule} on profile {profile.name!r}",
+            )
+        return keys
+
+    def _forget(self, actor: Actor) -> None:
+        """Keep the keys of one caller fresh no more: it asked first, so others asked since."""
+        self._actors.pop(actor).close()
+        for key in [key for key in self._upstreams if key[2] == actor]:
+            del self._upstreams[key]
+
+    def _budget(self, endpoint: Endpoint) -> Budget:
+        host = f"{endpoint.host}:{endpoint.port}"
+        if host not in self._budgets:
+            self._budgets[host] = Budget(now=asyncio.get_running_loop().time())
+        return self._budgets[host]
 
 
-def _endpoint(settings: ProfileSettings, service: str) -> Endpoint:
-    url = settings.endpoints.get(service)
-    own = url is not None
-    if url is None:
-        url = "https://" + SERVICES[service].default_host.format(region=settings.region)
-    parts = urlsplit(url)
-    assert parts.hostname is not None, "checked when the configuration was read"
-    is_secure = parts.scheme == "https"
-    default_port = http.client.HTTPS_PORT if is_secure else http.client.HTTP_PORT
-    return Endpoint(parts.hostname, parts.port or default_port, is_secure, settings.region, own)
+def _find(name: str, settings: ProfileSettings) -> Keys:
+    return find_keys(
+        settings.aws_profile or (CHAIN if name == "default" else name), settings.region
+    )
+
+
+def _tls(settings: ProfileSettings) -> Tls:
+    return Tls(
+        settings.ca_file or None,
+        settings.client_cert or None,
+        settings.client_key or None,
+        TlsVersion(settings.tls_min_version),
+    )

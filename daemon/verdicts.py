@@ -66,11 +66,16 @@ class Table:
         self._untold = next((verdict for verdict in verdicts if _is_for_any(verdict)), None)
 
     def decide(self, resources: Iterable[str | None]) -> Decision:
-        """Any that is denied denies; all have to be allowed."""
-        resource = verdict = None
+        """Any that is denied denies; all have to be allowed, and under one role.
+
+        A job is signed once.
+        """
+        resource = verdict = before = None
         for resource in resources:
-            verdict = self.verdict(resource)
+            before, verdict = verdict, self.verdict(resource)
             if verdict is None or not verdict.is_allow:
+                return Decision(False, resource, verdict)
+            if before is not None and before.rule.role != verdict.rule.role:
                 return Decision(False, resource, verdict)
         return Decision(verdict is not None, resource, verdict)
 
@@ -95,7 +100,10 @@ class Book:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
         self.profiles = frozenset[str]().union(*(rule.profiles or () for rule in rules))
-        self.needs_cgroup = any(rule.who.unit or rule.who.cgroup for rule in rules)
+        self.needs_cgroup = any(
+            rule.who.unit or rule.who.cgroup or (rule.role is not None and rule.role.needs_unit)
+            for rule in rules
+        )
         self.serving = tuple(rule for rule in rules if any(map(_is_of_service, rule.allow)))
         self._by_method: Mapping[str, Sequence[Verdict]] = {
             method: tuple(_about(method, rules)) for method in METHODS
@@ -112,7 +120,7 @@ class Tables:
 
     def __init__(self, caller: Caller, book: Book) -> None:
         self.is_served = any(caller.surely_is(rule.who) for rule in book.serving)
-        self._caller = caller
+        self.caller = caller
         self._book = book
         self._tables: dict[tuple[str, str], Table] = {}
         self._admitted: dict[str, bool] = {}
@@ -139,7 +147,7 @@ class Tables:
     def _own(self, method: str) -> Iterator[Verdict]:
         """The verdicts that are about this caller."""
         for verdict in self._book.about(method):
-            is_one = self._caller.surely_is if verdict.is_allow else self._caller.may_be
+            is_one = self.caller.surely_is if verdict.is_allow else self.caller.may_be
             if is_one(verdict.rule.who):
                 yield verdict
 

@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from botod.daemon.attempts import Attempts, use
 from botod.daemon.bodies import Bodies, Moved
 from botod.daemon.claims import SharedKeys
+from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.held import Held, holding
 from botod.daemon.intake import Intake
 from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
 from botod.daemon.job_line import job_line
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
+from botod.daemon.names import Names
 from botod.daemon.policy import Policy
 from botod.daemon.pump import Pump
+from botod.daemon.roles import Actor
 from botod.daemon.runs import Run, settle
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
-from botod.daemon.services.operation import Result
-from botod.daemon.upstreams import Upstreams
+from botod.daemon.services.operation import Params, Result
+from botod.daemon.upstreams import Upstream, Upstreams
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.limits import Refusals
@@ -69,6 +73,7 @@ class Worker:
         shared_keys: SharedKeys | None = None,
     ) -> None:
         self._upstreams = upstreams
+        self._names = Names(BOTOD_VERSION)
         self._policy = policy
         self._intake = intake
         self._joins = joins
@@ -97,8 +102,8 @@ class Worker:
             return
         job = self._intake.job(exchange, now=asyncio.get_running_loop().time())
         try:
-            self._policy.check(sender, job)
-            self._take(exchange, job)
+            actor = self._policy.check(sender, job)
+            self._take(exchange, job, actor)
         except RpcError as error:
             raise traced(error, job.options) from None
 
@@ -115,26 +120,27 @@ class Worker:
             await asyncio.wait(self._running)
         self._threads.shutdown(wait=False)
 
-    def _take(self, exchange: Exchange, job: Job) -> None:
+    def _take(self, exchange: Exchange, job: Job, actor: Actor | None) -> None:
         """Join a job that is done or under way already, or start one. Raises RpcError."""
         key = job.options.idempotency_key
         if key is None:
-            self._start(exchange, job)
+            self._start(exchange, job, actor)
             return
         name = Name(exchange.sender.uid, key)
-        asked = fingerprint(job.method, job.options.profile, job.params)
+        signer = job.options.profile if actor is None else f"{job.options.profile} {actor}"
+        asked = fingerprint(job.method, signer, job.params)
         try:
             found = self._joins.find(name, asked, now=asyncio.get_running_loop().time())
         except KeyTaken as error:
             raise joined_error(error) from None
         if found is None:
-            run = self._start(exchange, job)
+            run = self._start(exchange, job, actor)
             self._joins.begin(name, asked, run)
             if self._shared_keys is not None:
                 run.claim = self._shared_keys.claim(job, name, asked)
             return
         if isinstance(found, Run) and found.is_ending:
-            found.follow(exchange, job, partial(self._take_again, exchange, job))
+            found.follow(exchange, job, partial(self._take_again, exchange, job, actor))
             return
         self.counts.joined_total += 1
         if isinstance(found, Run):
@@ -142,17 +148,17 @@ class Worker:
         else:
             settle(exchange, found, job.options)
 
-    def _take_again(self, exchange: Exchange, job: Job) -> None:
+    def _take_again(self, exchange: Exchange, job: Job, actor: Actor | None) -> None:
         """What was under way with its key has ended: as if it came now."""
         try:
-            self._take(exchange, job)
+            self._take(exchange, job, actor)
         except RpcError as error:
             exchange.fail(traced(error, job.options))
 
-    def _start(self, exchange: Exchange, job: Job) -> Run:
+    def _start(self, exchange: Exchange, job: Job, actor: Actor | None) -> Run:
         """Run a job. Raises RpcError if it may not be run."""
         try:
-            connection = self._upstreams.connection(job.options.profile, job.service)
+            upstream = self._upstreams.find(job.options.profile, job.service, actor)
         except Exception as error:
             refused = refusal(error)
             if refused is None:
@@ -160,14 +166,14 @@ class Worker:
             raise refused from None
         self._admit()
         self.counts.jobs_total += 1
-        run = self._run(exchange, job)
+        run = self._run(exchange, job, upstream)
         with on_terms(job.terms), holding(run.held):
-            future = spawn_until(job.deadline, self._work, run, connection)
+            future = spawn_until(job.deadline, self._work, run)
         future.name = job.method
         run.future = future
         run.wait(exchange)
         self._running.add(future)
-        future.add_done_callback(partial(self._worked, run, exchange.sender.uid))
+        future.add_done_callback(partial(self._worked, run))
         return run
 
     def _admit(self) -> None:
@@ -177,7 +183,7 @@ class Worker:
             words = f"{self._jobs_max} jobs are running already"
             raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
 
-    def _run(self, exchange: Exchange, job: Job) -> Run:
+    def _run(self, exchange: Exchange, job: Job, upstream: Upstream) -> Run:
         moved = Moved()
         held = Held(exchange.budget, self.refusals)
         bodies = Bodies(
@@ -190,25 +196,33 @@ class Worker:
             unread_timeout_s=self._unread_timeout_s,
         )
         began = asyncio.get_running_loop().time()
-        return Run(job, bodies=bodies, moved=moved, held=held, began=began)
+        return Run(
+            job,
+            upstream,
+            uid=exchange.sender.uid,
+            bodies=bodies,
+            moved=moved,
+            held=held,
+            began=began,
+        )
 
-    def _work(self, run: Run, connection: Any) -> Result:
+    def _work(self, run: Run) -> Result:
         """What a job's greenlet does: the job, unless another worker has its key."""
         told = None if run.claim is None else run.claim.told()
         if told is None:
-            return self._do(run, connection)
+            return self._do(run)
         self.counts.joined_total += 1
         if told.error is not None:
             raise told.error
         result: Result = told.result
         return result
 
-    def _do(self, run: Run, connection: Any) -> Result:
+    def _do(self, run: Run) -> Result:
         """One named border: whatever a job does, its peer gets an error of the wire."""
         job, bodies = run.job, run.bodies
         try:
             with bodies:
-                return bodies.delivered(job.run(connection, bodies.opened(job.params)))
+                return self._tried(run, bodies.opened(job.params))
         except Exception as error:
             failed = self._failure(run, error)
             if failed is None:
@@ -217,10 +231,27 @@ class Worker:
         except asyncio.CancelledError:
             raise cancelled(job, self._written(run)) from None
 
+    def _tried(self, run: Run, params: Params) -> Result:
+        """A job's result, delivered: of its first try or of a later one."""
+        job, bodies, upstream = run.job, run.bodies, run.upstream
+        connection = upstream.connection()
+        job.terms.user_agent = self._names.user_agent(run.uid, upstream.user_agent)
+        attempts = Attempts(
+            connection,
+            job.terms,
+            keys=upstream.keys,
+            budget=upstream.budget,
+            patience=upstream.patience,
+            can_repeat=lambda: bodies.can_repeat,
+        )
+        if job.operation.is_composite:
+            use(attempts)
+            return bodies.delivered(job.run(connection, params))
+        return attempts.run(lambda: bodies.delivered(job.run(connection, params)))
+
     def _failure(self, run: Run, error: Exception) -> RpcError | None:
         job = run.job
-        host = self._upstreams.host(job.options.profile, job.service)
-        failed = failure(job, host, error)
+        failed = failure(job, run.upstream.host, error)
         if failed is None:
             return None
         is_counted = isinstance(error, RpcError)  # where it was raised; the pool's is not yet
@@ -239,14 +270,14 @@ class Worker:
             return None
         return {"retryable": False, "bytes_written": run.moved.received_bytes}
 
-    def _worked(self, run: Run, uid: int, future: "asyncio.Future[Result]") -> None:
+    def _worked(self, run: Run, future: "asyncio.Future[Result]") -> None:
         """A job's greenlet has ended: tell who waits, or begin to stream the answer."""
         self._running.discard(future)
         outcome = _outcome(run.job, future)
         key = run.job.options.idempotency_key
         if key is not None:
             now = asyncio.get_running_loop().time()
-            self._joins.settle(Name(uid, key), outcome, now=now)
+            self._joins.settle(Name(run.uid, key), outcome, now=now)
         if run.claim is not None:
             run.claim.settle(outcome)
         if outcome.error is None and run.bodies.streamed is not None:

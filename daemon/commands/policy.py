@@ -55,6 +55,9 @@ def report(decision: Decision, operation: str) -> Iterator[str]:
     yield f"{'allowed' if decision.is_allowed else 'refused'}: {operation}{on}"
     if decision.verdict is not None:
         yield f"by {decision.verdict}"
+        role = decision.verdict.rule.role
+        if decision.is_allowed and role is not None:
+            yield f"under {role.arn}"
     elif decision.is_allowed:
         yield "by the default: whoever may have some job done"
     else:

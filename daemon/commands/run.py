@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from botod.daemon.config import Config, ConfigError, load
-from botod.daemon.credentials import BadCredentials
 from botod.daemon.keys_file import BadKeysFile
 from botod.daemon.listener import SocketInUse
 from botod.daemon.service import Service
@@ -30,10 +29,11 @@ def main(argv: Sequence[str]) -> int:
         level=config.daemon.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("boto").setLevel(logging.CRITICAL)  # it logs whole answers as errors
+    for name in ("boto", "botocore", "urllib3"):  # they log whole answers, headers and keys
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         asyncio.run(_serve(config))
-    except (BadCredentials, BadKeysFile) as error:
+    except BadKeysFile as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_CONFIG
     except (SocketInUse, PoolError) as error:

@@ -7,16 +7,21 @@ from typing import Any, Protocol
 from botod.daemon.services.resources import Resources
 from botod.daemon.services.shapes import Struct
 from botod.pool import HeldKeys, Pool
+from botod.pool.lane import COMMON_LANE, Lane
+from botod.pool.transfer import Origin, Proxy
 
 Params = dict[str, Any]
 Result = dict[str, Any]
 
 
 class Source(Protocol):
-    """A body that is read while it is sent. can_repeat: it can be read for another try."""
+    """A body that is read while it is sent."""
 
     length_bytes: int
-    can_repeat: bool
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether it can be read for another try."""
 
     def blocks(self) -> Iterator[bytes]:
         """All of it, in blocks; called anew for another try. Taking one may park, and may raise."""
@@ -29,7 +34,7 @@ class Operation:
     params: AWS's own names. run: the work, in boto's blocking style; it gets a connection of boto's
     and the params as read. idempotent: sending it twice leaves things as sending it once does.
     unless: a job with one of these params is not idempotent all the same: its condition holds only
-    the first time.
+    the first time. is_composite: it makes several requests, each tried again by itself (`attempt`).
 
     sends: the param whose value may be large: a peer may give a descriptor or a stream, and `run`
     gets a Source instead. receives: the result whose value may be large: `run` gives a Download,
@@ -43,6 +48,7 @@ class Operation:
     run: Callable[[Any, Params], Result]
     idempotent: bool
     unless: tuple[str, ...] = ()
+    is_composite: bool = field(default=False, kw_only=True)
     sends: str = ""
     receives: str = ""
     resources: Resources = field(kw_only=True)
@@ -54,22 +60,46 @@ class Operation:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a service is. `own` says that it was configured, so it may not be AWS's."""
+    """Where a service is, and how it is spoken to.
+
+    region: what signatures name. own: it was configured, so it may not be AWS's. addressing: of
+    buckets: auto, path or virtual. signature: v4, or v2 for old servers. lane: whose connections
+    they are, in the pool. proxy: who takes requests there.
+    """
 
     host: str
     port: int
     is_secure: bool
     region: str
     own: bool
+    addressing: str = "auto"
+    signature: str = "v4"
+    lane: Lane = COMMON_LANE
+    proxy: Proxy | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Its host pool, but for buckets with hosts of their own."""
+        return Origin("https" if self.is_secure else "http", self.host, self.port, self.lane)
+
+    def boto_arguments(self) -> dict[str, Any]:
+        """What all of boto's connection classes take of it."""
+        arguments: dict[str, Any] = {
+            "port": self.port, "is_secure": self.is_secure, "lane": self.lane
+        }  # fmt: skip
+        if self.proxy is not None:
+            arguments |= {
+                "proxy": self.proxy.host,
+                "proxy_port": self.proxy.port,
+                "proxy_user": self.proxy.user,
+                "proxy_pass": self.proxy.password,
+            }
+        return arguments
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service: how to get a connection of boto's to it, and its operations by name.
-
-    default_host: AWS's host of a region, with `{region}` in it.
-    """
+    """A service: how to get a connection of boto's to it, and its operations by name."""
 
     connect: Callable[[Pool, HeldKeys, Endpoint], Any]
     operations: Mapping[str, Operation]
-    default_host: str

@@ -6,6 +6,7 @@ By POST always: a GET would put messages into URLs, and so into other people's l
 import base64
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from botod.daemon.services.answers import metadata, read_document, text_of
@@ -21,13 +22,20 @@ Form = dict[str, str]
 
 def connect(connection_class: type, pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
     """A connection of one of boto's classes for this protocol."""
-    return pooled(connection_class)(
+    ours = pooled(connection_class)
+    return (_old(ours) if endpoint.signature == "v2" else ours)(
         pool=pool,
         keys=keys,
         region=RegionInfo(name=endpoint.region, endpoint=endpoint.host),
-        port=endpoint.port,
-        is_secure=endpoint.is_secure,
+        **endpoint.boto_arguments(),
     )
+
+
+@cache
+def _old(connection_class: type) -> type:
+    """The same with Signature Version 2."""
+    capability = {"_required_auth_capability": lambda _self: ["sign-v2"]}
+    return type(f"Old{connection_class.__name__}", (connection_class,), capability)
 
 
 def ask(connection: Any, action: str, form: Form, path: str = "/") -> tuple[ET.Element, Result]:

@@ -52,18 +52,31 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
         return ["hmac-v4-s3"]
 
 
+class _OldConnection(pooled(S3Connection)):  # type: ignore[misc]
+    """boto's with Signature Version 2, for servers that know no other."""
+
+    def _required_auth_capability(self) -> list[str]:
+        return ["s3"]
+
+
 def connect(pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
-    connection = _Connection(
+    connection = (_OldConnection if endpoint.signature == "v2" else _Connection)(
         pool=pool,
         keys=keys,
         host=endpoint.host,
-        port=endpoint.port,
-        is_secure=endpoint.is_secure,
-        calling_format=OrdinaryCallingFormat() if endpoint.own else _CallingFormat(),
+        calling_format=_calling_format(endpoint),
         suppress_consec_slashes=False,  # "a//b" and "a/b" are two keys
+        **endpoint.boto_arguments(),
     )
     connection.auth_region_name = endpoint.region
     return connection
+
+
+def _calling_format(endpoint: Endpoint) -> Any:
+    """A bucket in the host's name or in the path: a server of one's own often has one name."""
+    if endpoint.addressing == "auto":
+        return _BY_PATH if endpoint.own else _CallingFormat()
+    return _BY_PATH if endpoint.addressing == "path" else _BY_HOST
 
 
 def create_bucket(connection: Any, params: Params) -> Result:
@@ -205,7 +218,6 @@ def _request(
         data=data,
         query_args=query_args or None,
         sender=None if source is None else partial(_send, source),
-        override_num_retries=None if source is None or source.can_repeat else 0,
     )
 
 

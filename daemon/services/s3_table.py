@@ -54,7 +54,6 @@ _CONDITIONS: dict[str, Shape] = {
 
 SERVICE = Service(
     connect=s3.connect,
-    default_host="s3.{region}.amazonaws.com",
     operations={
         "create_bucket": Operation(
             Struct(

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from botod.daemon.attempts import attempt
 from botod.daemon.services.answers import all_of, plain, text_of, texts_of
 from botod.daemon.services.operation import Operation, Params, Result, Service
 from botod.daemon.services.query import (
@@ -86,7 +87,9 @@ def select(connection: Any, params: Params) -> Result:
     form = scalars(params, "SelectExpression", "NextToken", "ConsistentRead")
     items: list[Result] = []
     while True:
-        (page, token), meta = ask_and_read(connection, "Select", dict(form), "/", _page)
+        (page, token), meta = attempt(
+            lambda: ask_and_read(connection, "Select", dict(form), "/", _page)
+        )
         items += page
         if not token or len(items) >= MAX_SELECTED_ITEMS:
             return {"Items": items} | ({"NextToken": token} if token else {}) | meta
@@ -133,7 +136,6 @@ _EXPECTED: dict[str, Shape] = {
 
 SERVICE = Service(
     connect=partial(connect, SDBConnection),
-    default_host="sdb.{region}.amazonaws.com",
     operations={
         "create_domain": Operation(
             Struct(_DOMAIN), create_domain, idempotent=True, resources=DOMAIN
@@ -193,6 +195,7 @@ SERVICE = Service(
                 {"NextToken": _TOKEN, "ConsistentRead": Flag()},
             ),
             select,
+            is_composite=True,
             idempotent=True,
             resources=SELECTED,
         ),

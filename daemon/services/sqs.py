@@ -251,7 +251,6 @@ _VISIBILITY = Number(0, 43200)
 
 SERVICE = Service(
     connect=partial(connect, SQSConnection),
-    default_host="sqs.{region}.amazonaws.com",
     operations={
         "create_queue": Operation(
             Struct(

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from botod.daemon.config import (
-    LOG_LEVELS,
-    SECTIONS,
-    Config,
-    ConfigError,
-    ProfileSettings,
-    load,
-)
+from botod.daemon.config import Config, ConfigError, load
+from botod.daemon.settings import SECTIONS, ProfileSettings
 
 BOUNDED: dict[str, Field[Any]] = {
     f"{section}.{setting.name}": setting
@@ -26,6 +20,14 @@ BOUNDED: dict[str, Field[Any]] = {
     if setting.metadata["bounds"] is not None
 }
 
+CHOICES = [
+    (f"{section}.{setting.name}", choice)
+    for section, kind in {**SECTIONS, "profile.default": ProfileSettings}.items()
+    for setting in fields(kind)
+    for choice in setting.metadata["choices"]
+]
+
+PROFILE = [setting.name for setting in fields(ProfileSettings)]
 POOL = [setting.name for setting in fields(SECTIONS["pool"])]
 ENDPOINT_FORM = "has to be http://host[:port] or https://host[:port]"
 
@@ -233,10 +235,12 @@ def test_what_is_not_a_text(tmp_path: Path, setting: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("level", LOG_LEVELS)
-def test_log_levels(tmp_path: Path, level: str) -> None:
+@pytest.mark.parametrize(("name", "choice"), CHOICES)
+def test_choices(tmp_path: Path, name: str, choice: str) -> None:
     """All that are listed are allowed."""
-    assert config_of(tmp_path, f'[daemon]\nlog_level = "{level}"').daemon.log_level == level
+    section, _dot, key = name.rpartition(".")
+    config = config_of(tmp_path, f'[{section}]\n{key} = "{choice}"')
+    assert value_of(config, name) == choice
 
 
 @pytest.mark.parametrize("value", ['"INFO"', '""', "20", "[]"])
@@ -342,7 +346,7 @@ def test_unknown_settings_and_sections(tmp_path: Path) -> None:
     assert mistakes_in(tmp_path, "[pol]\n[pool]\nslots = 1\n[profile.p]\nregoin = 1\n") == [
         "[pol]: unknown section; there are: daemon, limits, pool, profile.NAME, [[policy]]",
         f"[pool] slots: unknown setting; there are: {', '.join(POOL)}",
-        "[profile.p] regoin: unknown setting; there are: region, retries, endpoints, warm_sockets",
+        f"[profile.p] regoin: unknown setting; there are: {', '.join(PROFILE)}",
     ]
 
 

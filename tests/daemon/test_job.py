@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.job import (
     ROOM_AFTER_MS,
@@ -17,13 +18,14 @@ from botod.daemon.job import (
     traced,
 )
 from botod.daemon.options import DEFAULTS, Options
+from botod.daemon.refresher import NoCredentials
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import InvalidParam, Struct
 from botod.daemon.sinks import DoesNotFit
 from botod.daemon.sources import BodyTooShort, CannotRepeat
-from botod.daemon.upstreams import NoCredentials, NoSuchProfile
+from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
 from botod.pool import (
@@ -70,6 +72,7 @@ def test_a_job_runs_its_operation() -> None:
     [
         (InvalidParam("Key is missing"), Code.INVALID_PARAMS),
         (NoSuchProfile("no profile 'x'"), Code.INVALID_PARAMS),
+        (NoEndpoint("no such region"), Code.INVALID_PARAMS),
         (NoCredentials("no keys"), Code.NO_CREDENTIALS),
     ],
 )
@@ -198,27 +201,42 @@ def test_an_answer_without_a_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "retryable"),
+    ("status", "code", "anyway", "if_idempotent"),
     [
-        (400, "ValidationError", False),
-        (403, "AccessDenied", False),
-        (400, "Throttling", True),
-        (400, "ThrottlingException", True),
-        (400, "RequestThrottled", True),
-        (400, "RequestLimitExceeded", True),
-        (503, "SlowDown", True),
-        (500, "InternalError", True),
-        (500, None, True),
-        (200, "SlowDown", True),
-        (200, "InternalError", True),
-        (200, "AccessDenied", False),
+        (400, "ValidationError", False, False),
+        (403, "AccessDenied", False, False),
+        (400, "Throttling", True, True),
+        (400, "ThrottlingException", True, True),
+        (400, "RequestThrottled", True, True),
+        (400, "RequestLimitExceeded", True, True),
+        (429, None, True, True),
+        (503, "SlowDown", True, True),
+        (500, "InternalError", False, True),
+        (500, None, False, True),
+        (504, None, False, True),
+        (200, "SlowDown", True, True),
+        (200, "InternalError", False, True),
+        (200, "AccessDenied", False, False),
     ],
 )
-def test_whether_to_try_again(status: int, code: str | None, retryable: bool) -> None:
-    """After the service's own faults and its requests to slow down, also those inside a 200."""
-    found = failure(job(), HOST, service_error(status, code))
+def test_whether_to_try_again(
+    status: int, code: str | None, anyway: bool, if_idempotent: bool
+) -> None:
+    """After requests to slow down, which did nothing; after faults only if it is safe."""
+    for idempotent, retryable in ((False, anyway), (True, if_idempotent)):
+        found = failure(job(idempotent=idempotent), HOST, service_error(status, code))
+        assert found is not None
+        assert found.data["retryable"] is retryable
+
+
+@pytest.mark.parametrize(("status", "unknown"), [(500, False), (502, True), (504, True)])
+def test_a_gateway_s_error_tells_nothing_of_the_outcome(status: int, unknown: bool) -> None:
+    """Who stands before the service had no answer; what the service says itself is one."""
+    found = failure(job(), HOST, service_error(status, None))
+    repeatable = failure(job(idempotent=True), HOST, service_error(status, None))
     assert found is not None
-    assert found.data["retryable"] is retryable
+    assert repeatable is not None
+    assert (found.outcome_unknown, repeatable.outcome_unknown) == (unknown, False)
 
 
 @pytest.mark.parametrize(

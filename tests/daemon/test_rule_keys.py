@@ -25,6 +25,12 @@ GOOD: dict[str, Any] = {
     "allow": ["sqs.* on orders"],
     "deny": ["sqs.purge_queue"],
     "profiles": ["default"],
+    "role_arn": "arn:aws:iam::123456789012:role/path/shop",
+    "role_session_name": "{user}@{unit}",
+    "role_source_identity": "{uid}",
+    "role_tags": {"rule": "{rule}", "profile": "{profile}"},
+    "role_external_id": "agreed",
+    "role_duration_s": 900,
 }
 
 

@@ -20,6 +20,9 @@ from support.exchanges import Peer
 from support.loops import BOUND_S, run
 
 SENDER = Sender(1, 2, 3, 4)
+NOBODY: Any = None
+"""Whom nobody asks here."""
+
 OPERATION = SERVICES["s3"].operations["get_object"]
 
 
@@ -40,7 +43,7 @@ def new_run() -> Run:
         inline_bytes=0,
         unread_timeout_s=0.0,
     )
-    one = Run(job(), bodies=bodies, moved=moved, held=held, began=0.0)
+    one = Run(job(), NOBODY, uid=SENDER.uid, bodies=bodies, moved=moved, held=held, began=0.0)
     one.future = spawn(lambda: None)
     return one
 

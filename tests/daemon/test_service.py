@@ -13,10 +13,18 @@ from typing import Any
 import pytest
 
 from botod.daemon import service
-from botod.daemon.config import Config, LimitSettings
+from botod.daemon.config import Config
+from botod.daemon.settings import LimitSettings
 from botod.ipc import ClientError, Code, DaemonUnavailable, RpcError, connect
 from botod.ipc.limits import ServerLimits
-from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
+from support.daemons import (
+    BOUND_S,
+    NO_METADATA,
+    Daemon,
+    endpoints,
+    running_daemon,
+    wait_until,
+)
 from support.http_server import http_server
 from support.services import Held, reply, s3_error
 
@@ -162,9 +170,9 @@ def test_hello_has_the_limits_that_hold() -> None:
 
 def test_without_keys_it_starts_and_says_so() -> None:
     """Jobs are refused with what to do."""
-    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    with running_daemon({}, environ, expected=("no AWS keys",)) as daemon:
-        daemon.wait_for_line("no AWS keys for profile 'default': its jobs will fail")
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **NO_METADATA}
+    with running_daemon({}, environ, expected=("keys of profile",)) as daemon:
+        daemon.wait_for_line("keys of profile 'default': there are none in the environment")
         error = get(daemon)
         assert isinstance(error, RpcError)
         assert error.code == Code.NO_CREDENTIALS

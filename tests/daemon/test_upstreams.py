@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.config import ProfileSettings
+from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import NoCredentials, NoSuchProfile, Upstreams
 from botod.pool import HeldKeys
 from botod.pool.transfer import Origin

@@ -179,15 +179,17 @@ def test_a_deadline_within_bounds(timeout_s: float) -> None:
     run(main())
 
 
-def test_a_profile_without_keys() -> None:
-    """The refusal has its own code and says what to do."""
+def test_a_profile_without_keys(caplog: pytest.LogCaptureFixture) -> None:
+    """The refusal has its own code and says why; the log does, too."""
 
     async def main() -> None:
         async with rig(reply()) as one:
             error = await one.error("s3.get_object", ON_KEY, profile="poor")
             assert error.code == Code.NO_CREDENTIALS
-            assert "'poor'" in error.message
-            assert "AWS_ACCESS_KEY_ID" in error.message
+            why = "the daemon has no AWS keys for profile 'poor': nobody gives it any"
+            assert error.message == why
+            assert "keys of profile 'poor': nobody gives it any" in caplog.messages
+            caplog.clear()
 
     run(main())
 
@@ -480,7 +482,7 @@ def test_waiting_for_a_slot_too_long() -> None:
         (reply("<html/>"), Code.BAD_ANSWER),
         (reply(""), Code.BAD_ANSWER),
         (reply("", status="x"), Code.UNREACHABLE),
-        (reply("nicht verfügbar".encode("latin-1"), status="503 Oops"), Code.BAD_ANSWER),
+        (reply("nicht verfügbar".encode("latin-1"), status="503 Oops"), Code.SERVICE_ERROR),
     ],
 )
 def test_answers_that_make_no_sense(answer: Answer, code: Code, quick_retries: None) -> None:
@@ -537,5 +539,7 @@ def test_a_trace_goes_into_the_log_and_the_errors(caplog: pytest.LogCaptureFixtu
             assert poor.data["traceparent"] == TRACE
 
     run(main())
-    (line,) = [record.getMessage() for record in caplog.records if "job s3" in record.getMessage()]
-    assert line.endswith(f" traceparent={TRACE}")
+    lines = [record.getMessage() for record in caplog.records if "job s3" in record.getMessage()]
+    assert len(lines) == 2
+    assert all(line.endswith(f" traceparent={TRACE}") for line in lines)
+    caplog.clear()

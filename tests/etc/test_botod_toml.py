@@ -4,9 +4,10 @@ import dataclasses
 import re
 from pathlib import Path
 
-from botod.daemon.config import SECTIONS, Config, ProfileSettings, load
+from botod.daemon.config import Config, load
 from botod.daemon.rule_keys import KEYS
 from botod.daemon.rules import read_line
+from botod.daemon.settings import SECTIONS, ProfileSettings
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "botod.toml"
 RULE = re.compile(r"^#     (.*)$", re.MULTILINE)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from botod.daemon.config import DaemonSettings, LimitSettings
 from botod.daemon.services import SERVICES
+from botod.daemon.settings import DaemonSettings, LimitSettings
 from botod.ipc import batches, descriptors, exchange, framing, peer, protocol, streams
 from botod.ipc.errors import Code
 

@@ -29,6 +29,9 @@ EXPECTED_ANYWHERE = ("a visit of",)
 
 RUN = ("-m", "botod.daemon.cli", "run")
 
+NO_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
+"""Nobody is asked at an address that is not this machine's."""
+
 KEYS = {"AWS_ACCESS_KEY_ID": "an-access-key", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
 
 
@@ -89,7 +92,7 @@ class Daemon:
 
 def clean_environ(folder: Path, **more: str) -> dict[str, str]:
     """An environment with throwaway keys, and with nothing of the user's in it."""
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), **KEYS, **more}
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), **NO_METADATA, **KEYS, **more}
 
 
 def as_toml(config: Mapping[str, Any]) -> str:

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.config import ProfileSettings
+from botod.daemon.credentials import Keys, NoKeys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
 from botod.daemon.services import SERVICES
+from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Control, Worker
 from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Sender
 from botod.ipc.framing import MAX_INLINE_BYTES
 from botod.ipc.limits import Budget
-from botod.pool import HeldKeys, Pool
+from botod.pool import Pool
 from support.exchanges import Peer
 from support.http_server import Answer, Exchange, HttpServer, http_server
 from support.loops import BOUND_S
@@ -113,11 +114,13 @@ def upstreams_at(pool: Pool, url: str, retries: int) -> Upstreams:
     """The profiles default, with all services at one server, and poor, which has no keys."""
     endpoints = dict.fromkeys(SERVICES, url)
     settings = ProfileSettings(retries=retries, endpoints=endpoints)
-    return Upstreams(
-        pool,
-        {"default": settings, "poor": settings},
-        lambda name: None if name == "poor" else HeldKeys(*KEYS),
-    )
+
+    def find(name: str, _settings: ProfileSettings) -> Keys:
+        if name == "poor":
+            raise NoKeys("nobody gives it any")
+        return Keys(*KEYS)
+
+    return Upstreams(pool, {"default": settings, "poor": settings}, find)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

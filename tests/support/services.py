@@ -6,10 +6,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from botod.daemon.attempts import Attempts, use
+from botod.daemon.budget import Budget
+from botod.daemon.credentials import Keys
+from botod.daemon.refresher import Refresher
+from botod.daemon.retries import Patience
 from botod.daemon.services import SERVICES
 from botod.daemon.services.answers import Download
-from botod.daemon.services.operation import Endpoint, Result
-from botod.pool import HeldKeys, Terms, on_terms, spawn
+from botod.daemon.services.operation import Endpoint, Operation, Params, Result
+from botod.pool import HeldKeys, Terms, current_terms, on_terms, spawn
 from support.http_server import Answer, Exchange, HttpServer, http_server
 from support.loops import BOUND_S
 from support.pools import KEYS, open_pool
@@ -85,6 +90,10 @@ def form_of(exchange: Exchange) -> dict[str, str]:
     return {name: value for name, value in form.items() if name != "Version"}
 
 
+def _always() -> bool:
+    return True
+
+
 class CannedService:
     """Answers each request with the next of `replies`, and with the last one ever after.
 
@@ -103,7 +112,8 @@ class CannedService:
     def calls(self, *calls: tuple[str, dict[str, Any]], **options: Any) -> list[Result]:
         """Several operations of one service, one after the other, over one pool.
 
-        retries: boto's tries after the first. idempotent: what the terms say.
+        retries: tries after the first. idempotent: what the terms say. can_repeat:
+        whether what is sent is still there.
         """
         return asyncio.run(self._calls(calls, **options))
 
@@ -114,6 +124,7 @@ class CannedService:
         retries: int = 0,
         idempotent: bool = False,
         keys: HeldKeys | None = None,
+        can_repeat: Callable[[], bool] = _always,
     ) -> list[Result]:
         with http_server(self._answer) as server:
             try:
@@ -121,9 +132,13 @@ class CannedService:
                     service = SERVICES[calls[0][0].partition(".")[0]]
                     endpoint = Endpoint("127.0.0.1", server.port, False, REGION, True)
                     connection = service.connect(pool, keys or HeldKeys(*KEYS), endpoint)
-                    connection.num_retries = retries
+                    connection.retries_itself = False
+                    patience = Patience(retries, 1.0)
                     with on_terms(Terms(idempotent=idempotent)):
-                        return [await spawn(_operation(call), connection) for call in calls]
+                        return [
+                            await spawn(_tried, *_operation(call), connection, patience, can_repeat)
+                            for call in calls
+                        ]
             finally:
                 self._remember(server)
 
@@ -136,15 +151,37 @@ class CannedService:
         self._replies[min(number, len(self._replies)) - 1](exchange)
 
 
-def _operation(call: tuple[str, dict[str, Any]]) -> Callable[[Any], Result]:
-    method, params = call
-    service, _dot, name = method.partition(".")
-    operation = SERVICES[service].operations[name]
-    read = operation.params.read(params, "")
+def _tried(
+    operation: Operation,
+    params: Params,
+    connection: Any,
+    patience: Patience,
+    can_repeat: Callable[[], bool],
+) -> Result:
+    """What the worker does, without a worker."""
+    attempts = Attempts(
+        connection,
+        current_terms(),
+        keys=Refresher(lambda: Keys(*KEYS), name="nobody"),
+        budget=Budget(now=asyncio.get_running_loop().time()),
+        patience=patience,
+        can_repeat=can_repeat,
+    )
 
-    def run(connection: Any) -> Result:
-        result = operation.run(connection, read)
+    def run() -> Result:
+        result = operation.run(connection, params)
         body = result.get("Body")
         return result | {"Body": body.whole()} if isinstance(body, Download) else result
 
-    return run
+    if operation.is_composite:
+        use(attempts)
+        return run()
+    return attempts.run(run)
+
+
+def _operation(call: tuple[str, dict[str, Any]]) -> tuple[Operation, Params]:
+    """The operation, and its params as the worker reads them."""
+    method, params = call
+    service, _dot, name = method.partition(".")
+    operation = SERVICES[service].operations[name]
+    return operation, operation.params.read(params, "")

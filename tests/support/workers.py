@@ -6,16 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botod.daemon.config import ProfileSettings
+from botod.daemon.credentials import Keys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
+from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Worker
 from botod.ipc.exchange import Sender
 from botod.ipc.framing import MAX_INLINE_BYTES
-from botod.pool import HeldKeys, Pool
+from botod.pool import Pool
 from support.exchanges import Peer
 from support.loops import BOUND_S
 from support.pools import KEYS, open_pool
@@ -43,7 +44,7 @@ async def open_worker(
     """A worker whose pool has to be empty at the end, counted from outside (see open_pool)."""
     async with open_pool(**pool_options) as pool:
         profile = ProfileSettings(retries=retries, endpoints=endpoints)
-        upstreams = Upstreams(pool, {"default": profile}, lambda _name: HeldKeys(*KEYS))
+        upstreams = Upstreams(pool, {"default": profile}, lambda _name, _settings: Keys(*KEYS))
         worker = Worker(
             upstreams,
             Policy(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from botod.daemon.commands import run
-from botod.daemon.config import PoolSettings
+from botod.daemon.settings import PoolSettings
 from support.daemons import BOUND_S, clean_environ, running_daemon, short_folder
 
 POOL = [setting.name for setting in dataclasses.fields(PoolSettings)]
@@ -48,20 +49,15 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_broken_credentials_file(tmp_path: Path) -> None:
-    """Status 78 and the file's name; no traceback, and nothing of the secret."""
+    """The daemon runs, and says which file it is; no traceback, and nothing of the secret."""
     file = tmp_path / "keys"
     file.write_text("[default]\naws_secret_access_key hidden\n")
-    environ = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "BOTOD_SOCKET": str(tmp_path / "x")}
-    done = subprocess.run(
-        [sys.executable, "-m", "botod.daemon.cli", "run"],
-        env=environ | {"HOME": str(tmp_path)},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=BOUND_S,
-    )
-    assert done.returncode == 78
-    assert done.stderr == f"botod: {file}: not a credentials file: ParsingError\n"
+    environ = {**os.environ, "AWS_SHARED_CREDENTIALS_FILE": str(file), "HOME": str(tmp_path)}
+    words = f"keys of profile 'default': Unable to parse config file: {file}"
+    with running_daemon({}, environ, expected=(words,)) as daemon:
+        daemon.wait_for_line(words)
+        assert daemon.stop() == 0
+        assert not any("hidden" in line for line in daemon.lines)
 
 
 def test_a_socket_in_use() -> None:

@@ -106,7 +106,7 @@ def test_as_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert status["total"] == {"slots_num": None, "leased_num": 0, "claiming_num": 0}
     assert status.keys() == {
         "pid", "version", "uptime_s", "peers", "jobs", "total", "pools", "visits",
-        "buffered_bytes", "refused_by_limit",
+        "buffered_bytes", "refused_by_limit", "keys", "retries",
     }  # fmt: skip
 
 

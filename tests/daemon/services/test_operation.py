@@ -35,10 +35,3 @@ def test_tables_are_sound(service: str) -> None:
         required, optional = operation.params.required, operation.params.optional
         assert not required.keys() & optional.keys(), name
         assert set(operation.unless) <= required.keys() | optional.keys(), name
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_knows_aws_s_host(service: str) -> None:
-    """With the region in it."""
-    host = SERVICES[service].default_host.format(region="eu-central-1")
-    assert host == f"{service}.eu-central-1.amazonaws.com"

@@ -217,7 +217,9 @@ def send(aws: CannedService, body: Any, retries: int = 0) -> Any:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(table, "send", sends)
-        return aws.call("s3.send", retries=retries, idempotent=True)
+        return aws.call(
+            "s3.send", retries=retries, idempotent=True, can_repeat=lambda: body.can_repeat
+        )
 
 
 @pytest.mark.parametrize("blocks", [(), (b"miaow",), (b"x" * 100_000,) * 5])
@@ -677,7 +679,7 @@ def test_a_redirect_without_an_address_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Slow Down"])
-def test_boto_tries_again_after_a_5xx(status: str, quick_retries: None) -> None:
+def test_a_5xx_is_tried_again(status: str, quick_retries: None) -> None:
     """As often as it is told; the last answer is the error."""
     aws = CannedService(s3_error("SlowDown", "Reduce your rate", status))
     with pytest.raises(BotoServerError) as caught:
@@ -686,7 +688,7 @@ def test_boto_tries_again_after_a_5xx(status: str, quick_retries: None) -> None:
     assert [request.body for request in aws.requests] == [b"x"] * 3
 
 
-def test_boto_tries_until_it_works(quick_retries: None) -> None:
+def test_a_later_try_may_work(quick_retries: None) -> None:
     """A later answer that is good is the answer."""
     aws = CannedService(s3_error("SlowDown", "Slow", "503 Slow Down"), reply(b"miaow"))
     assert aws.call("s3.get_object", ON_KEY, retries=3)["Body"] == b"miaow"

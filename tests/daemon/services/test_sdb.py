@@ -297,7 +297,7 @@ def test_what_is_not_simpledb_s_answer_is_an_error(
         CannedService(reply(body)).call(f"sdb.{operation}", params)
 
 
-def test_boto_tries_again_after_a_5xx(quick_retries: None) -> None:
+def test_a_5xx_is_tried_again(quick_retries: None) -> None:
     """As often as it is told; SimpleDB's 503 is a request to slow down."""
     aws = CannedService(error("ServiceUnavailable", "503 Service Unavailable"), page("a"))
     result = aws.call("sdb.select", {"SelectExpression": EXPRESSION}, retries=1)

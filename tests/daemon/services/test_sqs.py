@@ -376,7 +376,7 @@ def test_what_is_not_sqs_s_answer_is_an_error(
         CannedService(reply(body)).call(f"sqs.{operation}", params)
 
 
-def test_boto_tries_again_after_a_5xx(quick_retries: None) -> None:
+def test_a_5xx_is_tried_again(quick_retries: None) -> None:
     """As often as it is told, with the same form each time."""
     aws = CannedService(query_error("ServiceUnavailable", "busy", "503 Service Unavailable"))
     with pytest.raises(BotoServerError, match="ServiceUnavailable"):
@@ -389,7 +389,7 @@ def _cut(exchange: Exchange) -> None:
 
 
 def test_a_message_is_never_sent_twice_by_a_broken_connection(quick_retries: None) -> None:
-    """Not even by boto's loop: whether it arrived is not known."""
+    """Whether it arrived is not known."""
     aws = CannedService(_cut)
     with pytest.raises(OutcomeUnknown):
         aws.call("sqs.send_message", ALL["send_message"], retries=3)
@@ -399,7 +399,7 @@ def test_a_message_is_never_sent_twice_by_a_broken_connection(quick_retries: Non
 def test_what_may_be_repeated_is_tried_again_after_a_broken_connection(
     quick_retries: None,
 ) -> None:
-    """Under idempotent terms boto's loop does its work."""
+    """Under idempotent terms it goes out once more."""
     aws = CannedService(_cut, query_xml("DeleteMessage"))
     aws.call("sqs.delete_message", ALL["delete_message"], retries=1, idempotent=True)
     assert len(aws.requests) == 2
