@@ -6,6 +6,7 @@ new one: what was renewed outside, a file or a token, is seen. Keys are printed 
 may hold them: the words of other programs, and of services about signatures.
 """
 
+import logging
 import os
 import re
 import signal
@@ -19,6 +20,9 @@ import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import botocore.session
+
+for _name in ("botocore", "urllib3"):  # they log whole answers, and headers that sign
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 CHAIN = "default"
 """The profile that is AWS's whole chain, environment first; others are sections of its files."""
@@ -146,10 +150,10 @@ class _BoundedPopen(subprocess.Popen[bytes]):
     def communicate(
         self,
         input: Any = None,  # noqa: A002 - subprocess's name
-        timeout: float | None = PROCESS_TIMEOUT_S,
+        timeout: float | None = None,
     ) -> tuple[bytes, bytes]:
         try:
-            return super().communicate(input, timeout)
+            return super().communicate(input, PROCESS_TIMEOUT_S if timeout is None else timeout)
         except BaseException:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)

@@ -58,6 +58,12 @@ def region_mistake(region: str) -> str | None:
 
 
 @cache
+def known_services() -> frozenset[str]:
+    """AWS's services by the names that boto3 gives them; a look into a folder, once."""
+    return frozenset(botocore.loaders.Loader().list_available_services("service-2"))
+
+
+@cache
 def _aws(service: str, region: str, fips: bool, dual_stack: bool) -> tuple[str, str]:  # noqa: FBT001
     """AWS's host, and the region that signatures name. Raises NoEndpoint."""
     try:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -29,8 +30,9 @@ def main(argv: Sequence[str]) -> int:
         level=config.daemon.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    for name in ("boto", "botocore", "urllib3"):  # they log whole answers, headers and keys
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("boto").setLevel(logging.CRITICAL)  # it logs whole answers as errors
+    # What is in memory are keys: no core of it is written.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         asyncio.run(_serve(config))
     except BadKeysFile as error:

@@ -296,8 +296,8 @@ def test_what_is_no_endpoint(tmp_path: Path, url: str) -> None:
 
 def test_endpoints_of_unknown_services(tmp_path: Path) -> None:
     """The mistake says which services there are."""
-    (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints.ec2 = "http://h"')
-    assert mistake.endswith(": ec2: unknown service; there are: s3, sdb, sqs")
+    (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints.sqss = "http://h"')
+    assert mistake.endswith(": sqss: unknown service; perhaps one of: sqs")
     (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints = "http://h"')
     assert mistake.endswith(': has to be a table: endpoints.s3 = "https://…"')
     (mistake,) = mistakes_in(tmp_path, "[profile.p]\nendpoints.s3 = 7")
@@ -308,7 +308,10 @@ def test_endpoints_of_unknown_services(tmp_path: Path) -> None:
     ("value", "mistake"),
     [
         ("2", "warm_sockets = 2: has to be a table: warm_sockets.sqs = 2"),
-        ("{ ec2 = 1 }", "warm_sockets = {'ec2': 1}: ec2: unknown service; there are: s3, sdb, sqs"),
+        (
+            "{ zzzz = 1 }",
+            "warm_sockets = {'zzzz': 1}: zzzz: unknown service; perhaps one of: s3, sdb, sqs",
+        ),
         ("{ sqs = 1.5 }", "warm_sockets = {'sqs': 1.5}: sqs: has to be a whole number"),
         ("{ sqs = true }", "warm_sockets = {'sqs': True}: sqs: has to be a whole number"),
         ("{ sqs = -1 }", "warm_sockets.sqs = -1: has to be from 0 to slots_per_host, 64"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from botod.daemon.callers import OVERFLOW_ID
+from botod.daemon.roles import Role
 from botod.daemon.rule_keys import KEYS, WHO_KEYS, read_rule
 from botod.daemon.rules import Line, Place, Rule, Who
 
@@ -43,10 +44,9 @@ def test_every_key_has_a_good_value() -> None:
     """Each alone, beside what has to be there."""
     assert set(GOOD) == set(KEYS)
     for key, value in GOOD.items():
-        assert (
-            mistakes({"user": "*"} | ALLOW | {key: value} if key != "uid" else ALLOW | {key: 7})
-            == []
-        )
+        who = {} if key == "uid" else {"user": "*"}
+        role = {"role_arn": GOOD["role_arn"]} if key.startswith("role_") else {}
+        assert mistakes({**who, **ALLOW, **role, key: value}) == []
 
 
 def test_what_a_rule_says() -> None:
@@ -58,6 +58,14 @@ def test_what_a_rule_says() -> None:
             (Line("sqs.*", "orders"),),
             (Line("sqs.purge_queue"),),
             frozenset({"default"}),
+            Role(
+                "arn:aws:iam::123456789012:role/path/shop",
+                "{user}@{unit}",
+                "{uid}",
+                (("rule", "{rule}"), ("profile", "{profile}")),
+                "agreed",
+                900,
+            ),
         ),
         [],
     )
@@ -107,3 +115,34 @@ def test_mistakes(table: dict[str, Any], mistake: str) -> None:
 def test_all_mistakes_are_named() -> None:
     """Not only the first."""
     assert len(mistakes({"uid": "x", "unit": "y", "allow": ["z", "s3.* on *"], "who": 1})) == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("role_arn", "arn:aws:iam::1:user/x", "has to be a role's name"),
+        ("role_session_name", "{x}", "unknown field {x}; there are: {user}, {uid}, {unit}"),
+        ("role_session_name", "{user", "expected '}' before end of string"),
+        ("role_source_identity", 7, "has to be a text"),
+        ("role_tags", {}, "has to be a table of at most 50"),
+        ("role_tags", {"": "x"}, "a tag's name has 1 to 128 characters"),
+        ("role_tags", {"a": "{user!r}"}, "unknown field {user}"),
+        ("role_external_id", "", "has to be a text"),
+        ("role_duration_s", 899, "has to be a whole number of seconds from 900 to 43200"),
+        ("role_duration_s", True, "has to be a whole number"),
+    ],
+)
+def test_what_a_role_cannot_be(key: str, value: Any, words: str) -> None:
+    """Name, templates, tags and duration, each with what is allowed."""
+    table = {"user": "*", **ALLOW, "role_arn": GOOD["role_arn"], key: value}
+    (mistake,) = mistakes(table)
+    assert mistake.startswith(f"{key} = ")
+    assert words in mistake
+
+
+def test_what_is_said_of_no_role() -> None:
+    """A name without a role, and a role under which nothing is done."""
+    (mistake,) = mistakes({"user": "*", **ALLOW, "role_session_name": "x"})
+    assert mistake == "role_session_name: of which role? role_arn is needed"
+    table = {"user": "*", "deny": ["*"], "role_arn": GOOD["role_arn"]}
+    assert mistakes(table) == ["role_arn: needs allow; nothing else is done under it"]

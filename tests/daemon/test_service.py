@@ -19,6 +19,7 @@ from botod.ipc import ClientError, Code, DaemonUnavailable, RpcError, connect
 from botod.ipc.limits import ServerLimits
 from support.daemons import (
     BOUND_S,
+    KEYS,
     NO_METADATA,
     Daemon,
     endpoints,
@@ -26,6 +27,7 @@ from support.daemons import (
     wait_until,
 )
 from support.http_server import http_server
+from support.secrets import secrets_in
 from support.services import Held, reply, s3_error
 
 ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
@@ -285,3 +287,17 @@ def test_boto_s_own_configuration_is_forgotten(monkeypatch: pytest.MonkeyPatch) 
     service._forget_boto_config()
     assert boto_config.sections() == []
     assert boto_config.getint("Boto", "num_retries", 3) == 3
+
+
+def test_no_core_and_nothing_secret_in_its_status() -> None:
+    """What a crash leaves, and what an operator is shown, has no keys in it."""
+    with http_server(reply(b"miaow")) as aws, running_daemon(endpoints(aws.port)) as daemon:
+        get(daemon)
+        limits = Path(f"/proc/{daemon.process.pid}/limits").read_text(encoding="utf-8")
+        (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert line.split()[4:6] == ["0", "0"]
+        with daemon.connect() as connection:
+            status = json.dumps(connection.call("botod.status"))
+        assert '"source": "env"' in status
+        assert not secrets_in([status])
+        assert not any(value in status for value in KEYS.values())

@@ -1,97 +1,199 @@
-"""Profiles and services as connections of boto's."""
+"""Whom jobs talk to: profiles and services, as connections of boto's."""
 
 import asyncio
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from botod.daemon.credentials import Keys, NoKeys
+from botod.daemon.endpoints import NoEndpoint
+from botod.daemon.refresher import NoCredentials
+from botod.daemon.retries import Patience
+from botod.daemon.roles import Actor, Role
 from botod.daemon.settings import ProfileSettings
-from botod.daemon.upstreams import NoCredentials, NoSuchProfile, Upstreams
-from botod.pool import HeldKeys
-from botod.pool.transfer import Origin
-from support.pools import KEYS
+from botod.daemon.upstreams import ACTORS_MAX, NoSuchProfile, Upstreams
+from botod.pool import spawn
+from botod.pool.lane import Tls, TlsVersion
+from botod.pool.transfer import Origin, Proxy
+from support.loops import run
 
 NO_POOL: Any = None
 """No request is made here."""
 
 
+def find(name: str, _settings: ProfileSettings) -> Keys:
+    """Keys for all profiles, but for the one called poor."""
+    if name == "poor":
+        raise NoKeys("nobody gives it any")
+    return Keys(f"key-of-{name}", "secret")
+
+
 def upstreams(**profiles: ProfileSettings) -> Upstreams:
-    """Upstreams whose profiles all have keys, but the one called `poor`."""
-    return Upstreams(
-        NO_POOL,
-        profiles or {"default": ProfileSettings()},
-        lambda name: None if name == "poor" else HeldKeys(f"key-of-{name}", KEYS[1]),
-    )
+    """Upstreams whose keys cost nothing."""
+    return Upstreams(NO_POOL, profiles or {"default": ProfileSettings()}, find)
 
 
-def test_each_profile_has_its_own_keys_region_and_retries() -> None:
+async def connection(of: Upstreams, profile: str, service: str) -> Any:
+    """boto's connection, as a job gets it."""
+    return await spawn(of.find(profile, service).connection)
+
+
+def test_each_profile_has_its_own_keys_region_and_patience() -> None:
     """What the configuration says about a profile is what its connections do."""
-    both = upstreams(
-        default=ProfileSettings(), backup=ProfileSettings(region="eu-central-1", retries=0)
-    )
-    default, backup = both.connection("default", "s3"), both.connection("backup", "s3")
-    assert (default.provider.access_key, backup.provider.access_key) == (
-        "key-of-default",
-        "key-of-backup",
-    )
-    assert (default.num_retries, backup.num_retries) == (3, 0)
-    assert (default.auth_region_name, backup.auth_region_name) == ("us-east-1", "eu-central-1")
-    assert (default.host, backup.host) == (
-        "s3.us-east-1.amazonaws.com",
-        "s3.eu-central-1.amazonaws.com",
-    )
+
+    async def scenario() -> None:
+        both = upstreams(
+            default=ProfileSettings(),
+            backup=ProfileSettings(region="eu-central-1", retries=0, retry_max_s=2.0),
+        )
+        default = await connection(both, "default", "s3")
+        backup = await connection(both, "backup", "s3")
+        assert default.provider.access_key == "key-of-default"
+        assert backup.provider.access_key == "key-of-backup"
+        assert (default.auth_region_name, backup.auth_region_name) == ("us-east-1", "eu-central-1")
+        assert (default.host, backup.host) == (
+            "s3.us-east-1.amazonaws.com",
+            "s3.eu-central-1.amazonaws.com",
+        )
+        assert not default.retries_itself
+        assert both.find("default", "s3").patience == Patience(3, 20.0)
+        assert both.find("backup", "sqs").patience == Patience(0, 2.0)
+        both.close()
+
+    run(scenario)
 
 
 def test_a_connection_is_made_once() -> None:
     """One a profile and service; boto's constructors read files."""
-    one = upstreams()
-    assert one.connection("default", "s3") is one.connection("default", "s3")
-    assert one.connection("default", "s3") is not one.connection("default", "sqs")
+
+    async def scenario() -> None:
+        one = upstreams()
+        assert one.find("default", "s3") is one.find("default", "s3")
+        first = await connection(one, "default", "s3")
+        assert await connection(one, "default", "s3") is first
+        assert await connection(one, "default", "sqs") is not first
+        one.close()
+
+    run(scenario)
 
 
 @pytest.mark.parametrize("service", ["s3", "sqs", "sdb"])
-def test_aws_is_where_a_service_is_by_default(service: str) -> None:
-    """Over TLS, in the profile's region."""
-    one = upstreams(default=ProfileSettings(region="eu-central-1"))
-    connection = one.connection("default", service)
-    assert (connection.is_secure, connection.port) == (True, 443)
-    assert one.host("default", service) == f"{service}.eu-central-1.amazonaws.com:443"
+@pytest.mark.parametrize(
+    ("settings", "host", "is_secure"),
+    [
+        ({"region": "eu-west-1"}, "{service}.eu-west-1.amazonaws.com:443", True),
+        ({"endpoint": "http://minio:9000"}, "minio:9000", False),
+    ],
+)
+def test_where_a_service_is(
+    service: str, settings: dict[str, Any], host: str, is_secure: bool
+) -> None:
+    """At AWS, over TLS, or where the profile says; errors name it."""
+
+    async def scenario() -> None:
+        one = upstreams(default=ProfileSettings(**settings))
+        found = await connection(one, "default", service)
+        assert found.is_secure is is_secure
+        assert f"{found.host}:{found.port}" == host.format(service=service)
+        assert one.find("default", service).host == host.format(service=service)
+        one.close()
+
+    run(scenario)
+
+
+def test_how_a_service_is_spoken_to(tmp_path: Path) -> None:
+    """Roots, certificate, version of TLS, proxy, slots: of the profile's own connections only."""
+    settings = ProfileSettings(
+        ca_file=str(tmp_path / "ca"),
+        client_cert=str(tmp_path / "cert"),
+        tls_min_version="1.3",
+        proxy="http://us%40er:pass@proxy:3128",
+        slots_per_host=5,
+    )
+
+    async def scenario() -> None:
+        both = upstreams(default=ProfileSettings(), other=settings)
+        for service in ("s3", "sqs", "sdb"):
+            plain = await connection(both, "default", service)
+            found = await connection(both, "other", service)
+            assert (plain.lane.name, plain.lane.tls, plain.lane.slots) == ("default", Tls(), None)
+            assert plain._via is None
+            assert (found.lane.name, found.lane.slots) == ("other", 5)
+            assert found.lane.tls == Tls(
+                settings.ca_file, settings.client_cert, None, TlsVersion.TLS_1_3
+            )
+            assert found._via == Proxy("proxy", 3128, "us@er", "pass")
+        both.close()
+
+    run(scenario)
 
 
 @pytest.mark.parametrize(
-    ("url", "secure", "host"),
+    ("settings", "url"),
     [
-        ("http://minio.internal:9000", False, "minio.internal:9000"),
-        ("http://minio.internal", False, "minio.internal:80"),
-        ("https://minio.internal/", True, "minio.internal:443"),
-        ("HTTPS://Minio.Internal:8443", True, "minio.internal:8443"),
+        ({}, "https://bucket.s3.us-east-1.amazonaws.com/k"),
+        ({"addressing": "path"}, "https://s3.us-east-1.amazonaws.com/bucket/k"),
+        ({"endpoint": "http://minio:9000"}, "http://minio:9000/bucket/k"),
+        (
+            {"endpoint": "http://minio:9000", "addressing": "virtual"},
+            "http://bucket.minio:9000/k",
+        ),
     ],
 )
-@pytest.mark.parametrize("service", ["s3", "sqs", "sdb"])
-def test_an_endpoint_says_where_a_service_is(
-    service: str, url: str, secure: bool, host: str
-) -> None:
-    """Scheme, host and port of the URL; the port may be left to the scheme."""
-    one = upstreams(default=ProfileSettings(endpoints={service: url}))
-    connection = one.connection("default", service)
-    assert (connection.is_secure, f"{connection.host}:{connection.port}") == (secure, host)
-    assert one.host("default", service) == host
+def test_where_a_bucket_is(settings: dict[str, Any], url: str) -> None:
+    """In the host's name or in the path."""
+
+    async def scenario() -> None:
+        one = upstreams(default=ProfileSettings(**settings))
+        s3 = await connection(one, "default", "s3")
+        host = s3.calling_format.build_host(s3.server_name(s3.port), "bucket").removesuffix(":443")
+        path = s3.calling_format.build_path_base("bucket", "k")
+        assert f"{'https' if s3.is_secure else 'http'}://{host}{path}" == url
+        one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("signature", "service", "handler"),
+    [
+        ("v4", "s3", "S3HmacV4"),
+        ("v4", "sqs", "HmacV4"),
+        ("v4", "sdb", "QueryV2"),
+        ("v2", "s3", "HmacV1"),
+        ("v2", "sqs", "QueryV2"),
+        ("v2", "sdb", "QueryV2"),
+    ],
+)
+def test_how_a_service_is_signed(signature: str, service: str, handler: str) -> None:
+    """Version 4, or 2 for old servers; SimpleDB knows 2 only."""
+
+    async def scenario() -> None:
+        one = upstreams(default=ProfileSettings(signature=signature))
+        found = await connection(one, "default", service)
+        assert type(found._auth_handler).__name__ == handler
+        one.close()
+
+    run(scenario)
 
 
 def test_warm_sockets_go_where_jobs_go() -> None:
-    """To each profile's hosts; where two profiles have one, the larger number holds."""
+    """To each profile's hosts, by its own connections."""
     endpoints = {"s3": "http://Minio.Internal:9000", "sqs": "https://[::1]"}
     one = upstreams(
         default=ProfileSettings(endpoints=endpoints, warm_sockets={"s3": 1, "sqs": 4}),
-        backup=ProfileSettings(endpoints=endpoints, warm_sockets={"s3": 3}),
         plain=ProfileSettings(region="eu-central-1", warm_sockets={"sqs": 2}),
         cold=ProfileSettings(region="us-west-1"),
     )
-    assert one.warm_sockets() == {
-        Origin("http", "minio.internal", 9000): 3,
-        Origin("https", "::1", 443): 4,
-        Origin("https", "sqs.eu-central-1.amazonaws.com", 443): 2,
+    found = {
+        (str(Origin(*origin[:3])), origin.lane.name): number
+        for origin, number in one.warm_sockets().items()
+    }
+    assert found == {
+        ("http://minio.internal:9000", "default"): 1,
+        ("https://[::1]:443", "default"): 4,
+        ("https://sqs.eu-central-1.amazonaws.com:443", "plain"): 2,
     }
 
 
@@ -99,37 +201,98 @@ def test_an_unknown_profile_is_named() -> None:
     """And those that there are."""
     both = upstreams(default=ProfileSettings(), backup=ProfileSettings())
     with pytest.raises(NoSuchProfile, match="no profile 'bakcup'; there are: default, backup"):
-        both.connection("bakcup", "s3")
+        both.find("bakcup", "s3")
 
 
-def test_a_profile_without_keys_says_what_to_do() -> None:
-    """It is known from the start which those are."""
-    both = upstreams(default=ProfileSettings(), poor=ProfileSettings())
-    assert both.without_keys() == ["poor"]
-    with pytest.raises(NoCredentials, match=r"'poor': give it AWS_ACCESS_KEY_ID .* \[poor\]"):
-        both.connection("poor", "s3")
+def test_a_region_that_is_none_is_said_to_be() -> None:
+    """Before anything is asked."""
+    with pytest.raises(NoEndpoint, match="'atlantis'"):
+        upstreams(default=ProfileSettings(region="atlantis")).find("default", "sqs")
 
 
-def test_keys_are_asked_for_once_a_profile() -> None:
-    """At the start, never in the middle of a job."""
-    asked: list[str] = []
+def test_a_profile_without_keys_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    """Its own jobs only."""
 
-    def find(name: str) -> HeldKeys:
-        asked.append(name)
-        return HeldKeys(*KEYS)
+    async def scenario() -> None:
+        both = upstreams(default=ProfileSettings(), poor=ProfileSettings())
+        with pytest.raises(NoCredentials, match="no AWS keys for profile 'poor': nobody gives"):
+            await connection(both, "poor", "s3")
+        await connection(both, "default", "s3")
+        both.close()
 
-    profiles: Mapping[str, ProfileSettings] = {"a": ProfileSettings(), "b": ProfileSettings()}
-    both = Upstreams(NO_POOL, profiles, find)
-    for service in ("s3", "sqs", "s3"):
-        both.connection("a", service)
-    assert asked == ["a", "b"]
+    run(scenario)
+    caplog.clear()
 
 
-def test_making_a_connection_needs_no_greenlet() -> None:
-    """The worker makes it before it starts the job: nothing in it may wait."""
+def actor(uid: int, profile: str = "default") -> Actor:
+    """Somebody who acts under a role."""
+    return Actor(Role("arn:aws:iam::123456789012:role/r"), uid, "", "botod.1", profile)
 
-    async def main() -> None:
-        for service in ("s3", "sqs", "sdb"):
-            upstreams().connection("default", service)
 
-    asyncio.run(main())
+def test_who_acts_under_a_role_has_a_connection_of_his_own(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Signed with the role's keys, which the profile's keys got; nobody else's."""
+
+    def take(who: Actor, base: Keys | None, _client_of: Any) -> Keys:
+        assert base is not None, "the profile's keys come first"
+        return Keys(f"{base.access_key}/{who.uid}", "secret", "token")
+
+    monkeypatch.setattr("botod.daemon.upstreams.role_keys", take)
+
+    async def scenario() -> None:
+        one = upstreams(default=ProfileSettings(), poor=ProfileSettings())
+        found = {
+            uid: await spawn(one.find("default", "s3", actor(uid)).connection) for uid in (1, 2)
+        }
+        assert [found[uid].provider.access_key for uid in (1, 2)] == [
+            "key-of-default/1",
+            "key-of-default/2",
+        ]
+        plain = await connection(one, "default", "s3")
+        assert plain.provider.access_key == "key-of-default"
+        assert one.find("default", "s3", actor(1)) is one.find("default", "s3", actor(1))
+        with pytest.raises(NoCredentials, match="profile 'poor': nobody gives it any"):
+            await spawn(one.find("poor", "s3", actor(1, "poor")).connection)
+        names = list(one.stats()["keys"])
+        assert "user 1 by botod.1 on profile 'default'" in names
+        one.close()
+
+    run(scenario)
+    caplog.clear()
+
+
+def test_roles_that_are_taken_no_more_are_forgotten() -> None:
+    """Those of whoever asked first, once there are too many."""
+
+    async def scenario() -> None:
+        one = upstreams()
+        first = one.find("default", "s3", actor(0))
+        for uid in range(1, ACTORS_MAX + 1):
+            one.find("default", "s3", actor(uid))
+        assert len(one._actors) == ACTORS_MAX
+        assert one.find("default", "s3", actor(0)) is not first
+        one.close()
+
+    run(scenario)
+
+
+def test_profiles_with_one_server_share_its_budget_of_retries() -> None:
+    """It is the server that has too much to do."""
+
+    async def scenario() -> None:
+        one = upstreams(
+            a=ProfileSettings(endpoint="http://minio:9000"),
+            b=ProfileSettings(endpoint="http://minio:9000"),
+            c=ProfileSettings(endpoint="http://other:9000"),
+        )
+        budgets = [one.find(name, "s3").budget for name in "abc"]
+        assert budgets[0] is budgets[1]
+        assert budgets[0] is not budgets[2]
+        assert one.stats()["retries"] == {
+            "minio:9000": {"spent_total": 0, "refused_total": 0},
+            "other:9000": {"spent_total": 0, "refused_total": 0},
+        }
+        await asyncio.sleep(0)
+
+    run(scenario)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from botod.ipc import Connection, connect
+from support.secrets import secrets_in
 
 BOUND_S = 30.0
 """For what takes a fraction of a second; a process that takes longer fails its test."""
@@ -77,6 +78,7 @@ class Daemon:
             if any(part in line for part in LOUD) and not any(part in line for part in expected)
         ]
         assert not bad, f"unexpected log lines: {bad}"
+        assert not secrets_in(self.lines)
 
     def _find(self, words: str) -> str | None:
         return next((line for line in self.lines if words in line), None)
