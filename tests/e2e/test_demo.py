@@ -78,6 +78,7 @@ def kept() -> Iterator[Demo]:
                     break
             else:
                 pytest.fail("\n".join(demo.lines))
+            killer.cancel()  # it is ready; each test has a bound of its own
             yield demo
             process.send_signal(signal.SIGINT)
             rest, _none = process.communicate(timeout=BOUND_S)
