@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite bench fuzz lint types clean
+.PHONY: demo test test-long boto-suite bench fuzz docs lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -32,6 +32,10 @@ fuzz: $(VENV)/.fuzz
 	mkdir -p $(VENV)/fuzz
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz_wire.py -max_total_time=$(FUZZ_S) -timeout=20 \
 		-rss_limit_mb=1024 -artifact_prefix=$(VENV)/fuzz/crash- $(VENV)/fuzz tests/fuzz/corpus
+
+# Pages that are made from the tables in the code.
+docs: $(VENV)/.test
+	$(BIN)/python -m botod.daemon.operation_table > docs/operations.md
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
