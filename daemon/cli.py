@@ -11,6 +11,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "run": "run the daemon",
     "call": "have one operation done: botod call s3.get_object Bucket=bucket Key=k",
+    "cp": "copy files and objects: botod cp FILE s3://bucket/k",
     "status": "show peers, jobs and pools of a running daemon",
     "policy": "say which rule of policy decides: botod policy check --user NAME OPERATION …",
     "demo": "start servers, a daemon and local processes that use it",
