@@ -1,6 +1,7 @@
 """How far a copy has come: the figures, the line that shows them, and the terminal it stands on."""
 
 import asyncio
+import contextlib
 import os
 import select
 import time
@@ -21,6 +22,7 @@ SHORTEST_S = 0.5
 WIDTH = 80
 """Of a terminal that does not tell its own."""
 
+UNIT = 1024
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -89,14 +91,16 @@ def _bytes(tally: Tally) -> str:
 def size(number: float) -> str:
     """A number of bytes in the unit that suits it."""
     for unit in UNITS:
-        if number < 1024 or unit == UNITS[-1]:
+        if number < UNIT or unit == UNITS[-1]:
             break
-        number /= 1024
+        number /= UNIT
     return f"{number:.0f} {unit}" if unit == UNITS[0] else f"{number:.1f} {unit}"
 
 
 def duration(seconds: float) -> str:
-    """As a clock shows it."""
+    """Up to a minute in tenths of a second, then as a clock shows it."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
@@ -167,7 +171,5 @@ def _width() -> int:
 
 
 def _write(text: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.write(STDERR, text.encode(errors="backslashreplace"))
-    except OSError:
-        pass

@@ -16,6 +16,7 @@ from botod.daemon.commands.cp_transfers import Moved
 from botod.ipc.errors import (
     ClientError,
     DaemonUnavailable,
+    InvalidParams,
     NoCredentials,
     RpcError,
     UntrustedServer,
@@ -27,7 +28,9 @@ AHEAD = 1000
 FAILURES = (RpcError, DaemonUnavailable, OSError, Unfit)
 """What a copy fails with; all else is a bug."""
 
-HOPELESS = (DaemonUnavailable, NoCredentials, UntrustedServer)
+HOPELESS = (DaemonUnavailable, InvalidParams, NoCredentials, UntrustedServer)
+"""A profile that there is not, too, is an InvalidParams; what is wrong with a key is found here."""
+
 HOPELESS_SERVICE = frozenset({"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 HOPELESS_SYSTEM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
@@ -89,9 +92,11 @@ class Many:
             await self._do(task, moved)
         except FAILURES as error:
             self._tally.moved_bytes -= moved_bytes
-            self._failed(str(task), words(error))
-            if is_hopeless(error):
-                self._stop(error)
+            if not is_hopeless(error):
+                self._failed(str(task), words(error))
+                return
+            self._tally.failed_num += 1
+            self._stop(error)  # which the last line says, once for all
         else:
             self._tally.done_num += 1
 
@@ -106,6 +111,8 @@ class Many:
 
 def summary(tally: Tally, stopped_by: Exception | None) -> str | None:
     """The last line, if anything went wrong."""
+    if stopped_by is not None and not tally.found_num:
+        return shown(words(stopped_by))
     counts = f"{tally.failed_num} of {tally.found_num} files failed"
     if stopped_by is not None:
         return f"ended early: {shown(words(stopped_by))}; {tally.done_num} copied, {counts}"

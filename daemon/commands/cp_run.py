@@ -1,5 +1,4 @@
-"""What `botod cp` does once its command line is read, from the first look at the files to the last
-line."""
+"""What `botod cp` does once its command line is read: from connecting to the last line."""
 
 import asyncio
 import os

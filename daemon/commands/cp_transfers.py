@@ -64,9 +64,10 @@ class Transfers:
                 await self._upload(path, target, moved)
 
     async def _duplicate(self, source: S3Place, target: S3Place) -> None:
+        whence = {"Bucket": source.bucket, "Key": source.key}
         await _patiently(
             lambda: self._client.copy_object(
-                Bucket=target.bucket, Key=target.key, CopySource=source._asdict()
+                Bucket=target.bucket, Key=target.key, CopySource=whence
             )
         )
 
@@ -83,10 +84,10 @@ class Transfers:
             os.close(fd)
 
     async def _from_descriptor(self, fd: int, target: S3Place, name: str, moved: Moved) -> None:
-        with open(fd, "rb", buffering=0, closefd=False) as file:  # noqa: PTH123
-            if stat.S_ISREG(os.fstat(fd).st_mode):
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            with io.FileIO(fd, closefd=False) as file:
                 await self._send(file, target, name, moved)
-                return
+            return
         extra = self._extra(name)
         # Never again: what was read of it cannot be read twice.
         await self._client.upload_fileobj(
@@ -147,7 +148,7 @@ class Transfers:
     async def _to_descriptor(self, source: S3Place, fd: int, moved: Moved) -> None:
         """To a file from where it stands, or to a pipe or a terminal."""
         if stat.S_ISREG(os.fstat(fd).st_mode):
-            with open(fd, "wb", buffering=0, closefd=False) as file:  # noqa: PTH123
+            with io.FileIO(fd, "wb", closefd=False) as file:
                 await self._client.download_fileobj(
                     source.bucket, source.key, file, None, self._callback(moved)
                 )
