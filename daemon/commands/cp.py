@@ -2,11 +2,12 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from botod.daemon.commands.cp_bar import has_terminal
+from botod.daemon.commands.cp_bar import STDERR, has_terminal
 from botod.daemon.commands.cp_places import Place, S3Place, StandardPlace, Wrong, read_place
 from botod.daemon.commands.cp_run import Order, run
 from botod.daemon.commands.cp_signals import die_of
@@ -46,7 +47,9 @@ exit status: 0 done, 1 failed (a line on standard error), 2 wrong usage, 3 no da
 
 def main(argv: Sequence[str]) -> int:
     try:
-        return asyncio.run(run(_order(argv)))
+        order = _order(argv)
+        _no_gaps()
+        return asyncio.run(run(order))
     except Wrong as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_USAGE
@@ -73,6 +76,7 @@ def _order(argv: Sequence[str]) -> Order:
     add("--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place")
     given = parser.parse_args(argv)
     source, target = read_place(given.source), read_place(given.target)
+    _check_open(source, target)
     if given.content_type is not None and isinstance(source, S3Place):
         raise Wrong("--content-type is for uploads; what is copied keeps its own")
     return Order(
@@ -86,6 +90,25 @@ def _order(argv: Sequence[str]) -> Order:
         dry_run=given.dry_run,
         has_bar=not given.no_progress and not given.dry_run and _has_room_for_a_bar(target),
     )
+
+
+def _check_open(source: Place, target: Place) -> None:
+    """Raise Wrong where - is closed, as Python found it when it started."""
+    if isinstance(source, StandardPlace) and sys.stdin is None:
+        raise Wrong("standard input is closed")
+    if isinstance(target, StandardPlace) and sys.stdout is None:
+        raise Wrong("standard output is closed")
+
+
+def _no_gaps() -> None:
+    """Open something where standard input, output or error are closed.
+
+    Else the connection to the daemon would have their number, and lines for a person go to it.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    while null <= STDERR:
+        null = os.dup(null)
+    os.close(null)
 
 
 def _jobs(text: str) -> int:

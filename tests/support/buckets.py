@@ -25,6 +25,7 @@ BOUND_S = 30.0
 class Buckets:
     """What is kept, by key, in the one bucket there is.
 
+    refused: codes and words of S3's errors for keys that get one.
     held: keys of which a GET gets the first half only, until `go_on` is set; is_held: one does.
     """
 
@@ -34,6 +35,14 @@ class Buckets:
     is_held: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Be as new; what was held goes on."""
+        self.go_on.set()
+        for kept in (self.objects, self.types, self.refused, self.held):
+            kept.clear()
+        self.is_held = threading.Event()
+        self.go_on = threading.Event()
 
     def answer(self, exchange: Exchange) -> None:
         parts = urlsplit(exchange.target)

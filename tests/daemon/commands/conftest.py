@@ -1,9 +1,11 @@
 """One daemon for all tests of a module: they only ask it."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
+from support.buckets import Buckets, running_buckets
 from support.daemons import Daemon, endpoints, running_daemon
 from support.http_server import Exchange, HttpServer, http_server
 from support.services import form_of, query_xml, reply, s3_error
@@ -52,3 +54,30 @@ def daemon(
     monkeypatch.setenv("BOTOD_SOCKET", shared_daemon.socket_path)
     aws.requests.clear()
     return shared_daemon
+
+
+class Served(NamedTuple):
+    """A bucket, its server and a daemon for it."""
+
+    buckets: Buckets
+    server: HttpServer
+    daemon: Daemon
+
+
+@pytest.fixture(scope="module")
+def shared_served() -> Iterator[Served]:
+    """One for all tests of a module."""
+    with (
+        running_buckets() as (buckets, server),
+        running_daemon(endpoints(server.port)) as running,
+    ):
+        yield Served(buckets, server, running)
+
+
+@pytest.fixture
+def served(shared_served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """It, found by $BOTOD_SOCKET; the bucket is empty."""
+    monkeypatch.setenv("BOTOD_SOCKET", shared_served.daemon.socket_path)
+    shared_served.buckets.forget()
+    shared_served.server.requests.clear()
+    return shared_served

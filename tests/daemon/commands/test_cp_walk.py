@@ -52,9 +52,7 @@ def test_a_circle_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a/b")
     assert found(tmp_path) == ["a/x", "b/up/x"]
     why = "a link to a folder that it is in"
-    assert passed_over(tmp_path) == dict.fromkeys(
-        ("a/self", "a/b/up", "b/up/self", "b/up/b"), why
-    )
+    assert passed_over(tmp_path) == dict.fromkeys(("a/self", "a/b/up", "b/up/self", "b/up/b"), why)
 
 
 def test_what_is_no_file_is_named() -> None:
@@ -80,7 +78,9 @@ def test_a_deep_tree_holds_few_descriptors(tmp_path: Path) -> None:
     (tmp_path / "/".join("d" * depth)).mkdir(parents=True)
     (tmp_path / "/".join("d" * depth) / "x").touch()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, hard))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard)
+    )
     try:
         assert found(tmp_path) == ["d/" * depth + "x"]
     finally:
