@@ -92,7 +92,10 @@ class Buckets:
             for key in keys[:PAGE]
         )
         more = len(keys) > PAGE
-        token = f"<NextContinuationToken>{escape(keys[PAGE - 1])}</NextContinuationToken>"
+        token = "".join(
+            f"<NextContinuationToken>{escape(key)}</NextContinuationToken>"
+            for key in keys[PAGE - 1 : PAGE]
+        )
         exchange.ok(
             f"<ListBucketResult><EncodingType>url</EncodingType><MaxKeys>{PAGE}</MaxKeys>"
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{token if more else ''}"
