@@ -90,6 +90,13 @@ def test_what_cannot_be_is_said_before_a_daemon_is_asked(
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_else_gets_the_number_of_what_is_closed() -> None:
+    """Or a line for a person would be written into a connection."""
+    code = "import os; from botod.daemon.commands.cp import _no_gaps; _no_gaps(); os.fstat(2)"
+    script = f"{sys.executable} -c '{code}; os.fstat(1); os.fstat(0)' <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", script], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("words", [[], ["-r"]])
 def test_without_a_daemon(words: list[str], tmp_path: Path) -> None:
     """Status 3, one line that says what to do."""
