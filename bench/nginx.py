@@ -25,6 +25,7 @@ CONFIG = """\
 daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
 events {{ worker_connections 16384; }}
 http {{
+  map $args $page {{ default 1; "~continuation-token=(?<token>[0-9]+)" $token; }}
   access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
   client_body_temp_path {folder}/body; client_max_body_size 0;
   server {{
@@ -34,6 +35,8 @@ http {{
     location /bucket/ {{ alias {folder}/files/; }}
     location /1/ {{ return 200 '{sent}'; }}
     location /put/ {{ alias {folder}/files/; dav_methods PUT; client_body_buffer_size 1m; }}
+    location ~ "^/tree/?$" {{ root {folder}/pages; try_files /$page =404; }}
+    location /tree/ {{ alias {folder}/files/; dav_methods PUT; create_full_put_path on; }}
     location = /status {{ stub_status; }}
   }}
 }}
@@ -57,6 +60,7 @@ class Nginx(NamedTuple):
     port: int
     ca_file: str
     files: Path
+    pages: Path
 
     def counts(self) -> Counts:
         """By its own count; asking is a connection and a request as well."""
@@ -71,7 +75,8 @@ class Nginx(NamedTuple):
 def running_nginx(where: str | None = None) -> Iterator[Nginx]:
     """Serve /bucket/k (1 KiB) and /1/q (the answer to a SendMessage) for the length of a block.
 
-    /put/NAME takes an object, and /bucket/NAME gives it. where: the folder for its files.
+    /put/NAME takes an object, and /bucket/NAME gives it. The bucket "tree" takes and gives objects
+    whose keys are paths, and is listed by what stands in `pages`. where: the folder for its files.
     """
     binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if binary is None:
@@ -89,6 +94,8 @@ def running_nginx(where: str | None = None) -> Iterator[Nginx]:
         for path in (Path(folder), files / "k"):  # nginx's worker is another user
             path.chmod(0o755)
         files.chmod(0o777)
+        pages = Path(folder, "pages")
+        pages.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         config = Path(folder, "nginx.conf")
@@ -96,7 +103,7 @@ def running_nginx(where: str | None = None) -> Iterator[Nginx]:
         process = subprocess.Popen([binary, "-c", str(config), "-e", f"{folder}/error.log"])
         try:
             _wait_for(port)
-            yield Nginx(port, f"{folder}/ca.pem", files)
+            yield Nginx(port, f"{folder}/ca.pem", files, pages)
         finally:
             process.terminate()
             process.wait(10)
