@@ -78,13 +78,18 @@ class AsyncBody:
 
     async def _pull(self) -> bytes:
         inflow = self._inflow
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._line.until(lambda: inflow.has_news, inflow)
-        except TimeoutError:
-            raise DaemonUnavailable("nothing came in time: the body is not whole") from None
+        if not inflow.has_news:  # of small bodies all is here, and a clock would cost as much
+            await self._until_news()
         piece = inflow.take() or b""
         credit = self._inflow.credit()
         if credit is not None:
             self._line.send((), credit)
         return piece
+
+    async def _until_news(self) -> None:
+        inflow = self._inflow
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._line.until(lambda: inflow.has_news, inflow)
+        except TimeoutError:
+            raise DaemonUnavailable("nothing came in time: the body is not whole") from None

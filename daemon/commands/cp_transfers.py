@@ -14,7 +14,7 @@ import stat
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from botod.daemon.commands.cp_names import Unfit, is_folder, is_regular, no_special_file
+from botod.daemon.commands.cp_names import Unfit, is_regular, no_special_file
 from botod.daemon.commands.cp_pipes import PipeReader, write, write_whole
 from botod.daemon.commands.cp_places import FilePlace, S3Place, StandardPlace, Task
 from botod.ipc.aio import Client
@@ -45,6 +45,7 @@ class Transfers:
         self._client = client
         self._content_type = content_type
         self._tells = tells
+        self._made: str | None = None
 
     async def do(self, task: Task, moved: Moved) -> None:
         """Copy it. moved: is told of bytes as they move, negative where an attempt was in vain.
@@ -118,17 +119,23 @@ class Transfers:
             return
         if task.is_in_tree:
             no_special_file(path)
-            _make_folder(os.path.dirname(path))  # noqa: PTH120
-        if is_special(path):
+            self._make_folder(os.path.dirname(path))  # noqa: PTH120
+        elif is_special(path):
             await self._to_special(source, path, moved)
-        elif task.size is not None and task.size <= SMALL_BYTES:
+            return
+        if task.size is not None and task.size <= SMALL_BYTES:
             await _patiently(lambda: self._fetch(source, path, moved))
-        else:
-            await _patiently(
-                lambda: self._client.download_file(
-                    source.bucket, source.key, path, None, self._callback(moved)
-                )
-            )
+            return
+        callback = self._callback(moved)
+        await _patiently(
+            lambda: self._client.download_file(source.bucket, source.key, path, None, callback)
+        )
+
+    def _make_folder(self, path: str) -> None:
+        """Those above it too. Files of one folder mostly come one after the other."""
+        if path != self._made:
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+            self._made = path
 
     async def _fetch(self, source: S3Place, path: str, moved: Moved) -> None:
         result = await self._client.get_object(Bucket=source.bucket, Key=source.key)
@@ -167,11 +174,6 @@ class Transfers:
         """The ContentType of a file; none where its name says nothing, as S3 has a default."""
         kind = self._content_type or content_type_of(name)
         return {} if kind is None else {"ContentType": kind}
-
-
-def _make_folder(path: str) -> None:
-    if not is_folder(path):  # which is all that there is to do, but for the first file in it
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103
 
 
 def content_type_of(name: str) -> str | None:
