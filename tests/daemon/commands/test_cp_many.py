@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -205,6 +206,27 @@ def test_a_daemon_without_room_is_asked_again(served: "Served", tmp_path: Path) 
         files = plant(tmp_path / "from")
         assert cp("--socket", daemon.socket_path, "-r", tmp_path / "from", ALL).outcome == DONE
         assert len(served.buckets.objects) == len(files)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize("size", [SMALL_BYTES, 1024 * 1024], ids=["by us", "by the daemon"])
+def test_a_disk_that_is_full(served: "Served", tmp_path: Path, size: int) -> None:
+    """One line, what was whole before stays whole, and no temporary file is left."""
+    served.buckets.objects |= {f"p/{number:02}": b"x" * size for number in range(40)}
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        done = cp("-r", "--jobs", "2", ALL, tmp_path)
+        left = tree_of(tmp_path)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert (done.status, len(done.lines)) == (1, 1)
+    assert done.err.startswith("botod: ended early: ")
+    assert "No space left on device" in done.err
+    assert left
+    assert left == dict.fromkeys(left, b"x" * size)
+    assert all(name.isdecimal() for name in left)
 
 
 def failed(code: Code, **data: object) -> ClientError:
