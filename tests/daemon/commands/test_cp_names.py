@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from botod.daemon.commands.cp_names import (
@@ -29,6 +29,7 @@ PATHS = st.lists(PARTS, min_size=1, max_size=5).map("/".join)
 PREFIXES = st.sampled_from(["", "p/", "a/b/", "/", "a//", "../"])
 
 
+@settings(deadline=None)
 @given(st.one_of(AWKWARD, st.text()))
 def test_no_key_leads_out_of_the_folder(key: str) -> None:
     """It is a path below the folder, the one that it says, or it is refused."""
@@ -41,6 +42,7 @@ def test_no_key_leads_out_of_the_folder(key: str) -> None:
     assert os.path.relpath(path, FOLDER) == key
 
 
+@settings(deadline=None)
 @given(AWKWARD, AWKWARD)
 def test_two_keys_are_never_one_file(one: str, other: str) -> None:
     """Or one would be lost."""
@@ -51,6 +53,7 @@ def test_two_keys_are_never_one_file(one: str, other: str) -> None:
     assert same == (one == other)
 
 
+@settings(deadline=None)
 @given(PREFIXES, PATHS)
 def test_a_path_comes_back_from_its_key(prefix: str, path: str) -> None:
     """Whatever stands before it."""
