@@ -150,8 +150,8 @@ class Screen:
 
 
 def has_terminal() -> bool:
-    """Whether standard error is one."""
-    return os.isatty(STDERR)
+    """Whether standard error is one on which a line can be drawn over."""
+    return os.isatty(STDERR) and os.environ.get("TERM") != "dumb"
 
 
 def _may_draw() -> bool:

@@ -25,8 +25,8 @@ from botod.ipc.errors import (
 AHEAD = 1000
 """Found and not begun: a page of a listing, so that the next one is asked for in time."""
 
-FAILURES = (RpcError, DaemonUnavailable, OSError, Unfit)
-"""What a copy fails with; all else is a bug."""
+FAILURES = (RpcError, DaemonUnavailable, OSError, Unfit, ValueError)
+"""What a copy fails with; all else is a bug. A ValueError: a listing's pages go in a circle."""
 
 HOPELESS = (DaemonUnavailable, InvalidParams, NoCredentials, UntrustedServer)
 """A profile that there is not, too, is an InvalidParams; what is wrong with a key is found here."""

@@ -55,6 +55,7 @@ class Transfers:
         match task.source, task.target:
             case S3Place() as source, S3Place() as target:
                 await self._duplicate(source, target)
+                moved(task.size or 0)
             case S3Place() as source, StandardPlace():
                 await self._to_descriptor(source, STDOUT, moved)
             case S3Place() as source, FilePlace(path):

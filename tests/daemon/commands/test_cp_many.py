@@ -1,15 +1,20 @@
 """`botod cp -r`: all of a folder or of a prefix, and what happens to the rest when some fail."""
 
+import asyncio
 import errno
 import os
 import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from botod.daemon.commands.cp_bar import Tally
-from botod.daemon.commands.cp_many import is_hopeless, summary
+from botod.daemon.commands.cp_bar import Screen, Tally
+from botod.daemon.commands.cp_many import AHEAD, Many, is_hopeless, summary
+from botod.daemon.commands.cp_places import FilePlace, S3Place, Task
+from botod.daemon.commands.cp_transfers import Moved
 from botod.ipc.errors import (
     AccessDenied,
     ClientError,
@@ -20,7 +25,7 @@ from botod.ipc.errors import (
 )
 from botod.ipc.sending import SMALL_BYTES
 from support.buckets import BUCKET
-from support.copying import cp, on_terminal, tree_of
+from support.copying import cp, tree_of
 from support.daemons import endpoints, running_daemon
 
 if TYPE_CHECKING:
@@ -175,28 +180,51 @@ def test_there_is_nothing(served: "Served", tmp_path: Path) -> None:
     assert not (tmp_path / "to").exists()
 
 
-def test_a_dry_run_only_says_what_it_would_do(served: "Served", tmp_path: Path) -> None:
-    """Both ways."""
-    (tmp_path / "x").write_bytes(b"x")
-    assert cp("-r", "--dry-run", tmp_path, ALL).outcome == (
-        0, f"{tmp_path}/x -> {ALL}/x\n".encode(), ""
-    )  # fmt: skip
-    assert not served.server.requests
-    served.buckets.objects["p/y"] = b"y"
-    assert cp("-r", "--dry-run", ALL, tmp_path).out == f"{ALL}/y -> {tmp_path}/y\n".encode()
-    assert tree_of(tmp_path) == {"x": b"x"}
+def test_no_more_is_found_than_is_needed_soon() -> None:
+    """Nor copied at once than was said, however much there is."""
+    going: set[Task] = set()
+    task = Task(FilePlace("x"), S3Place("b", "k"))
+    given = 0
+
+    async def endless() -> AsyncIterator[Task]:
+        nonlocal given
+        while True:
+            given += 1
+            yield replace(task, size=given)
+
+    async def never_done(one: Task, _moved: Moved) -> None:
+        going.add(one)
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        tally = Tally(has_many=True)
+        work = Many(never_done, screen=Screen(tally, has_bar=False), tally=tally, jobs=7)
+        running = asyncio.create_task(work.run(endless()))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(run())
+    assert len(going) == 7
+    assert given == AHEAD + 7 + 1
 
 
-def test_the_bar_counts_files(served: "Served", tmp_path: Path) -> None:
-    """Those done of those found; an error stands above it."""
-    files = plant(tmp_path / "from")
-    served.buckets.refused["p/f0.txt"] = ("AccessDenied", "Not yours")
-    with on_terminal("-r", tmp_path / "from", ALL) as copy:
-        assert copy.finish() == 1
-    total = len(files)
-    assert f"{total - 1} of {total} files, 1 failed  ".encode() in copy.shown
-    assert b"f0.txt: AccessDenied" in copy.shown
-    assert copy.shown.endswith(f"botod: 1 of {total} files failed\r\n".encode())
+def test_a_bug_is_not_swallowed() -> None:
+    """It is none of the failures that a line is written about."""
+
+    async def one() -> AsyncIterator[Task]:
+        yield Task(FilePlace("x"), S3Place("b", "k"))
+
+    async def broken(_task: Task, _moved: Moved) -> None:
+        raise KeyError("a bug")
+
+    tally = Tally(has_many=True)
+    work = Many(broken, screen=Screen(tally, has_bar=False), tally=tally, jobs=2)
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(work.run(one()))
+    assert isinstance(caught.value.exceptions[0], KeyError)
 
 
 def test_a_daemon_without_room_is_asked_again(served: "Served", tmp_path: Path) -> None:

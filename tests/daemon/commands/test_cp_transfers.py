@@ -12,7 +12,7 @@ import pytest
 from botod.daemon.commands.cp_transfers import content_type_of
 from botod.ipc.sending import SMALL_BYTES
 from support.buckets import BUCKET
-from support.copying import cp, on_terminal, started
+from support.copying import cp, started
 from support.daemons import BOUND_S, short_folder
 from support.tools import tool
 
@@ -190,41 +190,6 @@ def test_no_space_left(served: "Served") -> None:
     served.buckets.objects["k"] = body(1_000_000)
     done = cp(f"s3://{BUCKET}/k", "/dev/full")
     assert (done.status, "No space left on device" in done.err) == (1, True)
-
-
-def test_the_bar_shows_how_far_it_is(served: "Served", tmp_path: Path) -> None:
-    """Of the size that the service tells; its last figures stay."""
-    served.buckets.objects["k"] = body(1_000_000)
-    with on_terminal(f"s3://{BUCKET}/k", tmp_path / "x") as copy:
-        assert copy.finish() == 0
-    assert b"0 bytes of 976.6 KiB  0%" in copy.shown
-    assert b"\r\x1b[K976.6 KiB  " in copy.shown
-    assert copy.shown.endswith(b" s\r\n")
-
-
-@pytest.mark.parametrize("flag", ["-q", "--no-progress"])
-def test_no_bar_if_none_is_wanted(served: "Served", tmp_path: Path, flag: str) -> None:
-    """Nor is the size asked for."""
-    served.buckets.objects["k"] = b"x"
-    with on_terminal(flag, f"s3://{BUCKET}/k", tmp_path / "x") as copy:
-        assert copy.finish() == 0
-    assert copy.shown == b""
-    assert [request.method for request in served.server.requests] == ["GET"]
-
-
-def test_no_bar_through_the_object_itself(served: "Served") -> None:
-    """A terminal that shows it shows nothing else."""
-    served.buckets.objects["k"] = b"one\ntwo\n"
-    with on_terminal(f"s3://{BUCKET}/k", "-") as copy:
-        assert copy.finish() == 0
-    assert copy.shown == b"one\r\ntwo\r\n"
-
-
-def test_an_error_is_not_drawn_over(served: "Served", tmp_path: Path) -> None:
-    """It stands on a line of its own below the bar's last."""
-    with on_terminal(f"s3://{BUCKET}/none", tmp_path / "x") as copy:
-        assert copy.finish() == 1
-    assert b"\x1b[Kbotod: s3://photos/none to " in copy.shown
 
 
 def test_a_slow_standard_input_holds_nothing_up(served: "Served") -> None:
