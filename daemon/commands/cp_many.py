@@ -32,7 +32,7 @@ HOPELESS = (DaemonUnavailable, InvalidParams, NoCredentials, UntrustedServer)
 """A profile that there is not, too, is an InvalidParams; what is wrong with a key is found here."""
 
 HOPELESS_SERVICE = frozenset({"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
-HOPELESS_SYSTEM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+HOPELESS_SYSTEM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EPIPE})
 
 Do = Callable[[Task, Moved], Awaitable[None]]
 
@@ -40,7 +40,7 @@ Do = Callable[[Task, Moved], Awaitable[None]]
 class Many:
     """The copies of one command.
 
-    do: copies one. jobs: how many at once. stopped_by: what made all that was left be left.
+    do: copies one. jobs: how many at once. stopped_by: why not all there is was found, or copied.
     """
 
     def __init__(self, do: Do, *, screen: Screen, tally: Tally, jobs: int) -> None:
@@ -49,6 +49,7 @@ class Many:
         self._screen = screen
         self._tally = tally
         self._jobs = jobs
+        self._has_hope = True
         self._queue: asyncio.Queue[Task | None] = asyncio.Queue(AHEAD)
 
     async def run(self, plan: AsyncIterator[Planned]) -> None:
@@ -67,16 +68,16 @@ class Many:
                     self._failed(planned.what, planned.why)
                 else:
                     await self._queue.put(planned)
-                if self.stopped_by is not None:
+                if not self._has_hope:
                     break
         except FAILURES as error:
-            self._stop(error)
+            self._stop(error)  # what was found until then is copied all the same
         self._tally.is_finding = False
 
     async def _work(self) -> None:
         """Copy one after the other until the end, which is left for the other workers to see."""
         while (task := await self._queue.get()) is not None:
-            if self.stopped_by is None:
+            if self._has_hope:
                 await self._one(task)
         await self._queue.put(None)
 
@@ -107,6 +108,8 @@ class Many:
     def _stop(self, error: Exception) -> None:
         if self.stopped_by is None:
             self.stopped_by = error
+        if is_hopeless(error):
+            self._has_hope = False
 
 
 def summary(tally: Tally, stopped_by: Exception | None) -> str | None:

@@ -98,6 +98,8 @@ class _Copy:
             work = Many(self._do(client), screen=self.screen, tally=self._tally, jobs=order.jobs)
             async with self._drawn():
                 await work.run(many(order.source, order.target, client))
+        if isinstance(work.stopped_by, BrokenPipeError):
+            raise work.stopped_by
         last = summary(self._tally, work.stopped_by)
         if last is None:
             return EXIT_DONE

@@ -7,9 +7,11 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from support.daemons import Daemon
 from support.http_server import Exchange, HttpServer, http_server
 from support.services import s3_error
 
@@ -101,6 +103,14 @@ class Buckets:
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{token if more else ''}"
             f"{contents}</ListBucketResult>".encode()
         )
+
+
+class Served(NamedTuple):
+    """A bucket, its server and a daemon for it."""
+
+    buckets: Buckets
+    server: HttpServer
+    daemon: Daemon
 
 
 @contextlib.contextmanager

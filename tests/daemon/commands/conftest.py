@@ -1,11 +1,10 @@
 """One daemon for all tests of a module: they only ask it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 
-from support.buckets import Buckets, running_buckets
+from support.buckets import Served, running_buckets
 from support.daemons import Daemon, endpoints, running_daemon
 from support.http_server import Exchange, HttpServer, http_server
 from support.services import form_of, query_xml, reply, s3_error
@@ -54,14 +53,6 @@ def daemon(
     monkeypatch.setenv("BOTOD_SOCKET", shared_daemon.socket_path)
     aws.requests.clear()
     return shared_daemon
-
-
-class Served(NamedTuple):
-    """A bucket, its server and a daemon for it."""
-
-    buckets: Buckets
-    server: HttpServer
-    daemon: Daemon
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,12 +23,9 @@ from botod.ipc.errors import (
     NoCredentials,
 )
 from botod.ipc.sending import SMALL_BYTES
-from support.buckets import BUCKET
+from support.buckets import BUCKET, Served
 from support.copying import cp, tree_of
 from support.daemons import endpoints, running_daemon
-
-if TYPE_CHECKING:
-    from conftest import Served
 
 FILES_NUM = 300
 DONE = (0, b"", "")
@@ -51,7 +47,7 @@ def plant(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def test_a_folder_there_and_back(served: "Served", tmp_path: Path) -> None:
+def test_a_folder_there_and_back(served: Served, tmp_path: Path) -> None:
     """Byte for byte, over several pages of a listing; the new folder is made."""
     files = plant(tmp_path / "from")
     assert cp("-r", tmp_path / "from", ALL).outcome == DONE
@@ -62,7 +58,7 @@ def test_a_folder_there_and_back(served: "Served", tmp_path: Path) -> None:
     assert tree_of(tmp_path / "to") == files
 
 
-def test_no_more_is_in_flight_than_was_said(served: "Served", tmp_path: Path) -> None:
+def test_no_more_is_in_flight_than_was_said(served: Served, tmp_path: Path) -> None:
     """One after the other, with --jobs 1; the order of a listing is kept then."""
     plant(tmp_path / "from")
     assert cp("-r", "--jobs", "1", tmp_path / "from", ALL).outcome == DONE
@@ -74,7 +70,7 @@ def test_no_more_is_in_flight_than_was_said(served: "Served", tmp_path: Path) ->
     assert len(targets) == FILES_NUM + 5
 
 
-def test_objects_are_copied_by_the_service(served: "Served", tmp_path: Path) -> None:
+def test_objects_are_copied_by_the_service(served: Served, tmp_path: Path) -> None:
     """Folders' markers and names that no file could have among them."""
     names = {"a", "b/c", "m/", "x//y", "../z"}
     served.buckets.objects |= {f"p/{name}": name.encode() for name in names}
@@ -83,7 +79,7 @@ def test_objects_are_copied_by_the_service(served: "Served", tmp_path: Path) -> 
     assert copies == {f"q/{name}": name.encode() for name in names}
 
 
-def test_what_is_no_path_is_named_and_left(served: "Served", tmp_path: Path) -> None:
+def test_what_is_no_path_is_named_and_left(served: Served, tmp_path: Path) -> None:
     """All else is copied; nothing is written outside of the folder."""
     bad = ("../x", "/etc/x", "a/../../x", "a//b", "folder/", "./x", "nul\0")
     served.buckets.objects |= {f"p/{name}": b"bad" for name in bad}
@@ -100,7 +96,7 @@ def test_what_is_no_path_is_named_and_left(served: "Served", tmp_path: Path) -> 
     assert (tmp_path / "in" / "to" / "marker").is_dir()
 
 
-def test_a_file_where_a_folder_has_to_be(served: "Served", tmp_path: Path) -> None:
+def test_a_file_where_a_folder_has_to_be(served: Served, tmp_path: Path) -> None:
     """One of the two keys is copied, the other one named."""
     served.buckets.objects |= {"p/a": b"file", "p/a/b": b"deeper", "p/c": b"c"}
     done = cp("-r", "--jobs", "1", ALL, tmp_path / "to")
@@ -110,7 +106,7 @@ def test_a_file_where_a_folder_has_to_be(served: "Served", tmp_path: Path) -> No
     assert tree_of(tmp_path / "to") == {"a": b"file", "c": b"c"}
 
 
-def test_a_folder_where_a_file_has_to_be(served: "Served", tmp_path: Path) -> None:
+def test_a_folder_where_a_file_has_to_be(served: Served, tmp_path: Path) -> None:
     """Small or large, it is named; the folder stays, and nothing half done beside it."""
     (tmp_path / "to" / "a").mkdir(parents=True)
     (tmp_path / "to" / "b").mkdir()
@@ -122,7 +118,7 @@ def test_a_folder_where_a_file_has_to_be(served: "Served", tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["a", "b", "pipe"]
 
 
-def test_what_cannot_be_uploaded_is_named(served: "Served", tmp_path: Path) -> None:
+def test_what_cannot_be_uploaded_is_named(served: Served, tmp_path: Path) -> None:
     """Names that are not UTF-8, pipes, circles of links; the others are copied."""
     (tmp_path / "good").write_bytes(b"good")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")).write_bytes(b"bad")
@@ -139,7 +135,7 @@ def test_what_cannot_be_uploaded_is_named(served: "Served", tmp_path: Path) -> N
     assert served.buckets.objects == {"p/good": b"good"}
 
 
-def test_one_that_is_refused_stops_no_other(served: "Served", tmp_path: Path) -> None:
+def test_one_that_is_refused_stops_no_other(served: Served, tmp_path: Path) -> None:
     """Both ways."""
     files = plant(tmp_path / "from")
     served.buckets.refused["p/f0.txt"] = ("AccessDenied", "Not yours")
@@ -154,7 +150,7 @@ def test_one_that_is_refused_stops_no_other(served: "Served", tmp_path: Path) ->
     assert len(tree_of(tmp_path / "to")) == len(files) - 1
 
 
-def test_what_would_fail_for_all_ends_it(served: "Served", tmp_path: Path) -> None:
+def test_what_would_fail_for_all_ends_it(served: Served, tmp_path: Path) -> None:
     """One line, not one for each of the files."""
     plant(tmp_path / "from")
     for words, why in (
@@ -167,7 +163,7 @@ def test_what_would_fail_for_all_ends_it(served: "Served", tmp_path: Path) -> No
         assert "; 0 copied, " in done.err
 
 
-def test_there_is_nothing(served: "Served", tmp_path: Path) -> None:
+def test_there_is_nothing(served: Served, tmp_path: Path) -> None:
     """No such bucket, no such prefix: an error. An empty folder or bucket: nothing to do."""
     done = cp("-r", "s3://no-bucket", tmp_path / "to")
     assert (done.status, "NoSuchBucket from list_objects_v2" in done.err) == (1, True)
@@ -211,6 +207,27 @@ def test_no_more_is_found_than_is_needed_soon() -> None:
     assert given == AHEAD + 7 + 1
 
 
+def test_what_was_found_is_copied_though_not_all_could_be() -> None:
+    """As when the second page of a listing fails."""
+    copied: list[Task] = []
+
+    async def some() -> AsyncIterator[Task]:
+        for size in range(50):
+            yield Task(FilePlace("x"), S3Place("b", "k"), size)
+        raise failed(Code.SERVICE_ERROR, type="SlowDown")
+
+    async def do(one: Task, _moved: Moved) -> None:
+        copied.append(one)
+
+    tally = Tally(has_many=True)
+    work = Many(do, screen=Screen(tally, has_bar=False), tally=tally, jobs=2)
+    asyncio.run(work.run(some()))
+    assert len(copied) == 50
+    assert summary(tally, work.stopped_by) == (
+        "ended early: SlowDown from : words; 50 copied, 0 of 50 files failed"
+    )
+
+
 def test_a_bug_is_not_swallowed() -> None:
     """It is none of the failures that a line is written about."""
 
@@ -227,7 +244,7 @@ def test_a_bug_is_not_swallowed() -> None:
     assert isinstance(caught.value.exceptions[0], KeyError)
 
 
-def test_a_daemon_without_room_is_asked_again(served: "Served", tmp_path: Path) -> None:
+def test_a_daemon_without_room_is_asked_again(served: Served, tmp_path: Path) -> None:
     """It says when; nothing was sent."""
     config = endpoints(served.server.port) | {"limits": {"in_flight_per_peer": 2}}
     with running_daemon(config) as daemon:
@@ -238,7 +255,7 @@ def test_a_daemon_without_room_is_asked_again(served: "Served", tmp_path: Path) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 @pytest.mark.parametrize("size", [SMALL_BYTES, 1024 * 1024], ids=["by us", "by the daemon"])
-def test_a_disk_that_is_full(served: "Served", tmp_path: Path, size: int) -> None:
+def test_a_disk_that_is_full(served: Served, tmp_path: Path, size: int) -> None:
     """One line, what was whole before stays whole, and no temporary file is left."""
     served.buckets.objects |= {f"p/{number:02}": b"x" * size for number in range(40)}
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(tmp_path)]

@@ -8,19 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from botod.ipc.sending import SMALL_BYTES
-from support.buckets import BUCKET
+from support.buckets import BUCKET, Served
 from support.copying import on_terminal, started
 from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
 from support.http_server import http_server
 from support.tools import tool
-
-if TYPE_CHECKING:
-    from conftest import Served
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 LARGE = b"x" * (4 * 1024 * 1024)
@@ -34,13 +30,13 @@ def has_no_jobs(daemon: Daemon) -> bool:
         return connection.call("botod.status")["jobs"]["running_num"] == 0
 
 
-def held(served: "Served", data: bytes) -> None:
+def held(served: Served, data: bytes) -> None:
     """An object of which half comes."""
     served.buckets.objects["k"] = data
     served.buckets.held.add("k")
 
 
-def wait_for_the_middle(served: "Served") -> None:
+def wait_for_the_middle(served: Served) -> None:
     """Until half of the object is on its way."""
     assert served.buckets.is_held.wait(BOUND_S)
 
@@ -49,7 +45,7 @@ def wait_for_the_middle(served: "Served") -> None:
 @pytest.mark.parametrize("words", [[KEY, "x"], ["-r", f"s3://{BUCKET}", "."]])
 @pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
 def test_a_download_leaves_no_file(
-    served: "Served", tmp_path: Path, number: int, words: list[str], data: bytes
+    served: Served, tmp_path: Path, number: int, words: list[str], data: bytes
 ) -> None:
     """Nor a temporary one; the process dies of the signal, and the daemon knows."""
     held(served, data)
@@ -65,7 +61,7 @@ def test_a_download_leaves_no_file(
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_an_upload_from_a_pipe_makes_no_object(served: "Served", number: int) -> None:
+def test_an_upload_from_a_pipe_makes_no_object(served: Served, number: int) -> None:
     """Though all that had come was sent."""
     with started("-", KEY) as copy:
         assert copy.stdin is not None
@@ -78,7 +74,7 @@ def test_an_upload_from_a_pipe_makes_no_object(served: "Served", number: int) ->
     assert not served.buckets.objects
 
 
-def test_a_pipeline_that_is_ended_makes_no_object(served: "Served") -> None:
+def test_a_pipeline_that_is_ended_makes_no_object(served: Served) -> None:
     """Ctrl-C goes to all of it: the end of its input comes together with the signal."""
     with started("-", KEY) as copy:
         assert copy.stdin is not None
@@ -129,7 +125,7 @@ def test_an_upload_of_files_is_ended(tmp_path: Path, words: list[str]) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
 
 
-def test_a_shell_sees_128_and_the_number(served: "Served", tmp_path: Path) -> None:
+def test_a_shell_sees_128_and_the_number(served: Served, tmp_path: Path) -> None:
     """And ends a loop of its own, as it does only for those who die of the signal."""
     held(served, LARGE)
     script = f"for n in 1 2; do {tool('botod')} cp {KEY} x; echo $?; done"
@@ -152,7 +148,7 @@ def test_a_shell_sees_128_and_the_number(served: "Served", tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-def test_nobody_reads_standard_output(served: "Served") -> None:
+def test_nobody_reads_standard_output(served: Served) -> None:
     """It dies of SIGPIPE, as others do, and says nothing."""
     served.buckets.objects["k"] = LARGE
     with started(KEY, "-") as copy:
@@ -165,7 +161,7 @@ def test_nobody_reads_standard_output(served: "Served") -> None:
     wait_until(lambda: has_no_jobs(served.daemon), served.daemon)
 
 
-def test_a_reader_that_does_not_read_keeps_no_signal_out(served: "Served") -> None:
+def test_a_reader_that_does_not_read_keeps_no_signal_out(served: Served) -> None:
     """Standard output is full and the writing waits: Ctrl-C ends it all the same."""
     served.buckets.objects["k"] = LARGE
     with started(KEY, "-") as copy:
@@ -177,7 +173,7 @@ def test_a_reader_that_does_not_read_keeps_no_signal_out(served: "Served") -> No
 
 
 @pytest.mark.parametrize("words", [[KEY], ["-r", f"s3://{BUCKET}"]])
-def test_the_terminal_is_closed(served: "Served", tmp_path: Path, words: list[str]) -> None:
+def test_the_terminal_is_closed(served: Served, tmp_path: Path, words: list[str]) -> None:
     """As by SIGHUP, which comes of it."""
     held(served, LARGE)
     with on_terminal(*words, tmp_path) as copy:
@@ -188,7 +184,7 @@ def test_the_terminal_is_closed(served: "Served", tmp_path: Path, words: list[st
     wait_until(lambda: has_no_jobs(served.daemon), served.daemon)
 
 
-def test_the_terminal_is_closed_that_is_copied_from(served: "Served") -> None:
+def test_the_terminal_is_closed_that_is_copied_from(served: Served) -> None:
     """What was typed is no object."""
     with on_terminal("-", KEY) as copy:
         os.write(copy.terminal, b"typed\n")
@@ -199,7 +195,7 @@ def test_the_terminal_is_closed_that_is_copied_from(served: "Served") -> None:
     assert not served.buckets.objects
 
 
-def test_a_key_on_the_terminal_ends_it(served: "Served", tmp_path: Path) -> None:
+def test_a_key_on_the_terminal_ends_it(served: Served, tmp_path: Path) -> None:
     """Ctrl-C, with the bar half drawn: the prompt comes on a line of its own."""
     held(served, LARGE)
     with on_terminal(KEY, tmp_path) as copy:
@@ -211,7 +207,7 @@ def test_a_key_on_the_terminal_ends_it(served: "Served", tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_what_was_ignored_stays_ignored(served: "Served", tmp_path: Path) -> None:
+def test_what_was_ignored_stays_ignored(served: Served, tmp_path: Path) -> None:
     """As under nohup: the copy goes on to its end."""
     held(served, LARGE)
     script = f"trap '' HUP INT; exec {tool('botod')} cp {KEY} x"

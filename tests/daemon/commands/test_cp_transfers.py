@@ -5,19 +5,15 @@ import socket
 import subprocess
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from botod.daemon.commands.cp_transfers import content_type_of
 from botod.ipc.sending import SMALL_BYTES
-from support.buckets import BUCKET
+from support.buckets import BUCKET, Served
 from support.copying import cp, started
 from support.daemons import BOUND_S, short_folder
 from support.tools import tool
-
-if TYPE_CHECKING:
-    from conftest import Served
 
 EVERY_BYTE = bytes(range(256))
 SIZES = (0, 1, 256, SMALL_BYTES, SMALL_BYTES + 1, 1_000_000)
@@ -30,7 +26,7 @@ def body(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_file_there_and_back(served: "Served", tmp_path: Path, size: int) -> None:
+def test_a_file_there_and_back(served: Served, tmp_path: Path, size: int) -> None:
     """Every byte, by whichever way its size makes it go; nothing is said."""
     (tmp_path / "x").write_bytes(body(size))
     assert cp(tmp_path / "x", f"s3://{BUCKET}/k").outcome == DONE
@@ -41,14 +37,14 @@ def test_a_file_there_and_back(served: "Served", tmp_path: Path, size: int) -> N
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_standard_input_and_output(served: "Served", size: int) -> None:
+def test_standard_input_and_output(served: Served, size: int) -> None:
     """Pipes of unknown length."""
     assert cp("-", f"s3://{BUCKET}/k", stdin=body(size)).outcome == DONE
     assert cp(f"s3://{BUCKET}/k", "-").outcome == (0, body(size), "")
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_redirected_files(served: "Served", tmp_path: Path, size: int) -> None:
+def test_redirected_files(served: Served, tmp_path: Path, size: int) -> None:
     """From where they stand: what was read or written before is left alone."""
     (tmp_path / "x").write_bytes(b"head" + body(size))
     botod, whole = tool("botod"), f"s3://{BUCKET}/k"
@@ -61,7 +57,7 @@ def test_redirected_files(served: "Served", tmp_path: Path, size: int) -> None:
     assert (tmp_path / "y").read_bytes() == b"head" + body(size) + b"tail"
 
 
-def test_named_pipes_are_files_like_others(served: "Served", tmp_path: Path) -> None:
+def test_named_pipes_are_files_like_others(served: Served, tmp_path: Path) -> None:
     """As a shell's <(…) and >(…) make them: opened once, and waited for."""
     os.mkfifo(tmp_path / "pipe")
     large = body(1_000_000)
@@ -78,7 +74,7 @@ def test_named_pipes_are_files_like_others(served: "Served", tmp_path: Path) -> 
     assert came == [large]
 
 
-def test_files_of_no_size(served: "Served") -> None:
+def test_files_of_no_size(served: Served) -> None:
     """Those in /proc say 0 and have something; /dev/null has nothing."""
     assert cp("/proc/self/status", f"s3://{BUCKET}/status").outcome == DONE
     assert b"Name:" in served.buckets.objects["status"]
@@ -86,7 +82,7 @@ def test_files_of_no_size(served: "Served") -> None:
     assert served.buckets.objects["null"] == b""
 
 
-def test_an_object_is_copied_by_the_service(served: "Served") -> None:
+def test_an_object_is_copied_by_the_service(served: Served) -> None:
     """Its bytes do not come here."""
     served.buckets.objects["a ü/k"] = body(1000)
     assert cp(f"s3://{BUCKET}/a ü/k", f"s3://{BUCKET}/copies/").outcome == DONE
@@ -94,7 +90,7 @@ def test_an_object_is_copied_by_the_service(served: "Served") -> None:
     assert [request.method for request in served.server.requests] == ["PUT"]
 
 
-def test_a_folder_takes_the_sources_name(served: "Served", tmp_path: Path) -> None:
+def test_a_folder_takes_the_sources_name(served: Served, tmp_path: Path) -> None:
     """Both ways, with a slash at its end or, here, without."""
     (tmp_path / "x.txt").write_bytes(b"x")
     (tmp_path / "d").mkdir()
@@ -106,7 +102,7 @@ def test_a_folder_takes_the_sources_name(served: "Served", tmp_path: Path) -> No
     assert (tmp_path / "d" / "x.txt").read_bytes() == b"x"
 
 
-def test_the_content_type_is_guessed_or_told(served: "Served", tmp_path: Path) -> None:
+def test_the_content_type_is_guessed_or_told(served: Served, tmp_path: Path) -> None:
     """By the file's name, by the key's for standard input; none where nothing is known."""
     for name in ("a.jpg", "b.none"):
         (tmp_path / name).write_bytes(b"x")
@@ -124,7 +120,7 @@ def test_the_content_type_is_guessed_or_told(served: "Served", tmp_path: Path) -
     assert kinds["told"] == "text/x-own"
 
 
-def kinds_of_nothing(served: "Served") -> str | None:
+def kinds_of_nothing(served: Served) -> str | None:
     """What the daemon sends where it is told none."""
     with served.daemon.connect() as connection:
         connection.client("s3").put_object(Bucket=BUCKET, Key="nothing", Body=b"x")
@@ -147,7 +143,7 @@ def test_a_type_is_of_the_ending(name: str, kind: str | None) -> None:
     assert content_type_of(name) == kind
 
 
-def test_a_target_is_as_it_was_if_it_fails(served: "Served", tmp_path: Path) -> None:
+def test_a_target_is_as_it_was_if_it_fails(served: Served, tmp_path: Path) -> None:
     """No such object, a folder in the way, no such folder: one line, and nothing is left."""
     (tmp_path / "x").write_bytes(b"before")
     done = cp(f"s3://{BUCKET}/none", "x", cwd=tmp_path)
@@ -161,7 +157,7 @@ def test_a_target_is_as_it_was_if_it_fails(served: "Served", tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-def test_what_cannot_be_read_is_named(served: "Served") -> None:
+def test_what_cannot_be_read_is_named(served: Served) -> None:
     """A socket, a file that is not there, standard input that is closed."""
     with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
@@ -175,7 +171,7 @@ def test_what_cannot_be_read_is_named(served: "Served") -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_what_is_closed_is_not_used(served: "Served", tmp_path: Path, closed: str) -> None:
+def test_what_is_closed_is_not_used(served: Served, tmp_path: Path, closed: str) -> None:
     """Its number is not that of the connection, to which lines for a person would be written."""
     (tmp_path / "x").write_bytes(b"x")
     for what, status in (("x", 0), ("none", 1)):
@@ -185,14 +181,14 @@ def test_what_is_closed_is_not_used(served: "Served", tmp_path: Path, closed: st
     assert served.buckets.objects == {"k": b"x"}
 
 
-def test_no_space_left(served: "Served") -> None:
+def test_no_space_left(served: Served) -> None:
     """Written by the daemon, or by us."""
     served.buckets.objects["k"] = body(1_000_000)
     done = cp(f"s3://{BUCKET}/k", "/dev/full")
     assert (done.status, "No space left on device" in done.err) == (1, True)
 
 
-def test_a_slow_standard_input_holds_nothing_up(served: "Served") -> None:
+def test_a_slow_standard_input_holds_nothing_up(served: Served) -> None:
     """An error is said when it is there, not when the next byte comes."""
     with started("-", "s3://no-bucket/k") as copy:
         assert copy.stdin is not None
