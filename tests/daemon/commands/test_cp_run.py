@@ -25,7 +25,7 @@ def test_the_bar_shows_how_far_it_is(served: Served, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["-q", "--no-progress"])
 def test_no_bar_if_none_is_wanted(served: Served, tmp_path: Path, flag: str) -> None:
-    """Nor is the size asked for."""
+    """Nor is the size asked for: the object comes in one request."""
     served.buckets.objects["k"] = b"x"
     with on_terminal(flag, f"s3://{BUCKET}/k", tmp_path / "x") as copy:
         assert copy.finish() == 0
