@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 from botod.ipc.aio_line import AsyncLine
-from botod.ipc.conversation import Inflow
 from botod.ipc.errors import DaemonUnavailable
+from botod.ipc.flows import Inflow
 from botod.ipc.streaming import CHUNK_BYTES
 
 

@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from botod.ipc.conversation import Conversation, Inflow, Reply, Written
+from botod.ipc.conversation import Conversation
 from botod.ipc.errors import ProtocolError
+from botod.ipc.flows import Inflow
 from botod.ipc.line import PIECES_MAX, READ_BYTES, connected, no_daemon, without
+from botod.ipc.reply import Reply
+from botod.ipc.writing import Written
 
 
 class Outgoing:

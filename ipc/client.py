@@ -13,9 +13,16 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from botod.ipc.conversation import BODY_TIMEOUT_S, DEFAULT_TIMEOUT_S, Conversation
+from botod.ipc.conversation import Conversation
 from botod.ipc.lines import Lines
-from botod.ipc.requests import SYSTEM_SOCKET, Options, default_socket, merged
+from botod.ipc.requests import (
+    BODY_TIMEOUT_S,
+    DEFAULT_TIMEOUT_S,
+    SYSTEM_SOCKET,
+    Options,
+    default_socket,
+    merged,
+)
 from botod.ipc.service_client import Client
 from botod.ipc.streaming import StreamingBody
 

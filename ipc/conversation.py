@@ -10,10 +10,8 @@ says when the connection ended. A request of which nothing can have been acted o
 - one that came after the daemon had closed an idle connection, or to one that is stopping.
 """
 
-import base64
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from botod.ipc.errors import (
     Code,
@@ -22,20 +20,12 @@ from botod.ipc.errors import (
     ProtocolError,
     RpcError,
     StreamBroken,
-    error_from,
+    read_error,
 )
-from botod.ipc.framing import (
-    MAX_BATCH,
-    MAX_LINE_BYTES,
-    Decoder,
-    Message,
-    MessageLimits,
-    Refused,
-)
+from botod.ipc.flows import CREDIT_BYTES, Inflow, Outflow
+from botod.ipc.framing import MAX_BATCH, MAX_LINE_BYTES, Decoder, Message, MessageLimits, Refused
 from botod.ipc.markers import Declared, pack, unpack
 from botod.ipc.protocol import (
-    CHUNK_BYTES,
-    Carrier,
     Control,
     StreamCancel,
     StreamCredit,
@@ -44,175 +34,16 @@ from botod.ipc.protocol import (
     declared_streams,
     encode,
     encode_array,
-    encode_entry,
     encode_notification,
-    encode_stream_data,
     read_control,
 )
-from botod.ipc.sending import FilePart, Pieces
-
-CREDIT_BYTES = 512 * 1024
-"""What may come of a stream that nobody reads: so much of it is held, and no more."""
+from botod.ipc.reply import NothingDone, Reply
+from botod.ipc.writing import RequestCarrier, Written, batch_entry
 
 HELLO_ID = 0
 
-DEFAULT_TIMEOUT_S = 60.0
-"""The deadline of a request that says nothing."""
-
-BODY_TIMEOUT_S = 900.0
-"""The same, if it has a stream or a descriptor: what the daemon gives it then."""
-
-GRACE_S = 5.0
-"""Beyond a request's own deadline: the daemon answers at it, and the answer has to travel."""
-
 _ANSWER_LIMITS = MessageLimits(line_bytes=64 * 1024 * 1024, inline_bytes=1024 * 1024 * 1024)
 """The daemon is trusted more than its peers are: lists of results are long lines."""
-
-
-class NothingDone(Exception):
-    """Nothing can have been acted on. `error` is what to raise if it is not sent again."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class Written(NamedTuple):
-    """One message, to be written in order; the descriptors go with its first byte."""
-
-    pieces: list[bytes]
-    fds: tuple[int, ...] = ()
-
-
-class Inflow:
-    """A stream that the daemon sends. on_change: called when `take` may give something else."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_over = False
-        self.on_change: Callable[[], object] = _nothing
-        self._pieces: deque[bytes] = deque()
-        self._error: Exception | None = None
-        self._taken_bytes = 0
-
-    def take(self) -> bytes | None:
-        """The next that came; b"" at the end; None: nothing is here yet. Raises if it broke."""
-        if self._pieces:
-            piece = self._pieces.popleft()
-            self._taken_bytes += len(piece)
-            return piece
-        if self._error is not None:
-            raise self._error
-        return b"" if self.is_over else None
-
-    @classmethod
-    def whole(cls, data: bytes) -> "Inflow":
-        """One that is here already."""
-        inflow = cls(0)
-        inflow.feed(data)
-        inflow.end(None)
-        return inflow
-
-    @property
-    def has_news(self) -> bool:
-        """Whether `take` gives something, or raises."""
-        return bool(self._pieces) or self.is_over
-
-    def credit(self) -> Written | None:
-        """What lets more come, once half of what may lie here has been taken."""
-        if self.is_over or self._taken_bytes < CREDIT_BYTES // 2:
-            return None
-        params = {"stream": self.number, "bytes": self._taken_bytes}
-        self._taken_bytes = 0
-        return Written(encode_notification("stream.credit", params))
-
-    def cancel(self) -> Written | None:
-        """Forget what came; what tells the daemon that the rest is not wanted."""
-        self._pieces.clear()
-        if self.is_over:
-            return None
-        return Written(encode_notification("stream.cancel", {"stream": self.number}))
-
-    def feed(self, data: bytes) -> None:
-        """Keep what came, unless nobody wants it any more."""
-        if data and not self.is_over:
-            self._pieces.append(data)
-            self.on_change()
-
-    def end(self, error: Exception | None) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._error = error
-            self.on_change()
-
-
-class Outflow:
-    """A stream that we send. on_change: called when `credit_bytes` or `is_wanted` did."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.credit_bytes = 0
-        self.sent_bytes = 0
-        self.is_wanted = True
-        self.on_change: Callable[[], object] = _nothing
-
-    @property
-    def room_bytes(self) -> int:
-        """How much the next piece may have; 0: the daemon lets nothing come now."""
-        return min(self.credit_bytes, CHUNK_BYTES) if self.is_wanted else 0
-
-    def data(self, piece: bytes) -> Written:
-        assert len(piece) <= self.room_bytes, "a piece is larger than it may be"
-        self.credit_bytes -= len(piece)
-        self.sent_bytes += len(piece)
-        return Written(encode_stream_data(self.number, piece))
-
-    def end(self) -> Written:
-        """That this was all."""
-        return Written(encode_notification("stream.end", {"stream": self.number}))
-
-
-class Reply:
-    """The answer to one request, when it is there. on_change: called then."""
-
-    def __init__(self, number: Any, on_progress: Callable[[Any], object] | None = None) -> None:
-        self.number = number
-        self.is_done = False
-        self.is_written = False
-        self.on_change: Callable[[], object] = _nothing
-        self.on_progress = on_progress
-        self.outflow: Outflow | None = None
-        self.source: Pieces | None = None
-        self.value: Any = None
-        self.error: Exception | None = None
-
-    @property
-    def can_repeat(self) -> bool:
-        """Whether what it sends is still there to be sent again."""
-        return self.outflow is None or self.outflow.sent_bytes == 0
-
-    def result(self) -> Any:
-        """What came. Raises what went wrong."""
-        assert self.is_done, "asked before the answer is there"
-        if self.error is not None:
-            raise self.outcome()
-        return self.value
-
-    def outcome(self) -> Any:
-        """What came, or what went wrong."""
-        if isinstance(self.error, NothingDone):
-            return self.error.error
-        return self.value if self.error is None else self.error
-
-    def settle(self, value: Any = None, error: Exception | None = None) -> None:
-        if self.is_done:
-            return
-        self.is_done = True
-        self.value, self.error = value, error
-        if self.outflow is not None:
-            self.outflow.is_wanted = False
-            self.outflow.on_change()
-        self.on_change()
 
 
 class Conversation:
@@ -265,7 +96,7 @@ class Conversation:
 
         Raises TypeError and ValueError for what cannot stand in a message: nothing is kept then.
         """
-        carrier = _RequestCarrier(self._last_stream + 1)
+        carrier = RequestCarrier(self._last_stream + 1)
         number = self._last_id + 1
         envelope = {"jsonrpc": "2.0", "id": number, "method": method}
         envelope |= {"params": pack(dict(params), carrier)} | dict(options)
@@ -277,7 +108,8 @@ class Conversation:
         if carrier.source is not None:
             envelope["streams"] = [self._last_stream + 1]
         written = Written(encode(envelope, carrier.blobs), fds)
-        return [self._kept(Reply(number, on_progress), carrier.source)], written
+        reply = Reply(number, source=carrier.source, on_progress=on_progress)
+        return [self._kept(reply)], written
 
     def begin_batch(
         self, calls: Sequence[tuple[str, Mapping[str, Any]]], options: Mapping[str, Any]
@@ -286,12 +118,12 @@ class Conversation:
         entries: list[bytes] = []
         room = MAX_LINE_BYTES
         for method, params in calls[:MAX_BATCH]:
-            entry = _batch_entry(self._last_id + len(entries) + 1, method, params, options)
+            entry = batch_entry(self._last_id + len(entries) + 1, method, params, options)
             room -= len(entry) + 1
             if entries and room < 1:
                 break
             entries.append(entry)
-        replies = [self._kept(Reply(self._last_id + 1), None) for _entry in entries]
+        replies = [self._kept(Reply(self._last_id + 1)) for _entry in entries]
         return replies, Written(encode_array(entries))
 
     def cancel(self, reply: Reply) -> Written | None:
@@ -343,12 +175,11 @@ class Conversation:
     def _last_word(self, error: RpcError) -> Exception:
         return NothingDone(error) if error.code in _NOTHING_DONE else error
 
-    def _kept(self, reply: Reply, source: Pieces | None) -> Reply:
+    def _kept(self, reply: Reply) -> Reply:
         self._last_id = reply.number
         self._replies[reply.number] = reply
-        if source is not None:
+        if reply.source is not None:
             self._last_stream += 1
-            reply.source = source
             reply.outflow = self._outflows[self._last_stream] = Outflow(self._last_stream)
         return reply
 
@@ -427,75 +258,11 @@ class Conversation:
                 self._outflows[number].on_change()
 
 
-class _RequestCarrier(Carrier):
-    """Gives markers for what a request's params may hold beside bytes."""
-
-    def __init__(self, stream: int) -> None:
-        super().__init__([])
-        self.files: list[FilePart] = []
-        self.source: Pieces | None = None
-        self._stream = stream
-
-    def __call__(self, value: Any) -> Any:
-        if isinstance(value, Pieces):
-            if self.source is not None:
-                raise TypeError("one stream in a request, no more")
-            self.source = value
-            return {"$stream": self._stream}
-        if isinstance(value, FilePart):
-            self.files.append(value)
-            return value.marker(len(self.files) - 1)
-        return super().__call__(value)
-
-
 Begin = Callable[[Conversation], tuple[list[Reply], Written]]
 """What puts requests into a conversation, as one message."""
-
-
-def nothing_done(replies: Sequence[Reply]) -> NothingDone | None:
-    """Why one message may be sent again, if nothing at all of it can have been acted on."""
-    errors = [reply.error for reply in replies if reply.can_repeat]
-    nothing = [error for error in errors if isinstance(error, NothingDone)]
-    return nothing[0] if len(nothing) == len(replies) else None
-
-
-def read_error(said: Any) -> RpcError | None:
-    """The error that a message says; one of ours, if what it says is none."""
-    match said:
-        case None:
-            return None
-        case {"code": int(code), "message": str(words), **rest}:
-            data = rest.get("data") or {}
-            if isinstance(data, dict):
-                return error_from(code, words, data)
-    return ProtocolError(Code.BAD_ANSWER, "what came as an error is none of JSON-RPC's")
-
-
-def _batch_entry(
-    number: int, method: str, params: Mapping[str, Any], options: Mapping[str, Any]
-) -> bytes:
-    """One request of a batch; bytes stand in the line. Raises TypeError and ValueError."""
-
-    def carry(value: Any) -> Any:
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            return {"$base64": base64.b64encode(value).decode()}
-        raise TypeError(f"{type(value).__name__} cannot stand in a batch")
-
-    envelope = {
-        "jsonrpc": "2.0",
-        "id": number,
-        "method": method,
-        "params": pack(dict(params), carry),
-    }
-    return encode_entry(envelope | dict(options))
-
 
 _NOTHING_DONE = (Code.IDLE, Code.SHUTTING_DOWN)
 
 
 def _broken(error: RpcError) -> RpcError:
     return StreamBroken(error.code, f"what came is not whole: {error.message}", error.data)
-
-
-def _nothing() -> None:
-    """Nobody waits."""

@@ -240,3 +240,15 @@ def error_from(code: int, message: str, data: dict[str, Any]) -> RpcError:
         name = data["type"].rpartition(".")[2]
         kind = service_error(BOTO3_NAMES.get(name, name))
     return kind(code, message, data)
+
+
+def read_error(said: Any) -> RpcError | None:
+    """The error that a message says; one of ours, if what it says is none."""
+    match said:
+        case None:
+            return None
+        case {"code": int(code), "message": str(words), **rest}:
+            data = rest.get("data") or {}
+            if isinstance(data, dict):
+                return error_from(code, words, data)
+    return ProtocolError(Code.BAD_ANSWER, "what came as an error is none of JSON-RPC's")

@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from botod.ipc.conversation import Conversation, Reply, Written
+from botod.ipc.conversation import Conversation
 from botod.ipc.errors import DaemonUnavailable, ProtocolError
+from botod.ipc.reply import Reply
+from botod.ipc.writing import Written
 
 READ_BYTES = 256 * 1024
 

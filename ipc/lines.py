@@ -11,20 +11,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botod.ipc.conversation import (
-    GRACE_S,
-    Begin,
-    Inflow,
-    Reply,
-    Written,
-    nothing_done,
-)
+from botod.ipc.conversation import Begin
 from botod.ipc.errors import DaemonUnavailable
+from botod.ipc.flows import Inflow
 from botod.ipc.line import Line
-from botod.ipc.requests import timed
+from botod.ipc.reply import Reply, nothing_done
+from botod.ipc.requests import GRACE_S, timed
 from botod.ipc.retrying import Retrying
 from botod.ipc.sending import piece_reader
 from botod.ipc.streaming import StreamingBody
+from botod.ipc.writing import Written
 
 IDLE_MAX = 8
 """Connections kept for later; making one takes some 50 µs."""

@@ -4,10 +4,18 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
-from botod.ipc.conversation import BODY_TIMEOUT_S, DEFAULT_TIMEOUT_S
 from botod.ipc.sending import FilePart, Pieces, to_send
 
 SYSTEM_SOCKET = "/run/botod/botod.sock"
+
+DEFAULT_TIMEOUT_S = 60.0
+"""The deadline of a request that says nothing."""
+
+BODY_TIMEOUT_S = 900.0
+"""The same, if it has a stream or a descriptor: what the daemon gives it then."""
+
+GRACE_S = 5.0
+"""Beyond a request's own deadline: the daemon answers at it, and the answer has to travel."""
 
 
 class Options(TypedDict, total=False):

@@ -1,0 +1,111 @@
+"""The connection of an asyncio client: one for all its requests, made anew when it is lost."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botod.ipc.aio_body import AsyncBody
+from botod.ipc.aio_line import AsyncLine, open_line
+from botod.ipc.aio_sending import send_stream
+from botod.ipc.conversation import Begin
+from botod.ipc.errors import DaemonLost, DaemonUnavailable
+from botod.ipc.flows import Inflow
+from botod.ipc.reply import Reply, nothing_done
+from botod.ipc.requests import GRACE_S, timed
+from botod.ipc.retrying import Retrying
+from botod.ipc.writing import Written
+
+
+class AsyncLines:
+    """The connection to the daemon at `path`. timeout_s: for making one."""
+
+    def __init__(self, path: str, *, timeout_s: float, wait_s: float) -> None:
+        self.path = path
+        self._timeout_s = timeout_s
+        self._wait_s = wait_s
+        self._line: AsyncLine | None = None
+        self._connecting = asyncio.Lock()
+        self._is_closed = False
+
+    async def open(self) -> None:
+        """Connect, if that was not done. Raises DaemonUnavailable."""
+        await self._usable(Retrying(self._wait_s))
+
+    def close(self) -> None:
+        """Hang up; the daemon ends what is still under way."""
+        self._is_closed = True
+        if self._line is not None:
+            self._line.close()
+
+    async def do(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        options: Mapping[str, Any],
+        *,
+        reads_streams: bool = False,
+        on_progress: Callable[[Any], object] | None = None,
+    ) -> Any:
+        """Do one request; a body that still comes is an AsyncBody in the result."""
+        options, timeout_s = timed(params, options)
+        line, (reply,) = await self.ask(
+            lambda conversation: conversation.begin(
+                method, params, options, on_progress=on_progress
+            ),
+            timeout_s=timeout_s,
+            reads_streams=reads_streams,
+        )
+        result = reply.result()
+        if isinstance(result, dict):
+            for name, value in result.items():
+                is_body = name == "Body" and reads_streams and isinstance(value, bytes)
+                inflow = Inflow.whole(value) if is_body else value
+                if isinstance(inflow, Inflow):
+                    result[name] = AsyncBody(line, inflow, timeout_s=timeout_s)
+        return result
+
+    async def ask(
+        self, begin: Begin, *, timeout_s: float, reads_streams: bool = False
+    ) -> tuple[AsyncLine, list[Reply]]:
+        """Do what one message asks for; the replies are settled. Raises DaemonUnavailable."""
+        retrying = Retrying(self._wait_s)
+        while True:
+            line = await self._usable(retrying)
+            replies, written = begin(line.conversation)
+            hello = line.conversation.hello() if reads_streams else []
+            line.send(replies, Written(hello + written.pieces, written.fds))
+            await self._settled(line, replies, timeout_s)
+            nothing = nothing_done(replies)
+            if nothing is None:
+                return line, replies
+            await self._pause(retrying, nothing)
+
+    async def _settled(self, line: AsyncLine, replies: list[Reply], timeout_s: float) -> None:
+        """Once all are answered; if nobody waits any more, the daemon is told."""
+        try:
+            async with asyncio.timeout(timeout_s + GRACE_S):
+                await send_stream(line, replies[0])
+                for reply in replies:
+                    await line.until(lambda reply=reply: reply.is_done, reply)  # type: ignore[misc]
+        except TimeoutError:
+            raise DaemonLost(
+                f"{self.path}: timed out; whether the request was done is not known"
+            ) from None
+        finally:
+            for reply in replies:
+                line.cancel(reply)
+
+    async def _usable(self, retrying: Retrying) -> AsyncLine:
+        async with self._connecting:
+            while True:
+                if self._is_closed:
+                    raise DaemonUnavailable("this connection is closed; connect anew")
+                if self._line is not None and self._line.is_usable:
+                    return self._line
+                try:
+                    self._line = await open_line(self.path, timeout_s=self._timeout_s)
+                except DaemonUnavailable as error:
+                    await self._pause(retrying, error)
+
+    async def _pause(self, retrying: Retrying, error: Exception) -> None:
+        await asyncio.sleep(retrying.pause_s(error, now=asyncio.get_running_loop().time()))

@@ -1,0 +1,74 @@
+"""The answer that a request waits for, and whether the request may be sent again. No I/O."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from botod.ipc.flows import Listener, Outflow, nobody_waits
+from botod.ipc.sending import Pieces
+
+
+class NothingDone(Exception):
+    """Nothing can have been acted on. `error` is what to raise if it is not sent again."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Reply:
+    """The answer to one request, when it is there. on_change: called then.
+
+    source: what is sent as a stream with the request.
+    """
+
+    def __init__(
+        self,
+        number: Any,
+        *,
+        source: Pieces | None = None,
+        on_progress: Callable[[Any], object] | None = None,
+    ) -> None:
+        self.number = number
+        self.is_done = False
+        self.is_written = False
+        self.on_change: Listener = nobody_waits
+        self.on_progress = on_progress
+        self.source = source
+        self.outflow: Outflow | None = None
+        self.value: Any = None
+        self.error: Exception | None = None
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether what it sends is still there to be sent again."""
+        return self.outflow is None or self.outflow.sent_bytes == 0
+
+    def result(self) -> Any:
+        """What came. Raises what went wrong."""
+        assert self.is_done, "asked before the answer is there"
+        if self.error is not None:
+            raise self.outcome()
+        return self.value
+
+    def outcome(self) -> Any:
+        """What came, or what went wrong."""
+        if isinstance(self.error, NothingDone):
+            return self.error.error
+        return self.value if self.error is None else self.error
+
+    def settle(self, value: Any = None, error: Exception | None = None) -> None:
+        if self.is_done:
+            return
+        self.is_done = True
+        self.value, self.error = value, error
+        if self.outflow is not None:
+            self.outflow.is_wanted = False
+            self.outflow.on_change()
+        self.on_change()
+
+
+def nothing_done(replies: Sequence[Reply]) -> NothingDone | None:
+    """Why one message may be sent again, if nothing at all of it can have been acted on."""
+    errors = [reply.error for reply in replies if reply.can_repeat]
+    nothing = [error for error in errors if isinstance(error, NothingDone)]
+    return nothing[0] if len(nothing) == len(replies) else None
