@@ -19,8 +19,8 @@ from botod.daemon.services.operation import Operation, Params, Result, Source
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import FileSink, PipeSink, Sink, check_fits
 from botod.daemon.sources import PassingSource, file_source, gathered, pipe_reader
+from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.descriptors import Descriptor
-from botod.ipc.protocol import CHUNK_BYTES
 from botod.ipc.streams import IncomingStream
 from botod.pool import wait
 

@@ -6,11 +6,12 @@ from importlib.metadata import version
 from typing import Any
 
 from botod.daemon.services.shapes import InvalidParam, Number, Struct
-from botod.ipc.descriptors import MAX_FDS
+from botod.ipc.controls import CHUNK_BYTES
+from botod.ipc.descriptor_queue import MAX_FDS
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange
 from botod.ipc.framing import MAX_BATCH
-from botod.ipc.protocol import CHUNK_BYTES, VERSION
+from botod.ipc.protocol import VERSION
 from botod.ipc.streams import WINDOW_BYTES
 
 MAX_CREDIT_BYTES = 16 * 1024 * 1024

@@ -7,12 +7,13 @@ there as `$base64`.
 import base64
 from typing import Any
 
+from botod.ipc.controls import is_control
+from botod.ipc.envelope import request_id
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
-from botod.ipc.framing import request_id
 from botod.ipc.limits import Budget
 from botod.ipc.markers import pack
-from botod.ipc.protocol import encode_array, encode_entry, error_envelope, is_control
+from botod.ipc.protocol import encode_array, encode_entry, error_envelope
 
 MAX_BYTES = 1024 * 1024
 """Raw bytes in one answer of a batch: as base64 they are held twice, and written in one visit."""

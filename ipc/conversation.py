@@ -13,6 +13,15 @@ says when the connection ended. A request of which nothing can have been acted o
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from botod.ipc.controls import (
+    Control,
+    StreamCancel,
+    StreamCredit,
+    StreamData,
+    StreamEnd,
+    read_control,
+)
+from botod.ipc.envelope import declared_streams
 from botod.ipc.errors import (
     Code,
     DaemonLost,
@@ -25,18 +34,7 @@ from botod.ipc.errors import (
 from botod.ipc.flows import CREDIT_BYTES, Inflow, Outflow
 from botod.ipc.framing import MAX_BATCH, MAX_LINE_BYTES, Decoder, Message, MessageLimits, Refused
 from botod.ipc.markers import Declared, pack, unpack
-from botod.ipc.protocol import (
-    Control,
-    StreamCancel,
-    StreamCredit,
-    StreamData,
-    StreamEnd,
-    declared_streams,
-    encode,
-    encode_array,
-    encode_notification,
-    read_control,
-)
+from botod.ipc.protocol import encode, encode_array, encode_notification
 from botod.ipc.reply import NothingDone, Reply
 from botod.ipc.writing import RequestCarrier, Written, batch_entry
 

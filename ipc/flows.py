@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
-from botod.ipc.protocol import CHUNK_BYTES, encode_notification, encode_stream_data
+from botod.ipc.controls import CHUNK_BYTES, encode_stream_data
+from botod.ipc.protocol import encode_notification
 from botod.ipc.writing import Written
 
 CREDIT_BYTES = 512 * 1024

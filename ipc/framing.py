@@ -12,12 +12,12 @@ cut but is refused comes out as `Refused`, and the declared bytes are dropped. S
 only: programs import it with the client.
 """
 
-import json
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
-from botod.ipc.descriptors import MAX_FDS, DescriptorQueue
+from botod.ipc.descriptor_queue import DescriptorQueue
+from botod.ipc.envelope import declared_fds_num, declared_sizes, is_plain, parse_line, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
 
 MAX_LINE_BYTES = 1024 * 1024
@@ -26,26 +26,14 @@ MAX_LINE_BYTES = 1024 * 1024
 MAX_INLINE_BYTES = 16 * 1024 * 1024
 """All bytes declared by one message: they are held in memory until the job is done."""
 
-MAX_BLOBS = 64
-"""Pieces that one message may declare: a batch of ten messages with some binary attributes each."""
-
-MAX_STREAMS = 4
-"""Streams that one message may declare: no operation takes more than one yet."""
-
 MAX_DRAIN_BYTES = 1024 * 1024 * 1024
 """Declared bytes of a refused message that are still read and dropped; beyond, we hang up."""
-
-MAX_ID = 256
-"""Characters of an id that is a text; each answer has it, and each error."""
 
 SHORT_LINE_BYTES = 4096
 """Lines up to this are not counted in the budget: what is made of them costs more."""
 
 MAX_BATCH = 100
 """Requests in one array."""
-
-MAX_DEPTH = 64
-"""Nesting of params: AWS's own nest to about ten."""
 
 
 class Message(NamedTuple):
@@ -226,19 +214,19 @@ class Decoder:
 
     def _begin(self, line: bytes) -> Event | None:
         """Decide by the envelope alone what follows the line."""
-        value = _parse_line(line)
+        value = parse_line(line)
         line_bytes = len(line) if len(line) > SHORT_LINE_BYTES else 0
         if not isinstance(value, dict):
             return self._begin_array(value, line_bytes)
-        self._sizes = _declared_sizes(value)
+        self._sizes = declared_sizes(value)
         self._wanted = sum(self._sizes)
-        self._fds_num = _declared_number(value)
+        self._fds_num = declared_fds_num(value)
         held_bytes = self._wanted + line_bytes
         error = self._refusal() or self._hold(held_bytes, value)
         if error is not None:
             self.state = State.DRAIN
             return Refused(value, error, self.descriptors.take(self._fds_num))
-        self._message = Message(value, is_plain=_is_plain(line), held_bytes=held_bytes)
+        self._message = Message(value, is_plain=is_plain(line), held_bytes=held_bytes)
         if not self._sizes:
             self.reserved_bytes = 0
             return self._message._replace(fds=self.descriptors.take(self._fds_num))
@@ -330,48 +318,6 @@ _STEPS: dict[State, Callable[[Decoder], Event | None]] = {
 }
 
 
-def request_id(envelope: dict[str, Any]) -> str | int | None:
-    """The id to answer under; None for a notification and for an id that is none."""
-    value = envelope.get("id")
-    return cast("str | int | None", value) if is_id(value) else None
-
-
-def is_id(value: Any) -> bool:
-    """Whether it may be a request's id."""
-    if isinstance(value, str):
-        return len(value) <= MAX_ID
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value is None or (is_number and -(2**63) <= value < 2**63)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a whole number, not negative."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _parse_line(line: bytes) -> Any:
-    try:
-        return _DECODER.decode(line.decode("utf-8"))
-    except RecursionError:
-        raise ProtocolError(Code.PARSE_ERROR, "not JSON that we read: nested too deep") from None
-    except ValueError as error:
-        raise ProtocolError(Code.PARSE_ERROR, f"not a line of JSON: {error}") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
-
-
-def _is_plain(line: bytes) -> bool:
-    r"""Whether no key begins with $, which JSON can also write as \u0024, and none is too deep."""
-    if b'"$' in line or b"\\u0024" in line:
-        return False
-    return line.count(b"{") + line.count(b"[") <= MAX_DEPTH
-
-
 def _array_mistake(value: Any) -> RpcError | None:
     if not isinstance(value, list):
         return RpcError(Code.INVALID_REQUEST, "not a request: not an object")
@@ -379,23 +325,3 @@ def _array_mistake(value: Any) -> RpcError | None:
         words = f"a batch has 1 to {MAX_BATCH} requests, not {len(value)}"
         return RpcError(Code.INVALID_REQUEST, words)
     return None
-
-
-def _declared_sizes(envelope: dict[str, Any]) -> list[int]:
-    """The sizes in `bytes`. If they cannot be told, nobody knows where the next line begins."""
-    sizes = envelope.get("bytes")
-    if sizes is None and "bytes" not in envelope:
-        return []
-    if not isinstance(sizes, list) or len(sizes) > MAX_BLOBS or not all(map(is_number, sizes)):
-        raise ProtocolError(
-            Code.INVALID_REQUEST, f"bytes is a list of at most {MAX_BLOBS} whole numbers"
-        )
-    return cast("list[int]", sizes)
-
-
-def _declared_number(envelope: dict[str, Any]) -> int:
-    """The number in `fds`. If it cannot be told, nobody knows whose the next ones are."""
-    number = envelope.get("fds", 0)
-    if not is_number(number) or number > MAX_FDS:
-        raise ProtocolError(Code.INVALID_REQUEST, f"fds is a whole number, at most {MAX_FDS}")
-    return cast("int", number)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from botod.ipc.descriptors import Descriptor
+from botod.ipc.envelope import MAX_DEPTH, is_number
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.framing import MAX_DEPTH, is_number
 
 FD_KEYS = frozenset({"$fd", "offset", "length"})
 

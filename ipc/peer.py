@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS
+from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Sender
 from botod.ipc.groups import groups_of

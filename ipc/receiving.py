@@ -5,7 +5,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS
+from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
 
 READ_BYTES = 256 * 1024
 """Read at a time from one peer: the others are served in between."""

@@ -13,24 +13,21 @@ from functools import partial
 from typing import Any
 
 from botod.ipc.batches import Batch
-from botod.ipc.descriptors import Descriptor, close_quietly
+from botod.ipc.controls import CHUNK_BYTES, STREAM_DATA, Cancel, is_control, read_control
+from botod.ipc.descriptor_queue import close_quietly
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.envelope import declared_streams, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Brought, Exchange, Handler, Outcome, Sender
-from botod.ipc.framing import Array, Decoder, Message, Refused, request_id
+from botod.ipc.framing import Array, Decoder, Message, Refused
 from botod.ipc.limits import Account, Refusals, ServerLimits
 from botod.ipc.markers import Declared
 from botod.ipc.outbox import Outbox
 from botod.ipc.protocol import (
-    CHUNK_BYTES,
-    STREAM_DATA,
-    Cancel,
     Request,
-    declared_streams,
     encode_error,
     encode_notification,
     encode_result,
-    is_control,
-    read_control,
     read_request,
 )
 from botod.ipc.stream_table import StreamTable

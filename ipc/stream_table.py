@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.limits import Budget, Refusals
-from botod.ipc.protocol import (
+from botod.ipc.controls import (
     CHUNK_BYTES,
     Control,
     StreamCancel,
@@ -13,6 +11,8 @@ from botod.ipc.protocol import (
     StreamData,
     StreamEnd,
 )
+from botod.ipc.errors import Code, ProtocolError, RpcError
+from botod.ipc.limits import Budget, Refusals
 from botod.ipc.streams import IncomingStream, OutgoingStream
 
 

@@ -10,13 +10,9 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 
+from botod.ipc.controls import CHUNK_BYTES, encode_stream_data, encode_stream_end
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.protocol import (
-    CHUNK_BYTES,
-    encode_notification,
-    encode_stream_data,
-    encode_stream_end,
-)
+from botod.ipc.protocol import encode_notification
 
 WINDOW_BYTES = 256 * 1024
 """Credit that the daemon grants for a stream: what it may have to hold of one. A local round trip

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.ipc import framing
-from botod.ipc.descriptors import MAX_FDS
+from botod.ipc.descriptor_queue import MAX_FDS
+from botod.ipc.envelope import MAX_BLOBS
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.framing import (
     MAX_BATCH,
-    MAX_BLOBS,
-    MAX_DEPTH,
     MAX_DRAIN_BYTES,
     Array,
     Decoder,
@@ -23,9 +22,6 @@ from botod.ipc.framing import (
     MessageLimits,
     Refused,
     State,
-    is_id,
-    is_number,
-    request_id,
 )
 from support.wire import HUGE_NUMBER, STREAMS_OF_BYTES, UNHURRIED, line
 
@@ -376,26 +372,6 @@ def test_an_array_is_a_batch() -> None:
     assert out == [Array([{}, 1, None]), Array([0] * MAX_BATCH)]
 
 
-@pytest.mark.parametrize(
-    ("params", "is_plain"),
-    [
-        ('{"Key":"k"}', True),
-        ('{"Key":"costs $5"}', True),
-        ('{"$bytes":0}', False),
-        ('{"\\u0024bytes":0}', False),
-        ('{ "\\u0024fd" : 0 }', False),
-        ('{"Key":"$k"}', False),  # a value, but to look closer would cost more
-        ("[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1), True),
-        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
-        ('{"a":' * MAX_DEPTH + "1" + "}" * MAX_DEPTH, False),
-    ],
-)
-def test_where_markers_and_depth_need_not_be_looked_for(params: str, is_plain: bool) -> None:
-    """A message passes as plain only if no key can begin with $ and nothing is nested deep."""
-    (message,), _state = events([f'{{"params":{params}}}\n'.encode()], MessageLimits())
-    assert message.is_plain is is_plain
-
-
 # Descriptors
 
 
@@ -583,16 +559,6 @@ def test_messages_are_counted_however_they_come_out() -> None:
     while decoder.next() is not None:
         pass
     assert decoder.messages_total == 4
-
-
-def test_what_is_an_id_and_what_is_a_number() -> None:
-    """Strings, whole numbers and null are ids; whole numbers from 0 on are numbers."""
-    cases: list[Any] = ["", "a", 0, -1, None, True, False, 1.0, [], {}]
-    assert [is_id(case) for case in cases] == [True] * 5 + [False] * 5
-    assert [request_id({"id": case}) for case in cases] == cases[:5] + [None] * 5
-    assert request_id({}) is None
-    numbers: list[Any] = [0, 1, 10**4000, -1, True, False, 1.0, "1", None, [1]]
-    assert [is_number(case) for case in numbers] == [True] * 3 + [False] * 7
 
 
 # Over all inputs

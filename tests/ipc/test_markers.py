@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.ipc.descriptors import Descriptor
+from botod.ipc.envelope import MAX_DEPTH
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.framing import MAX_DEPTH
 from botod.ipc.markers import Declared, pack, unpack
 from botod.ipc.protocol import Carrier
 from support.wire import BYTES_TOO, UNHURRIED

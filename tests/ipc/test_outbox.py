@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.framing import Decoder, Message
 from botod.ipc.outbox import WRITE_BYTES, WRITE_PIECES, Outbox
-from botod.ipc.protocol import CHUNK_BYTES, encode_notification
+from botod.ipc.protocol import encode_notification
 from botod.ipc.streams import OutgoingStream
 from support.ipc import run
 from support.wire import UNHURRIED

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS, Descriptor
+from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
+from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.framing import MAX_DRAIN_BYTES
 from support.ipc import (

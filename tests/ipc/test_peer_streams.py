@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Stage
-from botod.ipc.protocol import CHUNK_BYTES
 from botod.ipc.streams import WINDOW_BYTES
 from support.ipc import (
     Answer,

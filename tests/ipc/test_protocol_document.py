@@ -5,7 +5,17 @@ from pathlib import Path
 
 from botod.daemon.services import SERVICES
 from botod.daemon.settings import DaemonSettings, LimitSettings
-from botod.ipc import batches, descriptors, exchange, framing, peer, protocol, streams
+from botod.ipc import (
+    batches,
+    controls,
+    descriptor_queue,
+    envelope,
+    exchange,
+    framing,
+    peer,
+    protocol,
+    streams,
+)
 from botod.ipc.errors import Code
 
 DOCUMENT = (Path(__file__).parents[2] / "ipc" / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -35,8 +45,8 @@ def test_the_limits_are_the_defaults() -> None:
     limits, daemon = LimitSettings(), DaemonSettings()
     for words in (
         f"at most {limits.line_bytes:,} bytes without",
-        f"At most {framing.MAX_BLOBS} may be declared, together at most {limits.inline_bytes:,}",
-        f"at most {descriptors.MAX_FDS} descriptors, and {framing.MAX_STREAMS} streams",
+        f"At most {envelope.MAX_BLOBS} may be declared, together at most {limits.inline_bytes:,}",
+        f"at most {descriptor_queue.MAX_FDS} descriptors, and {envelope.MAX_STREAMS} streams",
         f"on one connection, {limits.in_flight_per_peer} by default",
         f"when {limits.unread_bytes:,} bytes wait",
         f"taken nothing for {limits.unread_timeout_s:g} seconds",
@@ -44,8 +54,8 @@ def test_the_limits_are_the_defaults() -> None:
         f"after {limits.idle_timeout_s:,.0f} seconds",
         f"At most {limits.streams_per_peer} streams",
         f"at most {limits.descriptors_per_uid} of one user",
-        f"At most {descriptors.SURPLUS_FDS} that no line has declared",
-        f"one piece of at most {protocol.CHUNK_BYTES:,}",
+        f"At most {descriptor_queue.SURPLUS_FDS} that no line has declared",
+        f"one piece of at most {controls.CHUNK_BYTES:,}",
         f"{streams.WINDOW_BYTES:,} bytes at first",
         f"An array of 1 to {framing.MAX_BATCH} requests",
         f"up to {batches.MAX_BYTES:,} in one answer",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from botod.ipc.descriptors import MAX_FDS, SURPLUS_FDS
+from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
 from botod.ipc.receiving import READ_BYTES, connected_as, receive
 
 Pair = tuple[socket.socket, socket.socket]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from botod.ipc import stream_table
+from botod.ipc.controls import CHUNK_BYTES, StreamCancel, StreamCredit, StreamData, StreamEnd
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.limits import Budget, Refusals
-from botod.ipc.protocol import CHUNK_BYTES, StreamCancel, StreamCredit, StreamData, StreamEnd
 from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import WINDOW_BYTES, IncomingStream, OutgoingStream, StreamState
 from support.ipc import run, until

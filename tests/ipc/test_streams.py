@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botod.ipc.controls import CHUNK_BYTES, StreamCredit, StreamData, StreamEnd, read_control
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.framing import Decoder, Message
 from botod.ipc.limits import Refusals
-from botod.ipc.protocol import CHUNK_BYTES, StreamCredit, StreamData, StreamEnd, read_control
 from botod.ipc.streams import (
     WINDOW_BYTES,
     IncomingStream,

@@ -8,14 +8,16 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator
 
+from botod.ipc.controls import read_control
 from botod.ipc.conversation import Conversation
 from botod.ipc.descriptors import Descriptor
+from botod.ipc.envelope import declared_streams, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Exchange, Sender, Stage
-from botod.ipc.framing import Array, Decoder, Message, MessageLimits, Refused, State, request_id
+from botod.ipc.framing import Array, Decoder, Message, MessageLimits, Refused, State
 from botod.ipc.limits import Accounts, Budget, Refusals, ServerLimits
 from botod.ipc.markers import Declared
-from botod.ipc.protocol import declared_streams, encode_error, read_control, read_request
+from botod.ipc.protocol import encode_error, read_request
 from botod.ipc.session import Session, Shared
 from botod.ipc.streams import OutgoingStream
 

@@ -6,7 +6,9 @@ Peers read and write the wire with `json` alone, so that the decoder is not test
 import array
 import asyncio
 import contextlib
+import fcntl
 import json
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -14,11 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Handler, Sender, Stage
 from botod.ipc.framing import MessageLimits
 from botod.ipc.limits import ServerLimits
-from botod.ipc.protocol import CHUNK_BYTES, Request
+from botod.ipc.protocol import Request
 from botod.ipc.server import Server
 from botod.ipc.streams import IncomingStream, OutgoingStream
 from support.pools import descriptors_num
@@ -492,3 +495,17 @@ def strange_daemon(path: Path, converse: Callable[[socket.socket], object]) -> I
         thread.join(STEP_TIMEOUT_S)
         listener.close()
     assert not thread.is_alive()
+
+
+def opened() -> int:
+    """A descriptor of ours, as one that came."""
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+def is_open(fd: int) -> bool:
+    """Whether the kernel knows it. Nothing else may be opened meanwhile."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_GETFD)
+    except OSError:
+        return False
+    return True

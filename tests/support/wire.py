@@ -6,9 +6,13 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from botod.ipc.framing import Decoder, Message
 from botod.ipc.protocol import ENVELOPE_KEYS, OPTION_KEYS
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+ABSENT = object()
+"""In place of a value: the key is left out."""
 
 HUGE_NUMBER = "9" * 4300
 """As many digits as Python reads; a sum of such numbers has more than it writes."""
@@ -99,3 +103,14 @@ STREAMS_OF_BYTES = st.lists(
 def line(**envelope: Any) -> bytes:
     """An envelope as it stands on the wire."""
     return json.dumps(envelope).encode() + b"\n"
+
+
+def came_through(pieces: list[bytes]) -> Message:
+    """The one message that these pieces are."""
+    decoder = Decoder()
+    decoder.feed(b"".join(pieces))
+    event = decoder.next()
+    assert isinstance(event, Message)
+    assert decoder.next() is None
+    assert not decoder.is_half_read
+    return event
