@@ -25,10 +25,10 @@ from botod.daemon.runs import Run, settle
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
 from botod.daemon.services.operation import Params, Result
 from botod.daemon.upstreams import Upstream, Upstreams
+from botod.ipc.answering import internal_error
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.limits import Refusals
-from botod.ipc.session import internal_error
 from botod.pool import on_terms, spawn_until
 
 logger = logging.getLogger(__name__)

@@ -6,22 +6,22 @@ transports and Tornado's IOStream close.
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Sender
 from botod.ipc.groups import groups_of
 from botod.ipc.hang_ups import HangUps
+from botod.ipc.life import READING, TRANSITIONS, Life
 from botod.ipc.limits import Account, Accounts
+from botod.ipc.lingering import linger
 from botod.ipc.patience import Overdue, Patience
 from botod.ipc.protocol import encode_error
-from botod.ipc.receiving import READ_BYTES, Credentials, receive
+from botod.ipc.receiving import Credentials, receive
 from botod.ipc.session import Session, Shared
 
 logger = logging.getLogger(__name__)
@@ -40,30 +40,6 @@ class PeerStats:
     in_flight_num: int
     requests_total: int
     unread_bytes: int
-
-
-class Life(Enum):
-    """What a connection is still good for."""
-
-    OPEN = "open"
-    FINISHING = "finishing"  # it is read, but new requests are refused: we are stopping
-    HALF_CLOSED = "half-closed"  # the peer sends no more; it waits for its answers
-    CLOSED = "closed"
-
-
-TRANSITIONS: Mapping[Life, frozenset[Life]] = {
-    Life.OPEN: frozenset({Life.FINISHING, Life.HALF_CLOSED, Life.CLOSED}),
-    Life.FINISHING: frozenset({Life.HALF_CLOSED, Life.CLOSED}),
-    Life.HALF_CLOSED: frozenset({Life.CLOSED}),
-    Life.CLOSED: frozenset(),
-}
-"""PROTOCOL.md draws it; a test compares."""
-
-READING = frozenset({Life.OPEN, Life.FINISHING})
-
-LINGER_S = 1.0
-"""How long a connection that was refused takes what still comes: a peer that is in the middle of a
-write reads the error only after it."""
 
 
 class PeerConnection:
@@ -112,8 +88,8 @@ class PeerConnection:
         return PeerStats(
             pid=0 if sender is None else sender.pid,
             uid=-1 if sender is None else sender.uid,
-            in_flight_num=self._session.in_flight_num,
-            requests_total=self._session.requests_total,
+            in_flight_num=len(self._session.in_flight),
+            requests_total=self._session.in_flight.requests_total,
             unread_bytes=self._session.outbox.waiting_bytes,
         )
 
@@ -317,29 +293,12 @@ class PeerConnection:
     def _close_if_done(self) -> None:
         """Once no requests are taken: close when the last answer is written."""
         is_last = self.life in (Life.FINISHING, Life.HALF_CLOSED)
-        is_done = not (self._has_more or self._session.in_flight_num or self._session.outbox)
+        is_done = not (self._has_more or self._session.in_flight or self._session.outbox)
         if is_last and is_done and self._lingers:
-            self._linger()
+            self._lingers = False
+            linger(self.sock, self.hang_up)
         elif is_last and is_done:
             self.hang_up()
-
-    def _linger(self) -> None:
-        """Let the peer finish writing, or it would find the socket closed before it reads why."""
-        self._lingers = False
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_WR)
-        self._loop.add_reader(self.sock, self._drop)
-        self._loop.call_later(LINGER_S, self.hang_up)
-
-    def _drop(self) -> None:
-        try:
-            while self.sock.recv(READ_BYTES):
-                pass
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            pass
-        self.hang_up()
 
     def _note_half_read(self, now: float) -> None:
         if self._session.decoder.is_half_read:
@@ -373,7 +332,7 @@ class PeerConnection:
             is_sending=self.life in READING,
             waits_to_be_read=bool(session.outbox.waiting_bytes),
             has_streams=session.streams.is_sending,
-            may_be_idle=self.life is Life.OPEN and not session.in_flight_num,
+            may_be_idle=self.life is Life.OPEN and not session.in_flight,
         )
 
     def _too_slow(self) -> None:

@@ -6,12 +6,12 @@ wait: what is over a limit is answered with an error, so that no order of readin
 peer can lead to a standstill. Only streams push back, by their credit.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from botod.ipc.answering import encode_outcome, internal_error
 from botod.ipc.batches import Batch
 from botod.ipc.controls import CHUNK_BYTES, STREAM_DATA, Cancel, is_control, read_control
 from botod.ipc.descriptor_queue import close_quietly
@@ -20,6 +20,7 @@ from botod.ipc.envelope import declared_streams, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Brought, Exchange, Handler, Outcome, Sender
 from botod.ipc.framing import Array, Decoder, Message, Refused
+from botod.ipc.in_flight import InFlight
 from botod.ipc.limits import Account, Refusals, ServerLimits
 from botod.ipc.markers import Declared
 from botod.ipc.outbox import Outbox
@@ -27,15 +28,10 @@ from botod.ipc.protocol import (
     Request,
     encode_error,
     encode_notification,
-    encode_result,
     read_request,
 )
 from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import OutgoingStream
-
-logger = logging.getLogger(__name__)
-
-RequestId = str | int | None
 
 UNREAD_MAX = 10_000
 """Messages that are still refused one by one while too much waits to be read: so many may have been
@@ -67,21 +63,15 @@ class Session:
             tell=self.tell,
             on_ready=self._stream_ready,
         )
-        self.requests_total = 0
+        self.in_flight = InFlight(account, shared.limits, shared.refusals)
         self.is_refusing: RpcError | None = None
         self._shared = shared
         self._account = account
         self._budget = account.budget
         self._write = write
-        self._exchanges: set[Exchange] = set()
-        self._by_id: dict[RequestId, Exchange] = {}
         self._is_gone = False
         self._unread_num = 0
         self._line_bytes = 0
-
-    @property
-    def in_flight_num(self) -> int:
-        return len(self._exchanges)
 
     def take_descriptors(self, fds: Iterable[int]) -> None:
         """Keep what came until a line declares it. Raises ProtocolError for what is never taken."""
@@ -131,9 +121,7 @@ class Session:
         self.stop_sending()
         self.streams.hang_up(RpcError(Code.CANCELLED, "the peer hung up"))
         self.no_more_comes()
-        for exchange in list(self._exchanges):
-            if not exchange.goes_on_after_hang_up:
-                exchange.cancel()
+        self.in_flight.hang_up()
 
     def tell(self, pieces: list[bytes]) -> None:
         """Send a message; to a peer that is gone, nothing."""
@@ -205,7 +193,7 @@ class Session:
         if control is not None:
             self._drop(message)
             if isinstance(control, Cancel):
-                self._cancel(control)
+                self.in_flight.cancel(control.request_id)
             else:
                 self.streams.obey(control)
             return
@@ -236,7 +224,14 @@ class Session:
                 {stream.number: stream for stream in brought.streams},
             )
             request = read_request(message, declared)
-            self._check_limits(request.request_id, len(message.fds), now)
+            if self.is_refusing is not None:
+                raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
+            self.in_flight.check(
+                request.request_id,
+                fds_num=len(message.fds),
+                unread_bytes=self.outbox.waiting_bytes,
+                now=now,
+            )
         except RpcError:
             self._let_go(brought)
             raise
@@ -251,40 +246,13 @@ class Session:
             tell_progress=self._tell_progress,
             set_stream_credit=self._set_stream_credit,
         )
-        self.requests_total += 1
-        self._account.in_flight_num += 1
-        self._exchanges.add(exchange)
-        if request.request_id is not None:
-            self._by_id[request.request_id] = exchange
+        self.in_flight.add(exchange)
         try:
             self._shared.handler(exchange)
         except RpcError as error:
             exchange.fail(error)
         except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
             exchange.fail(internal_error(error))
-
-    def _check_limits(self, number: RequestId, fds_num: int, now: float) -> None:
-        if self.is_refusing is not None:
-            raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
-        if number is not None and number in self._by_id:
-            raise RpcError(
-                Code.INVALID_REQUEST, f"a request with the id {number!r} is in flight already"
-            )
-        limits, error, account = self._shared.limits, self._shared.refusals.error, self._account
-        if len(self._exchanges) >= limits.in_flight_per_peer:
-            most = limits.in_flight_per_peer
-            raise error("in_flight_per_peer", f"{most} requests of this connection are in flight")
-        if account.in_flight_num >= limits.in_flight_per_uid:
-            most = limits.in_flight_per_uid
-            raise error("in_flight_per_uid", f"{most} requests of this user are in flight")
-        if self.outbox.waiting_bytes >= limits.unread_bytes:
-            raise error("unread_bytes", f"{self.outbox.waiting_bytes} bytes wait to be read")
-        if fds_num and account.descriptors_num > limits.descriptors_per_uid:
-            most = limits.descriptors_per_uid
-            raise error("descriptors_per_uid", f"{most} descriptors of this user are open")
-        rate = limits.requests_per_s_per_uid
-        if rate and not account.take_turn(rate, now=now):
-            raise error("requests_per_s_per_uid", f"more than {rate} requests a second")
 
     def _brought(self, message: Message) -> Brought:
         """What came with a message. Raises RpcError, with nothing of it left."""
@@ -313,14 +281,9 @@ class Session:
     def _set_stream_credit(self, size: int) -> None:
         self.streams.initial_credit = size
 
-    def _cancel(self, control: Cancel) -> None:
-        exchange = self._by_id.get(control.request_id)
-        if exchange is not None:
-            exchange.cancel()
-
     def _deliver(self, exchange: Exchange, outcome: Outcome) -> None:
         if not exchange.request.is_notification:
-            self.tell(_encoded(exchange, outcome))
+            self.tell(encode_outcome(exchange, outcome))
 
     def _deliver_in(self, batch: Batch, exchange: Exchange, outcome: Outcome) -> None:
         try:
@@ -338,10 +301,7 @@ class Session:
         self.tell(encode_notification("$/progress", params))
 
     def _end(self, exchange: Exchange) -> None:
-        self._account.in_flight_num -= 1
-        self._exchanges.discard(exchange)
-        if self._by_id.get(exchange.request.request_id) is exchange:
-            del self._by_id[exchange.request.request_id]
+        self.in_flight.remove(exchange)
         self._let_go(exchange.brought)
         self.streams.forget_ended()
         self._write()
@@ -357,26 +317,6 @@ class Session:
 def _is_notification(envelope: dict[str, Any]) -> bool:
     """Whether nobody waits for an answer."""
     return "method" in envelope and "id" not in envelope
-
-
-def internal_error(error: BaseException) -> RpcError:
-    """What a peer is told of a bug; the log has it."""
-    logger.error("a handler failed", exc_info=error)
-    return RpcError(Code.INTERNAL_ERROR, "internal error; the daemon's log has more")
-
-
-def _encoded(exchange: Exchange, outcome: Outcome) -> list[bytes]:
-    """The answer to a request, also where the handler gave what JSON does not have."""
-    number = exchange.request.request_id
-    try:
-        if outcome.error is not None:
-            return encode_error(number, outcome.error)
-        return encode_result(number, outcome.result, outcome.streams)
-    except (TypeError, ValueError, RecursionError) as error:
-        failed = internal_error(error)
-        for stream in outcome.streams:  # of which the peer never heard
-            stream.break_off(failed)
-        return encode_error(number, failed)
 
 
 def _of_batch(item: Any) -> Message:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from botod.ipc.errors import Code
-from botod.ipc.peer import Life
+from botod.ipc.life import Life
 from botod.ipc.session import UNREAD_MAX
 from support.ipc import (
     Answer,

@@ -12,11 +12,11 @@ from botod.ipc import (
     envelope,
     exchange,
     framing,
-    peer,
     protocol,
     streams,
 )
 from botod.ipc.errors import Code
+from botod.ipc.life import TRANSITIONS, Life
 
 DOCUMENT = (Path(__file__).parents[2] / "ipc" / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -79,9 +79,9 @@ def test_the_life_of_a_request_is_drawn_as_it_is() -> None:
 
 def test_the_life_of_a_connection_is_drawn_as_it_is() -> None:
     """Which state may follow which."""
-    lives = "|".join(life.value for life in peer.Life)
+    lives = "|".join(life.value for life in Life)
     drawn = re.findall(rf"^    ({lives}) +((?:(?:{lives})(?:, )?)+)$", DOCUMENT, re.MULTILINE)
-    moves = {life.value: {after.value for after in peer.TRANSITIONS[life]} for life in peer.Life}
+    moves = {life.value: {after.value for after in TRANSITIONS[life]} for life in Life}
     assert {before: set(after.split(", ")) for before, after in drawn} == {
         before: after for before, after in moves.items() if after
     }

@@ -406,7 +406,7 @@ class Sessions(RuleBasedStateMachine):
         assert self.account.descriptors_num == held
         assert self.budget.used_bytes >= sum(one.brought.held_bytes for one in live)
         for peer in self.peers:
-            assert peer.session.in_flight_num <= LIMITS.in_flight_per_peer
+            assert len(peer.session.in_flight) <= LIMITS.in_flight_per_peer
 
     def teardown(self) -> None:
         """All is settled and read: each request has its answer, and nothing is held."""

@@ -131,7 +131,7 @@ async def _converse(data: bytes) -> None:
     await asyncio.sleep(0)
     session.hang_up()
     await work.end()
-    assert not session.in_flight_num, f"{session.in_flight_num} requests never ended"
+    assert not session.in_flight, f"{len(session.in_flight)} requests never ended"
     assert budget.used_bytes == 0, f"{budget.used_bytes} bytes were not given back"
     assert account.descriptors_num == 0, "descriptors were not given back"
     assert account.in_flight_num == 0, "slots were not given back"
