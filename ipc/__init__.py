@@ -1,4 +1,8 @@
-"""botod.ipc: the wire between local processes and the daemon. Importing it costs little."""
+"""botod.ipc: the wire between local processes and the daemon. Importing it costs little.
+
+So what the client imports leaves `typing`, and all that only annotations name, to type checkers
+(`TYPE_CHECKING = False`): it takes as long as all of the client. A test lists what is left out.
+"""
 
 from botod.ipc.client import Client, Connection, connect, default_socket
 from botod.ipc.errors import (

@@ -19,10 +19,10 @@ from botod.ipc.aio_body import AsyncBody
 from botod.ipc.aio_lines import AsyncLines
 from botod.ipc.aio_service_client import Client
 from botod.ipc.conversation import Conversation
+from botod.ipc.options import Options
 from botod.ipc.requests import (
     BODY_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
-    Options,
     default_socket,
     merged,
 )

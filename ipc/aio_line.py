@@ -1,9 +1,9 @@
 """One connection to the daemon on an asyncio loop, with many requests in flight."""
 
+import _socket as socket  # as in line.py, whose sockets these are too
 import array
 import asyncio
 import os
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any

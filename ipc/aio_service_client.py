@@ -6,8 +6,9 @@ from typing import Any, Unpack
 
 from botod.ipc.aio_lines import AsyncLines
 from botod.ipc.files import PartFile, Progress, is_special
+from botod.ipc.options import Options
 from botod.ipc.paging import PAGED, Pages, paging_of
-from botod.ipc.requests import Options, merged, prepared
+from botod.ipc.requests import merged, prepared
 from botod.ipc.sending import size_of, to_fill
 from botod.ipc.service_client import COPY_BYTES, Exceptions
 

@@ -8,10 +8,9 @@ A connection may be shared by threads, and survives a fork and a restart of the 
 takes a socket of its own process, and one of which nothing can have been done is sent again.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from functools import partial
-from types import TracebackType
-from typing import Any, Self, Unpack
 
 from botod.ipc.conversation import Conversation
 from botod.ipc.lines import Lines
@@ -19,12 +18,19 @@ from botod.ipc.requests import (
     BODY_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
     SYSTEM_SOCKET,
-    Options,
     default_socket,
     merged,
 )
 from botod.ipc.service_client import Client
 from botod.ipc.streaming import StreamingBody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Any, Self, Unpack
+
+    from botod.ipc.options import Options
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
@@ -39,7 +45,7 @@ __all__ = [
 
 def connect(
     path: str | None = None, *, timeout_s: float | None = None, wait_s: float = 0.0
-) -> "Connection":
+) -> Connection:
     """Connect to the daemon at `path` (default: `default_socket()`).
 
     timeout_s: for connecting, and the deadline of each request that does not set its own; None: 60

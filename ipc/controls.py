@@ -3,13 +3,19 @@
 Shared by both ends. Standard library only: programs import it with the client.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn, cast
+from __future__ import annotations
 
 from botod.ipc.envelope import is_id, is_number
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.framing import Message
 from botod.ipc.protocol import encode_notification, error_body
+from botod.ipc.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, NoReturn
+
+    from botod.ipc.framing import Message
 
 CHUNK_BYTES = 64 * 1024
 """Of one `stream.data`, at most: so long a small answer waits behind a stream, some 30 µs."""
@@ -75,7 +81,7 @@ def read_control(message: Message) -> Control | None:
     envelope = message.envelope
     if not is_control(envelope.get("method")):
         return None
-    method = cast("str", envelope["method"])
+    method: str = envelope["method"]
     if method == CANCEL and "id" in envelope:
         raise RpcError(Code.INVALID_REQUEST, f"{CANCEL} is a notification: it has no id")
     read = _CONTROLS[method]
@@ -85,7 +91,7 @@ def read_control(message: Message) -> Control | None:
         _raise_bad_control(method)
     if message.fds or len(message.blobs) != (read is _read_data):
         _raise_bad_control(method)
-    return cast("Control", read(params, message.blobs))
+    return read(params, message.blobs)
 
 
 def encode_stream_data(stream: int, data: bytes) -> list[bytes]:
@@ -137,9 +143,10 @@ def _read_stream_cancel(params: dict[str, Any], _blobs: Sequence[bytes]) -> Stre
 
 
 def _number_of(params: dict[str, Any], method: str, keys: set[str]) -> int:
-    if params.keys() != keys or not is_number(params.get("stream")):
+    number: int = params.get("stream", -1)
+    if params.keys() != keys or not is_number(number):
         _raise_bad_control(method)
-    return cast("int", params["stream"])
+    return number
 
 
 def _raise_bad_control(method: str) -> NoReturn:
@@ -149,7 +156,7 @@ def _raise_bad_control(method: str) -> NoReturn:
     )
 
 
-_CONTROLS = {
+_CONTROLS: Mapping[str, Callable[[dict[str, Any], Sequence[bytes]], Control]] = {
     CANCEL: _read_cancel,
     "stream.cancel": _read_stream_cancel,
     "stream.credit": _read_credit,

@@ -10,8 +10,9 @@ says when the connection ended. A request of which nothing can have been acted o
 - one that came after the daemon had closed an idle connection, or to one that is stopping.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from botod.ipc.controls import (
     Control,
@@ -37,6 +38,10 @@ from botod.ipc.markers import Declared, pack, unpack
 from botod.ipc.protocol import encode, encode_array, encode_notification
 from botod.ipc.reply import NothingDone, Reply
 from botod.ipc.writing import RequestCarrier, Written, batch_entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 HELLO_ID = 0
 

@@ -1,11 +1,16 @@
 """The descriptors that came beside a peer's bytes, until a line declares them."""
 
+from __future__ import annotations
+
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable
 
 from botod.ipc.errors import Code, ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SURPLUS_FDS = 16
 """Descriptors that may lie here before the line that declares them is read to its end."""

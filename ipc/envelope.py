@@ -1,10 +1,15 @@
 """What the line of a message says, before its params are looked at. No I/O; shared by both ends."""
 
+from __future__ import annotations
+
 import json
-from typing import Any, NoReturn, cast
 
 from botod.ipc.descriptor_queue import MAX_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 MAX_BLOBS = 64
 """Pieces that one message may declare: a batch of ten messages with some binary attributes each."""
@@ -45,8 +50,8 @@ def is_plain(line: bytes) -> bool:
 
 def request_id(envelope: dict[str, Any]) -> str | int | None:
     """The id to answer under; None for a notification and for an id that is none."""
-    value = envelope.get("id")
-    return cast("str | int | None", value) if is_id(value) else None
+    value: str | int | None = envelope.get("id")
+    return value if is_id(value) else None
 
 
 def is_id(value: Any) -> bool:
@@ -64,31 +69,31 @@ def is_number(value: Any) -> bool:
 
 def declared_sizes(envelope: dict[str, Any]) -> list[int]:
     """The sizes in `bytes`. If they cannot be told, nobody knows where the next line begins."""
-    sizes = envelope.get("bytes")
+    sizes: list[int] | None = envelope.get("bytes")
     if sizes is None and "bytes" not in envelope:
         return []
     if not isinstance(sizes, list) or len(sizes) > MAX_BLOBS or not all(map(is_number, sizes)):
         raise ProtocolError(
             Code.INVALID_REQUEST, f"bytes is a list of at most {MAX_BLOBS} whole numbers"
         )
-    return cast("list[int]", sizes)
+    return sizes
 
 
 def declared_fds_num(envelope: dict[str, Any]) -> int:
     """The number in `fds`. If it cannot be told, nobody knows whose the next ones are."""
-    number = envelope.get("fds", 0)
+    number: int = envelope.get("fds", 0)
     if not is_number(number) or number > MAX_FDS:
         raise ProtocolError(Code.INVALID_REQUEST, f"fds is a whole number, at most {MAX_FDS}")
-    return cast("int", number)
+    return number
 
 
 def declared_streams(envelope: dict[str, Any]) -> list[int]:
     """The numbers in `streams`. Raises RpcError."""
-    numbers = envelope.get("streams", [])
+    numbers: list[int] = envelope.get("streams", [])
     is_list = isinstance(numbers, list) and len(numbers) <= MAX_STREAMS
     if not is_list or not all(map(is_number, numbers)) or len(set(numbers)) < len(numbers):
         raise RpcError(
             Code.INVALID_REQUEST,
             f"streams is a list of at most {MAX_STREAMS} different whole numbers",
         )
-    return cast("list[int]", numbers)
+    return numbers

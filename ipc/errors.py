@@ -1,7 +1,12 @@
 """What can go wrong on the wire and behind it. Imports only `enum`."""
 
+from __future__ import annotations
+
 from enum import IntEnum
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Code(IntEnum):

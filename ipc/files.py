@@ -1,9 +1,14 @@
 """Files that a download fills: whole or not there at all; and how far a transfer has come."""
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 NAME_MAX_BYTES = 200
 """Of the target's name in the temporary file's: a name may have 255 bytes."""

@@ -1,11 +1,15 @@
 """The streams of a client's requests and answers, without I/O: what may be sent, what came."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable
 
 from botod.ipc.controls import CHUNK_BYTES, encode_stream_data
 from botod.ipc.protocol import encode_notification
 from botod.ipc.writing import Written
+
+TYPE_CHECKING = False
 
 CREDIT_BYTES = 512 * 1024
 """What may come of a stream that nobody reads: so much of it is held, and no more."""
@@ -39,7 +43,7 @@ class Inflow:
         return b"" if self.is_over else None
 
     @classmethod
-    def whole(cls, data: bytes) -> "Inflow":
+    def whole(cls, data: bytes) -> Inflow:
         """One that is here already."""
         inflow = cls(0)
         inflow.feed(data)

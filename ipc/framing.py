@@ -12,13 +12,22 @@ cut but is refused comes out as `Refused`, and the declared bytes are dropped. S
 only: programs import it with the client.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from enum import Enum
-from typing import Any, NamedTuple, NoReturn
 
 from botod.ipc.descriptor_queue import DescriptorQueue
 from botod.ipc.envelope import declared_fds_num, declared_sizes, is_plain, parse_line, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
+from botod.ipc.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    Reserve = Callable[[int, dict[str, Any]], RpcError | None]
+    """Asked for room for a message's bytes, with its envelope; an error refuses the message."""
 
 MAX_LINE_BYTES = 1024 * 1024
 """A line: SQS's and SimpleDB's largest requests are 1 MiB; larger bodies are declared bytes."""
@@ -92,10 +101,6 @@ class State(Enum):
     BODY = "body"
     DRAIN = "drain"
     ENDED = "ended"
-
-
-Reserve = Callable[[int, dict[str, Any]], RpcError | None]
-"""Asked for room for a message's bytes, with its envelope; an error refuses the message."""
 
 
 def _always(_size: int, _envelope: dict[str, Any]) -> RpcError | None:

@@ -1,17 +1,22 @@
 """One blocking connection to the daemon: one request at a time, and the body that it answers."""
 
+from __future__ import annotations
+
+import _socket as socket  # what `socket` adds is not used, and takes a while to import
 import array
 import os
-import socket
-import struct
 import time
-from collections.abc import Sequence
-from typing import Any
 
 from botod.ipc.conversation import Conversation
 from botod.ipc.errors import DaemonUnavailable, ProtocolError
-from botod.ipc.reply import Reply
-from botod.ipc.writing import Written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from botod.ipc.reply import Reply
+    from botod.ipc.writing import Written
 
 READ_BYTES = 256 * 1024
 
@@ -126,7 +131,7 @@ def connected(path: str, timeout_s: float) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(True)
-        bound = struct.pack("@ll", int(timeout_s), int(timeout_s % 1 * 1_000_000) + 1)
+        bound = array.array("l", (int(timeout_s), int(timeout_s % 1 * 1_000_000) + 1))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
         sock.connect(path)
     except OSError as error:
@@ -151,7 +156,7 @@ def _shut_down(sock: socket.socket) -> None:
         return  # the daemon was faster
 
 
-def _rights(fds: Sequence[int]) -> "list[tuple[int, int, array.array[int]]]":
+def _rights(fds: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
     if not fds:
         return []
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]

@@ -6,12 +6,11 @@ connections lie in a deque, which needs no lock; what was inherited through a fo
 to, only its copy is closed.
 """
 
+from __future__ import annotations
+
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from botod.ipc.conversation import Begin
 from botod.ipc.errors import DaemonUnavailable
 from botod.ipc.flows import Inflow
 from botod.ipc.line import Line
@@ -21,6 +20,13 @@ from botod.ipc.retrying import Retrying
 from botod.ipc.sending import piece_reader
 from botod.ipc.streaming import StreamingBody
 from botod.ipc.writing import Written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from botod.ipc.conversation import Begin
 
 IDLE_MAX = 8
 """Connections kept for later; making one takes some 50 µs."""

@@ -7,14 +7,22 @@ plain data. `{"$literal": {…}}` stands for the object in it, which is no marke
 like; what is inside that object is read as ever.
 """
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-from botod.ipc.descriptors import Descriptor
+import binascii
+
 from botod.ipc.envelope import MAX_DEPTH, is_number
 from botod.ipc.errors import Code, RpcError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from botod.ipc.descriptors import Descriptor
+
+    Meaning = tuple[bool, Any]
+    """Whether an object is a marker, and what it stands for."""
 
 FD_KEYS = frozenset({"$fd", "offset", "length"})
 
@@ -77,9 +85,6 @@ def unpack(value: Any, declared: Declared, *, depth: int = 0) -> Any:
     return {key: unpack(item, declared, depth=depth + 1) for key, item in value.items()}
 
 
-Meaning = tuple[bool, Any]
-"""Whether an object is a marker, and what it stands for."""
-
 _PLAIN: Meaning = (False, None)
 
 
@@ -116,7 +121,7 @@ def _from_base64(value: dict[str, Any], _declared: Declared) -> Meaning:
     if len(value) != 1 or not isinstance(text, str):
         return _PLAIN
     try:
-        return True, base64.b64decode(text, validate=True)
+        return True, binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise RpcError(Code.INVALID_PARAMS, f"$base64 does not hold base64: {error}") from None
 

@@ -1,7 +1,13 @@
 """Which operations answer in pages, and how one asks for the next. No I/O: both clients use it."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from botod.ipc.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 
 class Paging(NamedTuple):

@@ -3,14 +3,21 @@
 Shared by both ends. Standard library only: programs import it with the client.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from botod.ipc.envelope import MAX_ID, is_id, request_id
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.framing import Message
 from botod.ipc.markers import Declared, pack, unpack
+from botod.ipc.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from botod.ipc.framing import Message
 
 VERSION = 1
 """Of the protocol; `botod.hello` tells it."""

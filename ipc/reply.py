@@ -1,10 +1,15 @@
 """The answer that a request waits for, and whether the request may be sent again. No I/O."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from __future__ import annotations
 
 from botod.ipc.flows import Listener, Outflow, nobody_waits
-from botod.ipc.sending import Pieces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from botod.ipc.sending import Pieces
 
 
 class NothingDone(Exception):

@@ -1,10 +1,19 @@
 """What both clients make of a call before it is sent, and of where the daemon is. No sockets."""
 
-import os
-from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from __future__ import annotations
 
+import os
+
+from botod.ipc.protocol import OPTION_KEYS
 from botod.ipc.sending import FilePart, Pieces, to_send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+OPTION_NAMES = OPTION_KEYS - {"progress"}
+"""Of Options; `progress` is asked for by a callback."""
 
 SYSTEM_SOCKET = "/run/botod/botod.sock"
 
@@ -16,22 +25,6 @@ BODY_TIMEOUT_S = 900.0
 
 GRACE_S = 5.0
 """Beyond a request's own deadline: the daemon answers at it, and the answer has to travel."""
-
-
-class Options(TypedDict, total=False):
-    """What may be said of a request beside its params; None: as if it were not said.
-
-    timeout_s: its deadline, 60 s by default, 900 s with a file or a stream. priority: -10 to 10;
-    the caller's own jobs with the higher one go first. idempotency_key: the second request with it
-    gets the first one's outcome. on_hangup: what becomes of it if this process goes away.
-    """
-
-    profile: str | None
-    timeout_s: float | None
-    priority: int | None
-    idempotency_key: str | None
-    on_hangup: Literal["cancel", "finish"] | None
-    traceparent: str | None
 
 
 def default_socket() -> str:
@@ -48,9 +41,9 @@ def default_socket() -> str:
 def merged(*options: Mapping[str, Any]) -> dict[str, Any]:
     """Options where later ones count more. Raises TypeError for one that there is not."""
     result = {key: value for one in options for key, value in one.items() if value is not None}
-    unknown = sorted(result.keys() - Options.__annotations__.keys())
+    unknown = sorted(result.keys() - OPTION_NAMES)
     if unknown:
-        known = ", ".join(sorted(Options.__annotations__))
+        known = ", ".join(sorted(OPTION_NAMES))
         raise TypeError(f"unknown option {unknown[0]!r}; there are: {known}")
     return result
 

@@ -1,6 +1,10 @@
 """How long a client waits for a daemon that is not there. No I/O; the time is an argument."""
 
+from __future__ import annotations
+
 from botod.ipc.reply import NothingDone
+
+TYPE_CHECKING = False
 
 FIRST_PAUSE_S = 0.01
 """A restart takes some tenths of a second: the first pauses are a small part of that."""

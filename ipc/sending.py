@@ -4,13 +4,18 @@ Both clients decide by it. Only an open file that is known to give exactly what 
 descriptor: `gzip.open(…)` has a `fileno()` too, of bytes that are not what it reads.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import stat
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 from botod.ipc.framing import MAX_INLINE_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SMALL_BYTES = 64 * 1024
 """What is known to be no larger is read at once: beside the line it takes a single message."""

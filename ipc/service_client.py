@@ -1,16 +1,23 @@
 """The operations of one service as methods, named and behaving as boto3's."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Unpack
 
 from botod.ipc.errors import ClientError, service_error
 from botod.ipc.files import PartFile, Progress, is_special
-from botod.ipc.lines import Lines
 from botod.ipc.paging import PAGED, Pages, Paging, paging_of
-from botod.ipc.requests import Options, merged, prepared
+from botod.ipc.requests import merged, prepared
 from botod.ipc.sending import size_of, to_fill
 from botod.ipc.streaming import StreamingBody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Unpack
+
+    from botod.ipc.lines import Lines
+    from botod.ipc.options import Options
 
 COPY_BYTES = 256 * 1024
 
@@ -50,14 +57,14 @@ class Client:
         call.__name__ = operation
         return call
 
-    def with_options(self, **options: Unpack[Options]) -> "Client":
+    def with_options(self, **options: Unpack[Options]) -> Client:
         """The same client with other options, for one call or for many."""
         return Client(self._lines, self._service, merged(self._options, options))
 
     def can_paginate(self, operation_name: str) -> bool:
         return (self._service, operation_name) in PAGED
 
-    def get_paginator(self, operation_name: str) -> "Paginator":
+    def get_paginator(self, operation_name: str) -> Paginator:
         """Raises ValueError if the operation does not answer in pages."""
         paging = paging_of(self._service, operation_name)
         return Paginator(getattr(self, operation_name), paging)
@@ -159,7 +166,7 @@ class Paginator:
         self._call = call
         self._paging = paging
 
-    def paginate(self, **params: Any) -> "PageIterator":
+    def paginate(self, **params: Any) -> PageIterator:
         """PaginationConfig: as boto3's: MaxItems, PageSize, StartingToken."""
         config = params.pop("PaginationConfig", None)
         return PageIterator(self._call, lambda: Pages(self._paging, params, config))

@@ -1,8 +1,13 @@
 """A body that is read as boto3's: what came already, and what still comes."""
 
+from __future__ import annotations
+
 import io
-from collections.abc import Callable, Iterator
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 CHUNK_BYTES = 1024
 """Of iteration, as boto3 has it."""

@@ -1,12 +1,18 @@
 """What a client writes: messages, and markers for what JSON does not have. No I/O."""
 
-import base64
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+import binascii
 
 from botod.ipc.markers import pack
 from botod.ipc.protocol import Carrier, encode_entry
 from botod.ipc.sending import FilePart, Pieces
+from botod.ipc.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 
 class Written(NamedTuple):
@@ -44,7 +50,7 @@ def batch_entry(
 
     def carry(value: Any) -> Any:
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return {"$base64": base64.b64encode(value).decode()}
+            return {"$base64": binascii.b2a_base64(value, newline=False).decode()}
         raise TypeError(f"{type(value).__name__} cannot stand in a batch")
 
     envelope = {

@@ -10,7 +10,32 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {"pool": {"pool"}, "ipc": {"ipc"}, "daemon": {"pool", "ipc", "daemon"}}
-CLIENTS_MODULES = ("ipc/client.py", "ipc/protocol.py", "ipc/markers.py", "ipc/errors.py")
+SLOW = {
+    "asyncio",
+    "base64",
+    "contextlib",
+    "dataclasses",
+    "inspect",
+    "logging",
+    "pathlib",
+    "random",
+    "selectors",
+    "socket",
+    "struct",
+    "tempfile",
+    "threading",
+    "typing",
+    "urllib",
+}
+"""What the client can do without: each takes longer to import than a file of its own."""
+
+CLIENT = (
+    f"import sys; botod = type(sys)('botod'); botod.__path__ = [{str(ROOT)!r}];"
+    "sys.modules['botod'] = botod; before = set(sys.modules); import botod.ipc;"
+    "print(*sorted(set(sys.modules) - before))"
+)
+"""Imports the client in a bare Python, and says what came with it."""
+
 OUR_FILES = [
     path
     for package in MAY_IMPORT
@@ -52,20 +77,26 @@ def test_errors_import_nothing_of_ours(package: str) -> None:
     assert our_packages(ROOT / package / "errors.py") == set()
 
 
-@pytest.mark.parametrize("name", CLIENTS_MODULES)
-def test_the_client_needs_the_standard_library_only(name: str) -> None:
-    """Other programs import it."""
-    for module in imported(ROOT / name):
-        top = module.partition(".")[0]
-        assert top == "botod" or top in sys.stdlib_module_names, module
+def brought() -> set[str]:
+    """The modules that come with the client. Without site: its own imports would hide some."""
+    python = [sys.executable, "-I", "-S", "-c", CLIENT]
+    return set(subprocess.run(python, check=True, capture_output=True, text=True).stdout.split())
 
 
-def test_the_client_loads_nothing_else() -> None:
-    """What importing it really brings in: no Tornado, curl, greenlet, boto or event loop."""
-    code = "import botod.ipc, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    output = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout
-    loaded = set(output.split())
-    assert "botod" in loaded
-    assert not loaded & {"tornado", "pycurl", "greenlet", "boto", "certifi", "asyncio"}
+def test_the_client_needs_the_standard_library_only() -> None:
+    """Other programs import it: neither Tornado, curl, greenlet nor boto comes with it."""
+    modules = brought()
+    assert "botod.ipc.client" in modules
+    assert {name.partition(".")[0] for name in modules} <= {"botod"} | sys.stdlib_module_names
+
+
+def test_the_client_loads_nothing_that_is_slow() -> None:
+    """A script that asks once pays for each import (bench/one_shot.py has the time)."""
+    assert not brought() & SLOW
+
+
+def test_the_client_loads_nothing_of_the_daemons_side() -> None:
+    """Of the wire it has its own half, and what both ends share."""
+    ours = {name for name in brought() if name.startswith("botod.ipc.")}
+    assert not ours & {f"botod.ipc.{name}" for name in ("aio", "descriptors", "peer", "session", "streams")}
+    assert len(ours) <= 22, "each file costs a fifth of a millisecond: is the new one needed?"

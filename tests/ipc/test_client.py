@@ -540,30 +540,6 @@ def test_connect_goes_there(path: Path, places: Path, monkeypatch: pytest.Monkey
         assert connection.call("s3.echo") == {}
 
 
-# What it costs to import
-
-
-def test_importing_it_needs_the_standard_library_only() -> None:
-    """Other programs import the client: it brings nothing of the daemon's with it."""
-    code = (
-        "import sys; before = set(sys.modules); import botod.ipc.client;"
-        "print(*sorted(set(sys.modules) - before))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        check=True,
-        timeout=STEP_TIMEOUT_S,
-        text=True,
-    )
-    loaded = done.stdout.split()
-    ours = {name for name in loaded if name.split(".")[0] == "botod"}
-    assert {name.split(".")[0] for name in loaded} <= sys.stdlib_module_names | {"botod"}
-    assert not ours & {f"botod.ipc.{name}" for name in ("aio", "peer", "server", "streams")}
-    assert not any(name.startswith(("botod.pool", "botod.daemon")) for name in ours)
-    assert "asyncio" not in loaded
-
-
 def test_what_the_package_offers_is_there() -> None:
     """Every name in `__all__` can be imported from the package."""
     assert all(hasattr(botod.ipc, name) for name in botod.ipc.__all__)
