@@ -1,6 +1,9 @@
 """The clients in other languages, each run as its head says against what `botod demo` starts."""
 
+import contextlib
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,58 @@ from support.tools import environ, tool
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BOUND_S = 60.0
-MAX_LINES = 36
+MAX_LINES = 30
+
+LANGUAGES = {
+    "sh": ("client.sh", "a shell"),
+    "node": ("client.js", "Node"),
+    "perl": ("client.pl", "Perl"),
+    "php": ("client.php", "PHP"),
+    "ruby": ("client.rb", "Ruby"),
+}
+PROGRAMS = [
+    pytest.param(program, marks=[] if program == "sh" else pytest.mark.long)
+    for program in LANGUAGES
+]
+
+
+def command(program: str) -> list[str]:
+    """What runs a client. The test is skipped where it cannot be run."""
+    if program == "sh":
+        tool("socat")
+    return [tool(program), str(EXAMPLES / LANGUAGES[program][0])]
+
+
+def ran(command: list[str], path: str) -> subprocess.CompletedProcess[bytes]:
+    """A client that was run against the daemon at `path`."""
+    return subprocess.run(
+        command,
+        env=environ(BOTOD_SOCKET=path),
+        capture_output=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+
+
+@contextlib.contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The path of a daemon that takes one request, answers it so, and is gone."""
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "s"))
+        listening.listen()
+        listening.settimeout(BOUND_S)
+
+        def serve() -> None:
+            with listening.accept()[0] as peer:
+                came = b""
+                while not came.endswith(EVERY_BYTE):
+                    came += peer.recv(4096)
+                peer.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield str(folder / "s")
+        thread.join(BOUND_S)
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +82,10 @@ def demo() -> Iterator[str]:
             yield path
 
 
-@pytest.mark.parametrize(
-    ("program", "example", "language"),
-    [
-        ("sh", "client.sh", "a shell"),
-        pytest.param("node", "client.js", "Node", marks=pytest.mark.long),
-        pytest.param("perl", "client.pl", "Perl", marks=pytest.mark.long),
-        pytest.param("php", "client.php", "PHP", marks=pytest.mark.long),
-        pytest.param("ruby", "client.rb", "Ruby", marks=pytest.mark.long),
-    ],
-)
-def test_a_client_puts_gets_sends_and_receives(
-    demo: str, program: str, example: str, language: str
-) -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_client_puts_gets_sends_and_receives(demo: str, program: str) -> None:
     """Every byte comes back, here and in the bucket; the message too; an error has its code."""
-    if program == "sh":
-        tool("socat")
-    done = subprocess.run(
-        [tool(program), str(EXAMPLES / example)],
-        env=environ(BOTOD_SOCKET=demo),
-        capture_output=True,
-        timeout=BOUND_S,
-        check=False,
-    )
+    done, language = ran(command(program), demo), LANGUAGES[program][1]
     assert (done.returncode, done.stderr) == (0, b"")
     message, error, body = done.stdout.split(b"\n", 2)
     assert message.decode() == f"hello from {language}"
@@ -63,6 +98,27 @@ def test_a_client_puts_gets_sends_and_receives(
         assert stored["Body"].read() == EVERY_BYTE
         sqs.delete_queue(QueueUrl=url)  # the message too: it is not the next one's
         sqs.create_queue(QueueName=QUEUE)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_client_says_that_the_daemon_hung_up(program: str) -> None:
+    """One that ends before it answers is an error, not an empty answer."""
+    client = command(program)
+    with answering(b"") as path:
+        done = ran(client, path)
+    assert done.returncode != 0
+    assert b"botod hung up" in done.stderr + done.stdout  # PHP's errors go to standard output
+
+
+@pytest.mark.parametrize("program", [one for one in PROGRAMS if one.values != ("sh",)])
+def test_a_client_takes_no_half_of_a_body(program: str) -> None:
+    """Bytes that were declared and did not come whole are an error; the shell's cannot tell."""
+    with answering(
+        b'{"jsonrpc":"2.0","id":1,"result":{"Body":{"$bytes":0}},"bytes":[5]}\nab'
+    ) as path:
+        done = ran(program, path)
+    assert done.returncode != 0
+    assert b"botod hung up" in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("client.*")), ids=lambda path: path.name)

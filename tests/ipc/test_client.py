@@ -3,8 +3,6 @@
 import itertools
 import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
