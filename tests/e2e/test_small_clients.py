@@ -18,6 +18,7 @@ from support.tools import environ, tool
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BOUND_S = 60.0
 MAX_LINES = 30
+CUT_SHORT = b'{"jsonrpc":"2.0","id":1,"result":{"Body":{"$bytes":0}},"bytes":[5]}\nab'
 
 LANGUAGES = {
     "sh": ("client.sh", "a shell"),
@@ -113,10 +114,9 @@ def test_a_client_says_that_the_daemon_hung_up(program: str) -> None:
 @pytest.mark.parametrize("program", [one for one in PROGRAMS if one.values != ("sh",)])
 def test_a_client_takes_no_half_of_a_body(program: str) -> None:
     """Bytes that were declared and did not come whole are an error; the shell's cannot tell."""
-    with answering(
-        b'{"jsonrpc":"2.0","id":1,"result":{"Body":{"$bytes":0}},"bytes":[5]}\nab'
-    ) as path:
-        done = ran(program, path)
+    client = command(program)
+    with answering(CUT_SHORT) as path:
+        done = ran(client, path)
     assert done.returncode != 0
     assert b"botod hung up" in done.stderr + done.stdout
 
