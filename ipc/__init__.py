@@ -9,12 +9,15 @@ from botod.ipc.errors import (
     AccessDenied,
     ClientError,
     Code,
+    DaemonBusy,
     DaemonLost,
     DaemonUnavailable,
     DeadlineExceeded,
+    OtherProtocol,
     OutcomeUnknown,
     Overloaded,
     RpcError,
+    SocketForbidden,
 )
 
 __all__ = [
@@ -23,12 +26,15 @@ __all__ = [
     "ClientError",
     "Code",
     "Connection",
+    "DaemonBusy",
     "DaemonLost",
     "DaemonUnavailable",
     "DeadlineExceeded",
+    "OtherProtocol",
     "OutcomeUnknown",
     "Overloaded",
     "RpcError",
+    "SocketForbidden",
     "connect",
     "default_socket",
 ]

@@ -44,12 +44,14 @@ class AsyncLine:
         self.loop.add_reader(sock, self._on_readable)
 
     @property
+    def is_connected(self) -> bool:
+        """Whether this process made it, and it has not ended."""
+        return self._pid == os.getpid() and self._socket is not None
+
+    @property
     def is_usable(self) -> bool:
         """Whether another request may go over it."""
-        is_ours = self._pid == os.getpid()
-        return (
-            is_ours and self._socket is not None and self._can_write and self.conversation.is_open
-        )
+        return self.is_connected and self._can_write and self.conversation.is_open
 
     def send(self, replies: Sequence[Reply], written: Written) -> None:
         """Write a message as soon as the socket takes it; after the end it is dropped."""

@@ -24,6 +24,7 @@ class AsyncLines:
         self._timeout_s = timeout_s
         self._wait_s = wait_s
         self._line: AsyncLine | None = None
+        self._left: list[AsyncLine] = []  # to daemons that stop, with requests still under way
         self._connecting = asyncio.Lock()
         self._is_closed = False
 
@@ -34,8 +35,9 @@ class AsyncLines:
     def close(self) -> None:
         """Hang up; the daemon ends what is still under way."""
         self._is_closed = True
-        if self._line is not None:
-            self._line.close()
+        for line in (*self._left, self._line):
+            if line is not None:
+                line.close()
 
     async def do(
         self,
@@ -102,10 +104,20 @@ class AsyncLines:
                     raise DaemonUnavailable("this connection is closed; connect anew")
                 if self._line is not None and self._line.is_usable:
                     return self._line
+                self._leave()
                 try:
                     self._line = await open_line(self.path, timeout_s=self._timeout_s)
                 except DaemonUnavailable as error:
                     await self._pause(retrying, error)
+
+    def _leave(self) -> None:
+        """Send nothing more over the line that there is; what is under way on it goes on."""
+        left = [line for line in (*self._left, self._line) if line is not None]
+        self._left = [line for line in left if line.is_connected and line.conversation.is_busy]
+        for line in left:
+            if line not in self._left:
+                line.close()
+        self._line = None
 
     async def _pause(self, retrying: Retrying, error: Exception) -> None:
         await asyncio.sleep(retrying.pause_s(error, now=asyncio.get_running_loop().time()))

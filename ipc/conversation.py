@@ -27,6 +27,7 @@ from botod.ipc.errors import (
     Code,
     DaemonLost,
     DaemonUnavailable,
+    OtherProtocol,
     ProtocolError,
     RpcError,
     StreamBroken,
@@ -35,13 +36,13 @@ from botod.ipc.errors import (
 from botod.ipc.flows import CREDIT_BYTES, Inflow, Outflow
 from botod.ipc.framing import MAX_BATCH, MAX_LINE_BYTES, Decoder, Message, MessageLimits, Refused
 from botod.ipc.markers import Declared, pack, unpack
-from botod.ipc.protocol import encode, encode_array, encode_notification
+from botod.ipc.protocol import VERSION, encode, encode_array, encode_notification
 from botod.ipc.reply import NothingDone, Reply
 from botod.ipc.writing import RequestCarrier, Written, batch_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 HELLO_ID = 0
 
@@ -63,16 +64,17 @@ class Conversation:
         self._has_greeted = False
         self._last_written: Sequence[Reply] = ()
         self._farewell: RpcError | None = None
+        self._is_leaving = False
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing is under way, and another request may follow."""
-        return not (self._replies or self._inflows or self._farewell)
+    def is_busy(self) -> bool:
+        """Whether an answer, or a part of one, is still to come."""
+        return bool(self._replies or self._inflows)
 
     @property
     def is_open(self) -> bool:
-        """Whether the daemon has not said that it is about to hang up."""
-        return self._farewell is None
+        """Whether the daemon has not said that it is about to hang up, or stops."""
+        return self._farewell is None and not self._is_leaving
 
     def hello(self) -> list[bytes]:
         """What has to be said, once, before a request whose answer may be a stream.
@@ -206,12 +208,13 @@ class Conversation:
             self._say_farewell(error)
             return
         if number == HELLO_ID:
-            self._has_greeted = error is None
+            self._take_greeting(message.envelope.get("result"), error)
             return
         reply = self._replies.get(number) if isinstance(number, (int, str)) else None
         if reply is None:
             return
         if error is not None:
+            self._is_leaving |= error.code in _NOTHING_DONE
             self._settle(reply, error=self._last_word(error))
             return
         try:
@@ -220,6 +223,26 @@ class Conversation:
             self._settle(reply, error=wrong)
         else:
             self._settle(reply, result)
+
+    def _take_greeting(self, result: Any, error: RpcError | None) -> None:
+        """The daemon says what it speaks. Raises OtherProtocol.
+
+        One that refuses to, because it is full or the user may do nothing, is greeted again.
+        """
+        self._has_greeted = error is None
+        if error is not None and error.code == Code.METHOD_NOT_FOUND:
+            self._raise_other("another protocol, and does not know botod.hello")
+        version = result.get("protocol") if isinstance(result, dict) else None
+        if error is None and version != VERSION:
+            self._raise_other(f"version {version} of the protocol")
+
+    def _raise_other(self, what: str) -> NoReturn:
+        raise OtherProtocol(
+            Code.BAD_ANSWER,
+            f"{self._path}: the daemon speaks {what}, this client version {VERSION}: update the "
+            "older of the two; whether the request was done is not known",
+            {"outcome_unknown": True},
+        )
 
     def _result(self, message: Message) -> Any:
         streams = {number: Inflow(number) for number in declared_streams(message.envelope)}

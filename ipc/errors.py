@@ -91,8 +91,20 @@ class OutcomeUnknown(Exception):
     """It may have been done or not: find out before asking again."""
 
 
+class DaemonBusy(DaemonUnavailable):
+    """A daemon is there and takes no connection: ask again later, or see what keeps it."""
+
+
+class SocketForbidden(DaemonUnavailable):
+    """The user may not connect to the socket: ask the administrator."""
+
+
 class DaemonLost(DaemonUnavailable, OutcomeUnknown):
     """The daemon went away, or kept silent, after a request had been sent."""
+
+
+class OtherProtocol(ProtocolError, OutcomeUnknown):
+    """The daemon speaks another version of the protocol: update the older of the two."""
 
 
 class ServiceOutcomeUnknown(RpcError, OutcomeUnknown):

@@ -8,7 +8,7 @@ import os
 import time
 
 from botod.ipc.conversation import Conversation
-from botod.ipc.errors import DaemonUnavailable, ProtocolError
+from botod.ipc.errors import DaemonBusy, DaemonUnavailable, ProtocolError, SocketForbidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Line:
     @property
     def is_usable(self) -> bool:
         """Whether another request may go over it."""
-        return self.is_ours and self._socket is not None and self.conversation.is_idle
+        talk = self.conversation
+        return self.is_ours and self._socket is not None and talk.is_open and not talk.is_busy
 
     @property
     def is_ours(self) -> bool:
@@ -142,6 +143,13 @@ def connected(path: str, timeout_s: float) -> socket.socket:
 
 def no_daemon(path: str, error: OSError) -> DaemonUnavailable:
     """What to raise when a connection cannot be made."""
+    if isinstance(error, PermissionError):
+        return SocketForbidden(f"{path}: this user may not use the socket; ask the administrator")
+    if isinstance(error, BlockingIOError):
+        return DaemonBusy(
+            f"{path}: the daemon took no connection in time; ask again later, or see what it does "
+            "with `botod status`"
+        )
     return DaemonUnavailable(
         f"no daemon answers at {path}: {error.strerror or error}; "
         "start one with `botod run`, or name its socket in $BOTOD_SOCKET"

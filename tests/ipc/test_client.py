@@ -27,7 +27,7 @@ from botod.ipc.errors import (
 )
 from botod.ipc.exchange import Exchange, Sender
 from botod.ipc.framing import MessageLimits
-from botod.ipc.protocol import Request
+from botod.ipc.protocol import VERSION, Request
 from support.ipc import (
     STEP_TIMEOUT_S,
     Daemon,
@@ -62,7 +62,7 @@ class Store:
 
     def __call__(self, request: Request, _sender: Sender) -> Any:
         if request.method == "botod.hello":
-            return {}
+            return {"protocol": VERSION}
         self.requests.append(request)
         operation = request.method.partition(".")[2]
         if operation == "put_object":

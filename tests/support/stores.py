@@ -7,7 +7,7 @@ from typing import Any
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import ClientError, Code, RpcError
 from botod.ipc.exchange import Exchange
-from botod.ipc.protocol import Request
+from botod.ipc.protocol import VERSION, Request
 from botod.ipc.streams import IncomingStream, OutgoingStream
 
 SMALL_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ class Store:
     def __call__(self, exchange: Exchange) -> None:
         if exchange.request.method == "botod.hello":
             exchange.set_stream_credit(exchange.request.params["stream_credit_bytes"])
-            exchange.answer({})
+            exchange.answer({"protocol": VERSION})
             return
         self.requests.append(exchange.request)
         operation = getattr(self, f"_{exchange.request.method.partition('.')[2]}", None)
