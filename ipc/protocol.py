@@ -169,7 +169,7 @@ class Carrier:
         if isinstance(value, (bytes, bytearray, memoryview)):
             self.blobs.append(bytes(value))
             return {"$bytes": len(self.blobs) - 1}
-        if value in self._streams:
+        if self._streams and value in self._streams:
             self.numbers.append(self._streams[value])
             return {"$stream": self._streams[value]}
         raise TypeError(f"{type(value).__name__} cannot stand in a message")

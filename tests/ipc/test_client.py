@@ -47,12 +47,6 @@ NO_SUCH_KEY = {
 }
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the daemon is; a short name, because a socket's may have 107 bytes."""
-    return tmp_path / "s"
-
-
 class Store:
     """A daemon's handler: keeps what is put, and what it was asked."""
 

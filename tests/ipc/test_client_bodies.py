@@ -25,12 +25,6 @@ LARGE = bytes(range(256)) * 4 * 1024 * 3
 """3 MiB of every byte: some windows of a stream."""
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the daemon is."""
-    return tmp_path / "s"
-
-
 # Bodies
 
 

@@ -36,12 +36,6 @@ class Ask(Protocol):
     def __call__(self, path: str, *, timeout_s: float = STEP_TIMEOUT_S) -> Any: ...
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the daemon is."""
-    return tmp_path / "s"
-
-
 def blocking(path: str, *, timeout_s: float = STEP_TIMEOUT_S) -> Any:
     """One call of the blocking client."""
     with connect(path, timeout_s=timeout_s) as connection:
