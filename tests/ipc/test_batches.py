@@ -9,28 +9,13 @@ from hypothesis import given
 
 from botod.ipc.batches import MAX_BYTES, Batch
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Brought, Exchange, Outcome, Sender
+from botod.ipc.exchange import Outcome
 from botod.ipc.limits import Budget
 from botod.ipc.markers import Declared, unpack
-from botod.ipc.protocol import Request
+from support.ipc import unheard
 from support.wire import BYTES_TOO, UNHURRIED
 
 REFUSED = RpcError(Code.INVALID_REQUEST, "no")
-
-
-def exchange(call_id: Any, *, is_notification: bool = False) -> Exchange:
-    """A request of a batch that was accepted."""
-    return Exchange(
-        Request(call_id, is_notification, "m", {}, {}),
-        Sender(1, 1, 1, 1),
-        Brought(),
-        Budget(0),
-        deliver=lambda _exchange, _outcome: None,
-        on_end=lambda _exchange: None,
-        make_stream=None,
-        tell_progress=lambda _exchange, _value: None,
-        set_stream_credit=lambda _size: None,
-    )
 
 
 def answers(batch: Batch) -> Any:
@@ -44,8 +29,8 @@ def answers(batch: Batch) -> Any:
 def test_each_answer_stands_under_its_id() -> None:
     """Results and errors, in the order in which they came."""
     batch = Batch(3, Budget(10**9), 0)
-    batch.settle(exchange("b"), Outcome({"a": [1]}))
-    batch.settle(exchange(None), Outcome(error=RpcError(Code.CANCELLED, "gone", {"x": 1})))
+    batch.settle(unheard("b"), Outcome({"a": [1]}))
+    batch.settle(unheard(None), Outcome(error=RpcError(Code.CANCELLED, "gone", {"x": 1})))
     batch.refuse({"id": 7, "method": "m"}, REFUSED)
     assert batch.left == 0
     assert answers(batch) == [
@@ -62,8 +47,8 @@ def test_each_answer_stands_under_its_id() -> None:
 def test_it_is_known_how_many_are_still_to_come() -> None:
     """Each request counts once, answered or not."""
     batch = Batch(4, Budget(10**9), 0)
-    batch.settle(exchange(1), Outcome(1))
-    batch.settle(exchange(None, is_notification=True), Outcome(1))
+    batch.settle(unheard(1), Outcome(1))
+    batch.settle(unheard(None, is_notification=True), Outcome(1))
     batch.refuse({"method": "m"}, REFUSED)
     assert batch.left == 1
     batch.refuse(7, REFUSED)
@@ -73,8 +58,8 @@ def test_it_is_known_how_many_are_still_to_come() -> None:
 def test_notifications_have_no_answer() -> None:
     """Neither when they are done nor when they fail or are refused."""
     batch = Batch(3, Budget(10**9), 0)
-    batch.settle(exchange(None, is_notification=True), Outcome({"a": 1}))
-    batch.settle(exchange(None, is_notification=True), Outcome(error=REFUSED))
+    batch.settle(unheard(None, is_notification=True), Outcome({"a": 1}))
+    batch.settle(unheard(None, is_notification=True), Outcome(error=REFUSED))
     batch.refuse({"jsonrpc": "2.0", "method": "m"}, REFUSED)
     assert batch.left == 0
     assert batch.finish() == []
@@ -109,7 +94,7 @@ def test_what_is_no_request_is_answered(item: Any, answer_to: Any) -> None:
 def test_a_result_comes_through_as_it_was_given(result: Any) -> None:
     """Bytes as $base64, and what only looks like a marker as it was."""
     batch = Batch(1, Budget(10**9), 0)
-    batch.settle(exchange(1), Outcome(result))
+    batch.settle(unheard(1), Outcome(result))
     (answer,) = answers(batch)
     assert unpack(answer["result"], Declared()) == result
     assert answer.keys() == {"jsonrpc", "id", "result"}
@@ -119,7 +104,7 @@ def test_a_result_comes_through_as_it_was_given(result: Any) -> None:
 def test_all_that_is_bytes_is_base64(kind: Any) -> None:
     """Nothing can be declared beside an entry of an array."""
     batch = Batch(1, Budget(10**9), 0)
-    batch.settle(exchange(1), Outcome({"Body": kind(b"\x00\xff")}))
+    batch.settle(unheard(1), Outcome({"Body": kind(b"\x00\xff")}))
     (answer,) = answers(batch)
     assert answer["result"] == {"Body": {"$base64": base64.b64encode(b"\x00\xff").decode()}}
 
@@ -137,8 +122,8 @@ def test_all_that_is_bytes_is_base64(kind: Any) -> None:
 def test_an_answer_has_only_so_many_bytes(sizes: list[int], is_fine: bool) -> None:
     """Of all its values together; too many are an error of this one, the others are answered."""
     batch = Batch(2, Budget(10**9), 0)
-    batch.settle(exchange(1), Outcome([bytes(size) for size in sizes]))
-    batch.settle(exchange(2), Outcome("fine"))
+    batch.settle(unheard(1), Outcome([bytes(size) for size in sizes]))
+    batch.settle(unheard(2), Outcome("fine"))
     first, second = answers(batch)
     assert second["result"] == "fine"
     assert ("result" in first) is is_fine
@@ -151,10 +136,10 @@ def test_an_answer_has_only_so_many_bytes(sizes: list[int], is_fine: bool) -> No
 def test_what_json_does_not_have_harms_no_other_answer(result: Any) -> None:
     """It is raised to who settles, who may settle it as an error; nothing was counted."""
     batch = Batch(2, Budget(10**9), 0)
-    batch.settle(exchange(1), Outcome("fine"))
+    batch.settle(unheard(1), Outcome("fine"))
     with pytest.raises((TypeError, ValueError)):
-        batch.settle(exchange(2), Outcome(result))
+        batch.settle(unheard(2), Outcome(result))
     assert batch.left == 1
-    batch.settle(exchange(2), Outcome(error=RpcError(Code.INTERNAL_ERROR, "a bug")))
+    batch.settle(unheard(2), Outcome(error=RpcError(Code.INTERNAL_ERROR, "a bug")))
     assert batch.left == 0
     assert [answer["id"] for answer in answers(batch)] == [1, 2]

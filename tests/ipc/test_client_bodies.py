@@ -4,8 +4,6 @@ import contextlib
 import gzip
 import io
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -323,45 +321,3 @@ def test_a_daemon_that_dies_in_the_middle_of_a_body(path: Path) -> None:
         assert body.read(3) == b"abc"
         with pytest.raises(DaemonUnavailable, match="not whole"):
             body.read()
-
-
-FORKS = """
-import os, sys
-from botod.ipc import connect
-
-connection = connect(sys.argv[1])
-s3 = connection.client("s3")
-s3.put_object(Key="k", Body=bytes(2_000_000))
-body = s3.get_object(Key="k")["Body"]
-pids = []
-for _ in range(3):
-    pid = os.fork()
-    if not pid:
-        for number in range(20):
-            assert s3.echo(N=(os.getpid(), number))["N"] == [os.getpid(), number]
-        try:
-            body.read()
-        except RuntimeError:
-            connection.close()
-            os._exit(7)
-    pids.append(pid)
-for number in range(20):
-    assert s3.echo(N=number)["N"] == number
-for pid in pids:
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-assert body.read() == bytes(2_000_000)
-assert s3.echo(N=1)["N"] == 1
-"""
-
-
-def test_children_connect_anew(path: Path) -> None:
-    """After a fork all go on at once, and neither closes nor reads what is the other's."""
-    with Daemon(path, Store()):
-        done = subprocess.run(
-            [sys.executable, "-c", FORKS, str(path)],
-            timeout=STEP_TIMEOUT_S,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr

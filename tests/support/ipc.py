@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Exchange, Handler, Sender, Stage
+from botod.ipc.exchange import Brought, Exchange, Handler, Sender, Stage
 from botod.ipc.framing import MessageLimits
-from botod.ipc.limits import ServerLimits
+from botod.ipc.limits import Budget, ServerLimits
 from botod.ipc.protocol import Request
 from botod.ipc.server import Server
 from botod.ipc.streams import IncomingStream, OutgoingStream
@@ -509,3 +509,18 @@ def is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def unheard(call_id: Any, *, is_notification: bool = False, **options: Any) -> Exchange:
+    """A request whose answer goes nowhere."""
+    return Exchange(
+        Request(call_id, is_notification, "m", {}, options),
+        Sender(1, 1, 1, 1),
+        Brought(),
+        Budget(0),
+        deliver=lambda _exchange, _outcome: None,
+        on_end=lambda _exchange: None,
+        make_stream=None,
+        tell_progress=lambda _exchange, _value: None,
+        set_stream_credit=lambda _size: None,
+    )
