@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from botod.ipc import DaemonLost, DaemonUnavailable, Overloaded, aio
 from botod.ipc.errors import Code
-from support.ipc import Daemon, run, strange_daemon
+from support.ipc import STEP_TIMEOUT_S, Daemon, bound, run, strange_daemon
 from support.stores import Store
 
 
@@ -63,3 +66,76 @@ def test_an_answer_that_is_nonsense(path: Path) -> None:
     )
     with strange_daemon(path, lambda sock: (sock.recv(65536), sock.sendall(said))):
         run(scenario())
+
+
+def answer(sock: socket.socket, text: str) -> None:
+    """Send a line to a client."""
+    sock.sendall(text.encode() + b"\n")
+
+
+REFUSED = '{"jsonrpc":"2.0","id":2,"error":{"code":-32006,"message":"stopping"}}'
+
+
+@contextmanager
+def two_daemons(path: Path) -> Iterator[Callable[[], socket.socket]]:
+    """What takes the next connection of a client."""
+    listener = bound(path)
+    listener.listen()
+    listener.settimeout(STEP_TIMEOUT_S)
+    accepted: list[socket.socket] = []
+
+    def accept() -> socket.socket:
+        accepted.append(listener.accept()[0])
+        accepted[-1].settimeout(STEP_TIMEOUT_S)
+        return accepted[-1]
+
+    try:
+        yield accept
+    finally:
+        for sock in (listener, *accepted):
+            sock.close()
+
+
+def test_what_an_old_daemon_took_is_still_awaited(path: Path) -> None:
+    """The next requests go to the new one meanwhile; the old connection ends with its last."""
+
+    async def scenario(accept: Callable[[], socket.socket]) -> None:
+        async with await aio.connect(str(path)) as connection:
+            taken = asyncio.create_task(connection.call("s3.slow"))
+            old = await asyncio.to_thread(accept)
+            assert b"s3.slow" in await asyncio.to_thread(old.recv, 65536)
+            refused = asyncio.create_task(connection.call("s3.next"))
+            assert b"s3.next" in await asyncio.to_thread(old.recv, 65536)
+            answer(old, REFUSED)
+            new = await asyncio.to_thread(accept)
+            assert b"s3.next" in await asyncio.to_thread(new.recv, 65536)
+            answer(new, '{"jsonrpc":"2.0","id":1,"result":"new"}')
+            assert await refused == "new"
+            assert not taken.done()
+            answer(old, '{"jsonrpc":"2.0","id":1,"result":"old"}')
+            assert await taken == "old"
+
+    with two_daemons(path) as accept:
+        run(scenario(accept))
+
+
+def test_closing_hangs_up_on_old_daemons_too(path: Path) -> None:
+    """What they still do is ended, and nobody waits for ever."""
+
+    async def scenario(accept: Callable[[], socket.socket]) -> None:
+        async with await aio.connect(str(path)) as connection:
+            taken = asyncio.create_task(connection.call("s3.slow"))
+            old = await asyncio.to_thread(accept)
+            await asyncio.to_thread(old.recv, 65536)
+            refused = asyncio.create_task(connection.call("s3.next"))
+            await asyncio.to_thread(old.recv, 65536)
+            answer(old, REFUSED)
+            new = await asyncio.to_thread(accept)
+            await asyncio.to_thread(new.recv, 65536)
+        for task in (taken, refused):
+            with pytest.raises(DaemonLost, match="was closed"):
+                await task
+        assert await asyncio.to_thread(old.recv, 65536) == b""
+
+    with two_daemons(path) as accept:
+        run(scenario(accept))

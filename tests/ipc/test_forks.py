@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,9 +123,12 @@ def running(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
     ) as program:
+        watchdog = threading.Timer(STEP_TIMEOUT_S, program.kill)
+        watchdog.start()
         try:
             yield program
         finally:
+            watchdog.cancel()
             program.kill()
 
 

@@ -117,6 +117,20 @@ def test_what_unpacks_as_it_reads_goes_as_what_it_reads(tmp_path: Path) -> None:
         assert to_send(body, None) == b"0123456789"
 
 
+class Shouting(io.BufferedReader):
+    """A file that gives other bytes than are on disk."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(size).upper()
+
+
+def test_what_is_more_than_a_buffer_goes_as_what_it_reads(tmp_path: Path) -> None:
+    """Nobody knows what a class of its own does to the bytes."""
+    (tmp_path / "f").write_bytes(b"abc")
+    with Shouting(io.FileIO(tmp_path / "f")) as body:
+        assert to_send(body, None) == b"ABC"
+
+
 def test_a_pipe_is_no_plain_file() -> None:
     """It has no position to read from, and the daemon would wait for its end."""
     read, write = os.pipe()
