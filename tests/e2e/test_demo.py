@@ -86,9 +86,10 @@ def kept() -> Iterator[Demo]:
             assert process.returncode == 0
         finally:
             killer.cancel()
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+            process.kill()
+            process.wait()
+            if process.stdout is not None:  # what it has started may hold the other end
+                process.stdout.close()
 
 
 def test_the_lines_to_paste_work(kept: Demo) -> None:
