@@ -5,10 +5,10 @@ share no connection that curl would set up otherwise.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class TlsVersion(Enum):
+class TlsVersion(StrEnum):
     """The oldest version of TLS that is spoken."""
 
     TLS_1_2 = "1.2"
