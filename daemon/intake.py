@@ -53,6 +53,7 @@ class Intake:
             terms=Terms(
                 key=slot_key(exchange.sender, options.priority),
                 idempotent=operation.is_idempotent(params),
+                is_poll=operation.polls(params),
                 headers=trace_headers(options.traceparent),
             ),
         )

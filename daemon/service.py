@@ -143,6 +143,7 @@ class Service:
             "peers": [dataclasses.asdict(peer) for peer in peers],
             "jobs": {
                 "running_num": self._worker.running_num,
+                "polling_num": self._worker.polling_num,
                 **dataclasses.asdict(self._worker.counts),
                 "remembered_num": self._joins.remembered_num,
             },

@@ -30,6 +30,7 @@ from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.limits import Refusals
 from botod.pool import on_terms, spawn_until
+from botod.pool.lanes import polls_max
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +55,9 @@ class Worker:
 
     control: the daemon's own methods by name. joins: what idempotency keys stand for. shared_keys:
     what they stand for at other workers; None: there are none. jobs_max: jobs at once, those whose
-    answers are still streamed among them. inline_bytes: of a body that is held because its length
-    is not known. unread_timeout_s: for a pipe that nobody reads. refusals: how often a limit
+    answers are still streamed among them; of these polls have a share, as of a host's slots, so
+    that a crowd of them keeps nobody else out. inline_bytes: of a body that is held because its
+    length is not known. unread_timeout_s: for a pipe that nobody reads. refusals: how often a limit
     refused something.
     """
 
@@ -84,6 +86,7 @@ class Worker:
         self._shared_keys = shared_keys
         self._threads = FileThreads()
         self._running: set[asyncio.Future[Any]] = set()
+        self._polling: set[asyncio.Future[Any]] = set()
         self._draining = False
         self.counts = JobCounts()
         self.refusals = Refusals()
@@ -91,6 +94,11 @@ class Worker:
     @property
     def running_num(self) -> int:
         return len(self._running)
+
+    @property
+    def polling_num(self) -> int:
+        """How many of those that run are long polls."""
+        return len(self._polling)
 
     def handle(self, exchange: Exchange) -> None:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
@@ -164,7 +172,7 @@ class Worker:
             if refused is None:
                 raise
             raise refused from None
-        self._admit()
+        self._admit(job)
         self.counts.jobs_total += 1
         run = self._run(exchange, job, upstream)
         with on_terms(job.terms), holding(run.held):
@@ -173,14 +181,19 @@ class Worker:
         run.future = future
         run.wait(exchange)
         self._running.add(future)
+        if job.terms.is_poll:
+            self._polling.add(future)
         future.add_done_callback(partial(self._worked, run))
         return run
 
-    def _admit(self) -> None:
+    def _admit(self, job: Job) -> None:
         if self._draining:
             raise RpcError(Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True})
         if len(self._running) >= self._jobs_max:
             words = f"{self._jobs_max} jobs are running already"
+            raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
+        if job.terms.is_poll and len(self._polling) >= polls_max(self._jobs_max):
+            words = f"{len(self._polling)} long polls are running already, of {self._jobs_max} jobs"
             raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
 
     def _run(self, exchange: Exchange, job: Job, upstream: Upstream) -> Run:
@@ -273,6 +286,7 @@ class Worker:
     def _worked(self, run: Run, future: "asyncio.Future[Result]") -> None:
         """A job's greenlet has ended: tell who waits, or begin to stream the answer."""
         self._running.discard(future)
+        self._polling.discard(future)
         outcome = _outcome(run.job, future)
         key = run.job.options.idempotency_key
         if key is not None:

@@ -268,9 +268,10 @@ class Turns:
                 del self._waiting[level], self._last[level]
 
     def had(self, path: Path) -> None:
-        """The key at `path`, where somebody still waits, has a turn now."""
+        """The key at `path` has a turn now; it counts at those levels where somebody waits."""
         for level in _levels(path):
-            self._last[level] = next(self._clock)
+            if level in self._last:
+                self._last[level] = next(self._clock)
 
     def rank(self, path: Path) -> tuple[int, int, int]:
         """The lower, the sooner it is the turn of the key at `path`."""

@@ -13,12 +13,13 @@ from botod.pool.errors import DeadlineExceeded, HostResting, PoolError, PoolFull
 from botod.pool.failures import is_certificate_failure
 from botod.pool.feedback import Feedback
 from botod.pool.health import Health, HealthState, HealthStats
-from botod.pool.queue import QueueState, SlotQueue, Waiter, WaiterState
+from botod.pool.queue import QueueState, SlotQueue
 from botod.pool.queue_stats import QueueStats
 from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
 from botod.pool.total import Total, TotalStats
 from botod.pool.transfer import Origin, Request, State, Transfer
+from botod.pool.waiter import Waiter, WaiterState
 
 OVERLOADED = (b"429", b"503")
 """Answers by which a host asks for less: too many requests, and S3's SlowDown."""
@@ -46,14 +47,16 @@ class HostPoolStats:
 class Lease:
     """A slot checked out by one greenlet. Releasing it twice is once.
 
-    is_probe: its transfer tells whether a host that rested takes connections again.
+    is_probe: its transfer tells whether a host that rested takes connections again. is_poll: it is
+    one of those slots that polls may have.
     """
 
-    __slots__ = ("_is_probe", "_is_released", "host")
+    __slots__ = ("_is_poll", "_is_probe", "_is_released", "host")
 
-    def __init__(self, host: "HostPool", *, is_probe: bool) -> None:
+    def __init__(self, host: "HostPool", *, is_probe: bool, is_poll: bool) -> None:
         self.host = host
         self._is_probe = is_probe
+        self._is_poll = is_poll
         self._is_released = False
 
     def release(self) -> None:
@@ -62,7 +65,7 @@ class Lease:
         self._is_released = True
         if self._is_probe:
             self.host.health.gave_up()  # no-op if it told something
-        self.host.give_back()
+        self.host.give_back(is_poll=self._is_poll)
 
     def ended(self, transfer: Transfer) -> None:
         """Release it, and take what the transfer tells of the host.
@@ -92,19 +95,21 @@ class HostPool:
         """
         if self.health.state is not HealthState.GOOD:
             self._ask_health(self.health.check)
-        if not self.queue.acquire_nowait(now=self._loop.time()):
+        is_poll = current_terms().is_poll
+        if not self.queue.acquire_nowait(now=self._loop.time(), is_poll=is_poll):
             self._wait_for_slot(timeout_s)
         if self.health.state is HealthState.GOOD:
-            return Lease(self, is_probe=False)
+            return Lease(self, is_probe=False, is_poll=is_poll)
         try:
-            return Lease(self, is_probe=self._ask_health(self.health.admit))
+            is_probe = self._ask_health(self.health.admit)
         except HostResting:
-            self.give_back()
+            self.give_back(is_poll=is_poll)
             raise
+        return Lease(self, is_probe=is_probe, is_poll=is_poll)
 
-    def give_back(self) -> None:
+    def give_back(self, *, is_poll: bool) -> None:
         """Take a slot back. Called by its lease, once."""
-        self.queue.release(now=self._loop.time())
+        self.queue.release(now=self._loop.time(), is_poll=is_poll)
         self._note_idle()
 
     def judge(self, transfer: Transfer) -> None:
@@ -159,11 +164,13 @@ class HostPool:
     def _wait_for_slot(self, timeout_s: float) -> None:
         now = self._loop.time()
         granted: asyncio.Future[None] = self._loop.create_future()
+        terms = current_terms()
         waiter = Waiter(
             lambda: bridge.settle(granted),
             since=now,
             deadline=now + timeout_s,
-            key=current_terms().key,
+            key=terms.key,
+            is_poll=terms.is_poll,
         )
         try:
             self.queue.join(waiter)
@@ -212,8 +219,9 @@ class Pool:
     """All host pools of one loop.
 
     client: carries the transfers; the pool owns it from now on and closes it.
-    slots_per_host: transfers at once to one scheme, host and port.
-    max_waiting: greenlets that may wait for a slot of one host.
+    slots_per_host: transfers at once to one scheme, host and port; of these three quarters may be
+        polls (see `Terms`).
+    max_waiting: greenlets that may wait for a slot of one host, and as many more for one to poll.
     max_waiting_per_key: of these, under one first level of their keys; None: as many as all.
     slot_timeout_s: how long one waits at most; a deadline of the greenlet may end it sooner.
     total_slots: transfers at once to all hosts together; None: as many as the hosts' slots.

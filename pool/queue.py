@@ -4,63 +4,26 @@ A slot is a permit for one transfer. Handing one over is a handshake: the queue 
 the waiter, and a waiter that no longer wants it by then gives it back by `leave`, as it would have
 left the queue. A slot is free, leased or granted, and each of these has one way on: none is lost.
 
-After every step: nobody waits while a slot and a permit of the total are free. So whoever finds
-both free overtakes nobody, and whoever does not waits its turn, as `fairness` has it; which queue's
-turn it is where the total is what is missing, `total` says.
+After every step: nobody waits while a slot and a permit of the total are free for it. So whoever
+finds both free overtakes nobody, and whoever does not waits its turn, as `fairness` has it. Long
+polls may have a share of the slots only: see `tracks`. Which queue's turn it is where the total is
+what is missing, `total` says.
 """
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from enum import Enum
 from itertools import count
 
 from botod.pool.errors import PoolClosed, PoolError, PoolFull, PoolTimeout
-from botod.pool.fairness import Path, Ring, path_of, two_level_ring
+from botod.pool.fairness import Path
+from botod.pool.tracks import Tracks, Permits, polls_max
 from botod.pool.queue_stats import QueueStats, Tally
 from botod.pool.total import Total
+from botod.pool.waiter import Waiter, WaiterState
 
 STALE_MAX = 64
 """Entries of waiters long gone that the heap of deadlines may hold beside as many as wait."""
-
-
-class WaiterState(Enum):
-    """How far a waiter has come."""
-
-    NEW = "new"
-    WAITING = "waiting"
-    GRANTED = "granted"
-    REFUSED = "refused"
-    LEFT = "left"
-
-
-class Waiter:
-    """One who waits for a slot.
-
-    wake: called once when the wait is over, by grant or by refusal; must not run the queue again.
-    since: the time at which it began to wait.
-    deadline: the time at which it has waited long enough.
-    key: for whom; the queue is fair between keys. A pair is (first level, second level), a triple
-        (first level, priority, second level): see `fairness`.
-    """
-
-    __slots__ = ("deadline", "error", "path", "since", "state", "wake")
-
-    def __init__(
-        self, wake: Callable[[], None], *, since: float, deadline: float, key: Hashable = None
-    ) -> None:
-        self.wake = wake
-        self.since = since
-        self.deadline = deadline
-        self.path = path_of(key)
-        self.state = WaiterState.NEW
-        self.error: PoolError | None = None
-
-    def __repr__(self) -> str:
-        return (
-            f"<Waiter {self.state.value} path={self.path} since={self.since} "
-            f"deadline={self.deadline}>"
-        )
 
 
 class QueueState(Enum):
@@ -75,8 +38,9 @@ class SlotQueue:
     """The slots of one host, and those who wait for one.
 
     size: how many slots there are.
-    max_waiting: how many may wait.
-    max_waiting_per_key: how many may wait under one first level; None: as many as all.
+    max_waiting: how many may wait; polls are counted apart, so that a crowd of them shuts out
+        nobody else.
+    max_waiting_per_key: how many may wait under one first level, polls apart; None: as many as all.
     total: the bound that this queue shares with others.
     """
 
@@ -89,33 +53,40 @@ class SlotQueue:
         total: Total | None = None,
         state: QueueState = QueueState.OPEN,
     ) -> None:
-        assert size > 0, "a queue without slots would serve nobody"
-        self.size = size
+        self._permits = Permits(size)
         self.max_waiting = max_waiting
         self.max_waiting_per_key = max_waiting_per_key
         self.state = state
         self._total = total or Total()
-        self._leased = 0
         self._waiting: OrderedDict[Waiter, None] = OrderedDict()  # as they came
-        self._turns: Ring[Waiter] = two_level_ring()  # as they are served
+        self._tracks: Tracks[Waiter] = Tracks()  # as they are served
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._tickets = count()
         self._tally = Tally()
 
     def __repr__(self) -> str:
-        return f"<SlotQueue {self._leased}/{self.size} leased, {len(self._waiting)} waiting>"
+        leased_num, waiting_num = self._permits.leased_num, len(self._waiting)
+        return f"<SlotQueue {leased_num}/{self.size} leased, {waiting_num} waiting>"
+
+    @property
+    def size(self) -> int:
+        """How many slots there are."""
+        assert self._permits.size is not None, "a host has so many slots"
+        return self._permits.size
 
     @property
     def idle(self) -> bool:
         """Whether nobody has or waits for a slot."""
-        return self._leased == 0 and not self._waiting
+        return self._permits.leased_num == 0 and not self._waiting
 
-    def acquire_nowait(self, *, now: float) -> bool:
+    def acquire_nowait(self, *, now: float, is_poll: bool = False) -> bool:
         """Take a slot if one is free, and then nobody waits for it. False: join the queue."""
         self._check_open()
-        if self._leased >= self.size or not self._total.spare():
+        if not (self._is_open(is_poll) and self._total.spare(is_poll=is_poll)):
             return False
-        self._take(now)
+        self._take(now, is_poll=is_poll)
+        if self._waiting:  # polls, for which there may be no slot now
+            self._claim()
         return True
 
     def join(self, waiter: Waiter) -> None:
@@ -131,7 +102,7 @@ class SlotQueue:
         self._make_room(waiter)
         waiter.state = WaiterState.WAITING
         self._waiting[waiter] = None
-        self._turns.push(waiter.path, waiter)
+        self._tracks.push(waiter)
         self._total.joined(waiter.path)
         if len(self._deadlines) > 2 * len(self._waiting) + STALE_MAX:
             self._deadlines = [entry for entry in self._deadlines if entry[2] in self._waiting]
@@ -149,19 +120,18 @@ class SlotQueue:
             self._claim()
         elif state is WaiterState.GRANTED:
             self._tally.cancelled_total += 1
-            self.release(now=now)
+            self.release(now=now, is_poll=waiter.is_poll)
 
-    def release(self, *, now: float) -> None:
+    def release(self, *, now: float, is_poll: bool = False) -> None:
         """Give a slot back: to whose turn it is, else to the free ones."""
-        assert self._leased > 0, "a slot came back that was not leased"
-        self._count_leased(-1, now)
-        self._total.give_back()
+        self._tally.held(self._permits.leased_num, until=now)
+        self._permits.give_back(is_poll=is_poll)
+        self._total.give_back(is_poll=is_poll)
         self._hand_out(now)
 
     def resize(self, size: int, *, now: float) -> None:
         """Have more slots, which are handed out now, or fewer: what is leased runs out."""
-        assert size > 0, "a queue without slots would serve nobody"
-        self.size = size
+        self._permits.resize(size)
         self._hand_out(now)
 
     def expire(self, *, now: float) -> None:
@@ -189,34 +159,42 @@ class SlotQueue:
         for waiter in list(self._waiting):
             self._refuse(waiter, PoolClosed("the pool was closed"), now)
 
-    def next_up(self) -> tuple[Path, float]:
-        """Whose turn it is: the path of its key, and since when it waits. The total asks this."""
-        waiter = self._turns.first()
-        return waiter.path, waiter.since
+    def next_up(self) -> tuple[Path, float] | None:
+        """Whose turn it is: the path of its key, and since when it waits. The total asks this.
+
+        None: who waits here could have a slot, but not a permit of the total.
+        """
+        waiter = self._next()
+        return None if waiter is None else (waiter.path, waiter.since)
 
     def defer(self, path: Path) -> None:
         """Count a turn that the key at `path` had in another queue under the total."""
-        self._turns.defer(path)
+        self._tracks.defer(path)
 
     def serve_next(self, *, now: float) -> None:
         """Grant a slot to whose turn it is. The total calls this, when it has a permit."""
-        waiter = self._turns.pop()
+        waiter = self._next()
+        assert waiter is not None, "nobody here could have what the total has"
+        self._tracks.pop(waiter)
         self._no_longer_waits(waiter, now)
-        self._take(now)
+        self._take(now, is_poll=waiter.is_poll)
         self._claim()
         waiter.state = WaiterState.GRANTED
         waiter.wake()
 
     def stats(self, *, now: float) -> QueueStats:
         oldest = next(iter(self._waiting), None)
-        tally = self._tally
-        tally.held(self._leased, until=now)
+        tally, permits = self._tally, self._permits
+        tally.held(permits.leased_num, until=now)
         return QueueStats(
             slots_num=self.size,
-            leased_num=self._leased,
-            free_num=max(0, self.size - self._leased),
+            leased_num=permits.leased_num,
+            free_num=max(0, self.size - permits.leased_num),
             waiting_num=len(self._waiting),
-            keys_waiting_num=self._turns.lines_num(),
+            keys_waiting_num=self._tracks.lines_num(),
+            polls_slots_num=polls_max(self.size),
+            polls_leased_num=permits.polls_leased_num,
+            polls_waiting_num=len(self._tracks.ring(is_poll=True)),
             oldest_wait_s=0.0 if oldest is None else now - oldest.since,
             longest_wait_s=tally.longest_wait_s,
             leases_total=tally.leases_total,
@@ -235,33 +213,41 @@ class SlotQueue:
 
     def _make_room(self, waiter: Waiter) -> None:
         """Have one more wait within the bounds. Raises PoolFull if nobody waits who should go."""
+        track = self._tracks.ring(is_poll=waiter.is_poll)
         per_key = self.max_waiting_per_key
-        if per_key is not None and self._turns.waiting_num(waiter.path) >= per_key:
+        if per_key is not None and track.waiting_num(waiter.path) >= per_key:
             words, limit = f"{per_key} with this key wait for a slot", "max_waiting_per_key"
-        elif len(self._waiting) >= self.max_waiting:
+        elif len(track) >= self.max_waiting:
             words, limit = f"{self.max_waiting} wait for a slot", "max_waiting"
         else:
             return
         self._tally.refused_total += 1
         # Of a key that has as many as it may no other has more: only its own make room for it.
-        displaced = self._turns.crowded_out_by(waiter.path)
+        displaced = track.crowded_out_by(waiter.path)
         if displaced is None:
             raise PoolFull(f"{words} already", limit=limit)
         self._tally.displaced_total += 1
         error = PoolFull(f"{words}; this one made room for another", limit=limit)
         self._refuse(displaced, error, waiter.since)
 
-    def _take(self, now: float) -> None:
-        self._count_leased(1, now)
-        self._tally.leases_total += 1
-        self._total.take()
+    def _is_open(self, is_poll: bool) -> bool:  # noqa: FBT001 - as `tracks` asks it
+        """Whether there is a slot for one of a track, as far as this host goes."""
+        return self._permits.spare(is_poll=is_poll)
 
-    def _count_leased(self, step: int, now: float) -> None:
-        self._tally.held(self._leased, until=now)
-        self._leased += step
+    def _next(self) -> Waiter | None:
+        """Whose turn it is, of those for whom the total has a permit."""
+        return self._tracks.first(
+            lambda is_poll: self._is_open(is_poll) and self._total.spare(is_poll=is_poll)
+        )
+
+    def _take(self, now: float, *, is_poll: bool) -> None:
+        self._tally.held(self._permits.leased_num, until=now)
+        self._permits.take(is_poll=is_poll)
+        self._tally.leases_total += 1
+        self._total.take(is_poll=is_poll)
 
     def _claim(self) -> None:
-        self._total.claim(self, claims=bool(self._waiting) and self._leased < self.size)
+        self._total.claim(self, claims=self._tracks.any_in_open(self._is_open))
 
     def _hand_out(self, now: float) -> None:
         self._claim()
@@ -275,7 +261,7 @@ class SlotQueue:
         waiter.wake()
 
     def _forget(self, waiter: Waiter, now: float) -> None:
-        self._turns.remove(waiter.path, waiter)
+        self._tracks.remove(waiter)
         self._no_longer_waits(waiter, now)
 
     def _no_longer_waits(self, waiter: Waiter, now: float) -> None:

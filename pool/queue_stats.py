@@ -9,6 +9,8 @@ class QueueStats:
 
     leased_num: more than `slots_num` while a queue made smaller has not come down to it yet.
     free_num: slots of this host; the pool's total may be used up all the same.
+    polls_slots_num: how many slots long polls may have at once; `polls_leased_num` and
+        `polls_waiting_num` are those of `leased_num` and `waiting_num` that are polls.
     longest_wait_s: of those waits that are over.
     held_s_total: how long slots were leased, all together; the share of its growth in
         `slots_num` times the time that passed is the utilisation.
@@ -21,6 +23,9 @@ class QueueStats:
     free_num: int
     waiting_num: int
     keys_waiting_num: int
+    polls_slots_num: int
+    polls_leased_num: int
+    polls_waiting_num: int
     oldest_wait_s: float
     longest_wait_s: float
     leases_total: int

@@ -25,6 +25,8 @@ class Terms:
 
     key: who waits; the slot queue is fair between keys: (user, peer), or with a priority among the
         user's own, (user, priority, peer). Higher goes first.
+    is_poll: the server answers when it has something to tell, which may take long: of a host's
+        slots such requests have a share at most.
     idempotent: a request that broke off after it was sent may be sent again.
     headers: added to each request before it is signed. user_agent: what it calls itself; empty: as
         boto does.
@@ -32,18 +34,22 @@ class Terms:
     hints: what the last answer that was an error said beside it.
     """
 
-    __slots__ = ("attempts_num", "headers", "hints", "idempotent", "key", "user_agent")
+    __slots__ = (
+        "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "user_agent",
+    )  # fmt: skip
 
     def __init__(
         self,
         *,
         key: Hashable = None,
         idempotent: bool = False,
+        is_poll: bool = False,
         headers: Mapping[str, str] | None = None,
         user_agent: str = "",
     ) -> None:
         self.key = key
         self.idempotent = idempotent
+        self.is_poll = is_poll
         self.headers = headers
         self.user_agent = user_agent
         self.attempts_num = 0

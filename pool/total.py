@@ -4,15 +4,19 @@ Permits are counted here, and nobody waits here: a queue takes a slot of its own
 the total in one step, or neither. So nobody holds the one while it waits for the other, and two
 queues cannot block each other.
 
-A queue claims while somebody waits in it and a slot of its own is free: then the total is all that
-is missing. Of those whose turn it is in such queues, a permit goes to the one whose first level
-goes longest without a turn at any host; inside one first level to the highest priority, then to
-whose key goes longest without a turn, then to who waits longest. That turn counts in each queue
+A queue claims while somebody waits in it for whom a slot of its own is free: then the total is all
+that is missing. Of those whose turn it is in such queues, a permit goes to the one whose first
+level goes longest without a turn at any host; inside one first level to the highest priority, then
+to whose key goes longest without a turn, then to who waits longest. That turn counts in each queue
 that claims: there, too, the key goes to the back. So however many wait with one key, at however
 many hosts, they delay another key whose queue claims by one turn.
 
 In a queue that does not claim it does not count. What is scarce there is the host's own slots, and
 a key that is busy elsewhere keeps its place among those who wait for these.
+
+Long polls have the same share of the permits at most as of a host's slots (see `tracks`): several
+hosts' polls together would have all of them else. A queue in which only they wait is passed over
+while they have it.
 
 A permit handed out costs two looks at each queue that claims, however many wait in them: 5 µs for
 one, as always without a bound, some 60 µs for fifty, 2 ms for a thousand.
@@ -22,13 +26,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from botod.pool.fairness import Path, Turns
+from botod.pool.tracks import Permits
 
 
 class Claimant(Protocol):
     """A queue, as the total sees it."""
 
-    def next_up(self) -> tuple[Path, float]:
-        """Whose turn it is: the path of its key, and since when it waits."""
+    def next_up(self) -> tuple[Path, float] | None:
+        """Whose turn it is: the path of its key, and since when it waits.
+
+        None: of those for whom a permit is spare nobody could have a slot.
+        """
 
     def serve_next(self, *, now: float) -> None:
         """Grant a slot to whose turn it is, and claim again if that leaves cause to."""
@@ -43,6 +51,7 @@ class TotalStats:
 
     slots_num: int | None
     leased_num: int
+    polls_leased_num: int
     claiming_num: int
 
 
@@ -53,25 +62,23 @@ class Total:
     """
 
     def __init__(self, size: int | None = None) -> None:
-        assert size is None or size > 0, "a total of no slots would serve nobody"
-        self.size = size
-        self._leased = 0
+        self._permits = Permits(size)
         self._claiming: dict[Claimant, None] = {}
         self._turns = Turns()
 
     def __repr__(self) -> str:
-        return f"<Total {self._leased}/{self.size} leased, {len(self._claiming)} claiming>"
+        permits = self._permits
+        return f"<Total {permits.leased_num}/{permits.size} leased, {len(self._claiming)} claiming>"
 
-    def spare(self) -> bool:
-        return self.size is None or self._leased < self.size
+    def spare(self, *, is_poll: bool) -> bool:
+        return self._permits.spare(is_poll=is_poll)
 
-    def take(self) -> None:
-        self._leased += 1
+    def take(self, *, is_poll: bool) -> None:
+        self._permits.take(is_poll=is_poll)
 
-    def give_back(self) -> None:
+    def give_back(self, *, is_poll: bool) -> None:
         """Put a permit back; `hand_out` passes it on."""
-        assert self._leased > 0, "a permit came back that was not taken"
-        self._leased -= 1
+        self._permits.give_back(is_poll=is_poll)
 
     def joined(self, path: Path) -> None:
         """Somebody with the key at `path` waits in one of the queues."""
@@ -90,24 +97,36 @@ class Total:
 
     def hand_out(self, *, now: float) -> None:
         """Serve those who claim, in turn, while there are permits."""
-        while self._claiming and self.spare():
-            self._serve(min(self._claiming, key=self._rank), now)
+        while self._claiming and self.spare(is_poll=False):
+            queue = self._next()
+            if queue is None:
+                return
+            self._serve(queue, now)
 
     def resize(self, size: int | None, *, now: float) -> None:
         """Have another bound. A larger one is handed out now, a smaller one comes about."""
-        assert size is None or size > 0, "a total of no slots would serve nobody"
-        self.size = size
+        self._permits.resize(size)
         self.hand_out(now=now)
 
     def stats(self) -> TotalStats:
-        return TotalStats(self.size, self._leased, len(self._claiming))
+        permits = self._permits
+        return TotalStats(
+            permits.size, permits.leased_num, permits.polls_leased_num, len(self._claiming)
+        )
 
-    def _rank(self, queue: Claimant) -> tuple[tuple[int, int, int], float]:
-        path, since = queue.next_up()
-        return self._turns.rank(path), since
+    def _next(self) -> Claimant | None:
+        """Whose turn it is; None if only polls wait, and have as many as they may."""
+        ranks = {
+            queue: (self._turns.rank(up[0]), up[1])
+            for queue in self._claiming
+            if (up := queue.next_up()) is not None
+        }
+        return min(ranks, key=ranks.__getitem__, default=None)
 
     def _serve(self, queue: Claimant, now: float) -> None:
-        path, _ = queue.next_up()
+        up = queue.next_up()
+        assert up is not None, "nobody is served there"
+        path, _since = up
         self._turns.had(path)
         del self._claiming[queue]
         queue.serve_next(now=now)

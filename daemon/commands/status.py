@@ -70,7 +70,7 @@ def report(status: dict[str, Any]) -> Iterator[str]:
         sockets = pool["sockets"]
         yield (
             f"pool    {pool['origin']}: {pool['leased_num']} of {pool['slots_num']} slots in use, "
-            f"{pool['waiting_num']} waiting; sockets {sockets['open_num']} open, "
+            f"{pool['waiting_num']} waiting; {_polls(pool)}sockets {sockets['open_num']} open, "
             f"{sockets['opened_total']} opened, {sockets['reused_total']} reused; "
             f"host {pool['health']['state']}"
         )
@@ -79,3 +79,13 @@ def report(status: dict[str, Any]) -> Iterator[str]:
             f"peer    pid {peer['pid']} uid {peer['uid']}: {peer['in_flight_num']} in flight, "
             f"{peer['requests_total']} requests, {peer['unread_bytes']} bytes unread"
         )
+
+
+def _polls(pool: dict[str, Any]) -> str:
+    """How many of a host's slots long polls have, if there are any."""
+    if not pool["polls_leased_num"] and not pool["polls_waiting_num"]:
+        return ""
+    return (
+        f"polls {pool['polls_leased_num']} of {pool['polls_slots_num']} slots, "
+        f"{pool['polls_waiting_num']} waiting; "
+    )

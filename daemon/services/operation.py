@@ -36,6 +36,8 @@ class Operation:
     unless: a job with one of these params is not idempotent all the same: its condition holds only
     the first time. is_composite: it makes several requests, each tried again by itself (`attempt`).
 
+    polls: whether a job with these params may wait at the service until there is something to tell.
+
     sends: the param whose value may be large: a peer may give a descriptor or a stream, and `run`
     gets a Source instead. receives: the result whose value may be large: `run` gives a Download,
     and a peer may give a descriptor for it in the param of the same name.
@@ -49,6 +51,7 @@ class Operation:
     idempotent: bool
     unless: tuple[str, ...] = ()
     is_composite: bool = field(default=False, kw_only=True)
+    polls: Callable[[Params], bool] = field(default=lambda _params: False, kw_only=True)
     sends: str = ""
     receives: str = ""
     resources: Resources = field(kw_only=True)

@@ -140,6 +140,11 @@ def receive_message(connection: Any, params: Params) -> Result:
     return ({"Messages": messages} if messages else {}) | meta
 
 
+def _may_wait(params: Params) -> bool:
+    """Whether a receive is a long poll; where it does not say, the queue's own setting decides."""
+    return params.get("WaitTimeSeconds") != 0
+
+
 def delete_message(connection: Any, params: Params) -> Result:
     return ask(connection, "DeleteMessage", scalars(params, "ReceiptHandle"), params["QueueUrl"])[1]
 
@@ -317,6 +322,7 @@ SERVICE = Service(
             # What a lost answer held becomes visible again after its timeout.
             idempotent=True,
             resources=QUEUE,
+            polls=_may_wait,
         ),
         "delete_message": Operation(
             Struct(_QUEUE | _HANDLE), delete_message, idempotent=True, resources=QUEUE

@@ -44,6 +44,18 @@ def test_a_plain_job() -> None:
     run(main)
 
 
+@pytest.mark.parametrize(("wait", "is_poll"), [({}, True), (0, False), (1, True), (20, True)])
+def test_a_receive_that_may_wait_is_a_poll(wait: Any, is_poll: bool) -> None:
+    """Where it does not say how long, the queue may; what does not wait is not one."""
+
+    async def main() -> None:
+        more = {"WaitTimeSeconds": wait} if wait != {} else {}
+        assert job("sqs.receive_message", {"QueueUrl": "/1/q"} | more).terms.is_poll is is_poll
+        assert not job("sqs.purge_queue", {"QueueUrl": "/1/q"}).terms.is_poll
+
+    run(main)
+
+
 def test_its_options() -> None:
     """Deadline, priority and trace come to where they are looked for."""
 

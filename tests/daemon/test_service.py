@@ -73,6 +73,7 @@ def test_the_status_counts() -> None:
         assert status["pid"] == daemon.process.pid
         assert status["jobs"] == {
             "running_num": 0,
+            "polling_num": 0,
             "jobs_total": 2,
             "failed_total": 0,
             "joined_total": 0,

@@ -218,6 +218,36 @@ def test_more_jobs_than_may_run_are_refused() -> None:
     run(main())
 
 
+def test_polls_leave_room_for_other_jobs() -> None:
+    """They have three quarters of the jobs at most, and the same of a host's slots."""
+
+    async def main() -> None:
+        release = threading.Event()
+
+        def answer(exchange: Exchange) -> None:
+            if b"Action=ReceiveMessage" in exchange.body:
+                assert release.wait(BOUND_S)
+                return query_xml("ReceiveMessage")(exchange)
+            return query_xml("SendMessage")(exchange)
+
+        async with rig(answer, jobs_max=8, slots=4) as one:
+            queue = {"QueueUrl": "http://h/1/q"}
+            polls = [one.ask("sqs.receive_message", queue) for _ in range(6)]
+            error = await one.error("sqs.receive_message", queue | {"WaitTimeSeconds": 1})
+            assert error.message == "6 long polls are running already, of 8 jobs"
+            assert (error.code, error.data["limit"]) == (Code.OVERLOADED, "jobs")
+            await one.call("sqs.send_message", MESSAGE)
+            assert not any(poll.outcomes for poll in polls)
+            assert one.worker.polling_num == 6
+            release.set()
+            for poll in polls:
+                await poll.result()
+            assert one.worker.polling_num == 0
+            await one.call("sqs.receive_message", queue)
+
+    run(main())
+
+
 def test_draining_lets_jobs_finish_and_takes_no_more() -> None:
     """Those that run are done; a newcomer is told; then there is nothing left."""
 

@@ -269,11 +269,15 @@ def test_all_hosts_together_have_no_more_slots_than_the_total() -> None:
             leases = [pool.lease(ORIGIN), pool.lease(ORIGIN)]
             waiting = spawn(hold, pool, 0, None, "", OTHER)
             await until(lambda: pool.total_stats().claiming_num == 1)
-            assert pool.total_stats() == TotalStats(slots_num=2, leased_num=2, claiming_num=1)
+            assert pool.total_stats() == TotalStats(
+                2, leased_num=2, polls_leased_num=0, claiming_num=1
+            )
             leases[0].release()
             await waiting
             leases[1].release()
-            assert pool.total_stats() == TotalStats(slots_num=2, leased_num=0, claiming_num=0)
+            assert pool.total_stats() == TotalStats(
+                2, leased_num=0, polls_leased_num=0, claiming_num=0
+            )
 
     run(scenario)
 

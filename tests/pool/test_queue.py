@@ -1,17 +1,13 @@
 """Who gets a slot: deterministic, the time is an argument."""
 
 from collections.abc import Hashable
+from functools import partial
 
 import pytest
 
 from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
-from botod.pool.queue import (
-    STALE_MAX,
-    QueueState,
-    SlotQueue,
-    Waiter,
-    WaiterState,
-)
+from botod.pool.queue import STALE_MAX, QueueState, SlotQueue
+from botod.pool.waiter import Waiter, WaiterState
 
 
 def waiter(*, deadline: float = 100.0, since: float = 0.0, key: Hashable = None) -> Waiter:
@@ -290,3 +286,67 @@ def test_a_closed_queue_is_not_opened_a_bit_by_draining() -> None:
     queue.close(now=0)
     queue.drain()
     assert queue.state is QueueState.CLOSED
+
+
+def polled_queue(size: int, **bounds: int) -> SlotQueue:
+    """A queue whose slots for polls are all leased, by polls."""
+    queue = SlotQueue(size=size, **{"max_waiting": 10} | bounds)
+    while queue.acquire_nowait(now=0, is_poll=True):
+        pass
+    return queue
+
+
+def poll(*, key: Hashable = None) -> Waiter:
+    """One who waits for a slot to poll."""
+    return Waiter(lambda: None, since=0, deadline=100, key=key, is_poll=True)
+
+
+@pytest.mark.parametrize(("size", "polls"), [(1, 1), (2, 1), (3, 2), (4, 3), (64, 48)])
+def test_polls_have_three_quarters_of_the_slots_at_most(size: int, polls: int) -> None:
+    """Rounded down, and one at least: of a single slot they have all."""
+    stats = polled_queue(size).stats(now=0)
+    assert (stats.polls_slots_num, stats.polls_leased_num, stats.leased_num) == (polls,) * 3
+
+
+def test_polls_that_wait_delay_nobody_else() -> None:
+    """A slot that polls may not have is free for all else, however many of them wait."""
+    queue = polled_queue(4)
+    waiting = [poll() for _ in range(10)]
+    for one in waiting:
+        queue.join(one)
+    assert queue.acquire_nowait(now=0)
+    late = waiter()
+    queue.join(late)
+    queue.release(now=1)
+    assert late.state is WaiterState.GRANTED
+    assert {one.state for one in waiting} == {WaiterState.WAITING}
+    queue.release(now=2, is_poll=True)
+    assert [one.state for one in waiting].count(WaiterState.GRANTED) == 1
+
+
+def test_a_key_s_polls_take_turns_as_a_key_of_their_own() -> None:
+    """A slot that both tracks may have goes to them in turn, however much waits in one."""
+    queue = SlotQueue(size=4, max_waiting=10)
+    for is_poll in (True, False, False, False):
+        assert queue.acquire_nowait(now=0, is_poll=is_poll)
+    order: list[str] = []
+    for name, is_poll in (("1", False), ("2", False), ("poll 1", True), ("poll 2", True)):
+        wake = partial(order.append, name)
+        queue.join(Waiter(wake, since=0, deadline=9, key=1, is_poll=is_poll))
+    for _ in range(3):
+        queue.release(now=1)
+    assert order == ["1", "poll 1", "2"]
+
+
+def test_a_crowd_of_polls_shuts_out_nobody_else() -> None:
+    """The bounds on those who wait count polls apart, those of one key too."""
+    queue = polled_queue(1, max_waiting=2, max_waiting_per_key=1)
+    queue.join(poll(key=1))
+    with pytest.raises(PoolFull, match="1 with this key wait"):
+        queue.join(poll(key=1))
+    queue.join(poll(key=2))
+    with pytest.raises(PoolFull, match="2 wait for a slot"):
+        queue.join(poll(key=3))
+    queue.join(waiter(key=1))
+    stats = queue.stats(now=0)
+    assert (stats.waiting_num, stats.polls_waiting_num) == (3, 2)

@@ -8,9 +8,13 @@ first in its queue and then among those whose turn it is in the queues that clai
 the first to come is the first to be served, and nobody is overtaken by a job of its own peer whose
 priority is not higher.
 
-Apart from that model it counts: while a key waits in a queue that claims, each other key, of the
-same first level and priority or another first level, has at most one turn, wherever, before that
-key has its own.
+A client's polls count as another client's: their first level is their own, and their track may be
+closed while the other is open, because polls have their share of a queue's slots. Nobody may wait
+for whom there is a slot and a permit; who polls has neither while polls have their share.
+
+Apart from that model it counts: while a key waits in a track that is open, and the total has permits
+of its kind, each other key, of the same first level and priority or another first level, has at
+most one turn, wherever, before that key has its own.
 """
 
 from collections import Counter
@@ -24,8 +28,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
 from botod.pool.fairness import Levels, Path
-from botod.pool.queue import QueueState, SlotQueue, Waiter, WaiterState
+from botod.pool.tracks import Polls
+from botod.pool.queue import QueueState, SlotQueue
 from botod.pool.total import Total
+from botod.pool.waiter import Waiter, WaiterState
 
 MAX_WAITING = 8
 KEYS = [
@@ -41,7 +47,7 @@ KEYS = [
     (3, "a"),
     None,
 ]
-SIZES = (1, 2, 3, 3)
+SIZES = (1, 2, 3, 5)
 MAX_WAITING_PER_KEY = (None, 5, None, 5)
 QUEUES = st.integers(0, len(SIZES) - 1)
 PATIENCE_S = st.floats(0.5, 50)
@@ -52,6 +58,11 @@ def levels(path: Path) -> tuple[Levels, ...]:
     return path[:1], path
 
 
+def may_poll(leased: int, polls: int, size: int | None) -> bool:
+    """Whether one more poll is within three quarters, rounded down, of which one is always."""
+    return size is None or (leased < size and polls < max(1, size * 3 // 4))
+
+
 def rank(path: Path, turns: Mapping[Levels, int]) -> tuple[int, int, int]:
     """The lower, the sooner it is the turn of a key, by when it and its first level had theirs."""
     return turns[path[:1]], -path.priority, turns[path]
@@ -60,10 +71,14 @@ def rank(path: Path, turns: Mapping[Levels, int]) -> tuple[int, int, int]:
 class Client:
     """One who came to a queue, and what it knows: whether it was woken, and has a slot."""
 
-    def __init__(self, host: "Host", key: Hashable, now: float, patience: float) -> None:
+    def __init__(
+        self, host: "Host", key: Hashable, now: float, patience: float, *, is_poll: bool
+    ) -> None:
         self.host = host
+        self.is_poll = is_poll
         self.held_since: float | None = None
-        self.waiter = Waiter(self._wake, since=now, deadline=now + patience, key=key)
+        deadline = now + patience
+        self.waiter = Waiter(self._wake, since=now, deadline=deadline, key=key, is_poll=is_poll)
 
     @property
     def path(self) -> Path:
@@ -90,7 +105,6 @@ class Host:
         self.granted: list[Client] = []
         self.held: list[Client] = []
         self.turns: dict[Levels, int] = {}
-        self.claims = False
         self.passed: dict[Levels, Counter[Levels]] = {}
         self.newcomer: Client | None = None
         self.held_s = 0.0
@@ -102,10 +116,36 @@ class Host:
         return len(self.granted) + len(self.held)
 
     @property
+    def polls(self) -> int:
+        return sum(one.is_poll for one in self.granted + self.held)
+
+    def is_open(self, *, is_poll: bool) -> bool:
+        """Whether this host has a slot for one of a track."""
+        if is_poll:
+            return may_poll(self.leased, self.polls, self.size)
+        return self.leased < self.size
+
+    def in_track(self, *, is_poll: bool) -> list[Client]:
+        return [one for one in self.waiting if one.is_poll is is_poll]
+
+    @property
+    def claims(self) -> bool:
+        return any(self.is_open(is_poll=one.is_poll) for one in self.waiting)
+
+    @property
+    def servable(self) -> list[Client]:
+        """Those who wait for whom there is a slot here and a permit of the total."""
+        return [
+            one
+            for one in self.waiting
+            if self.is_open(is_poll=one.is_poll) and self.machine.permit_free(is_poll=one.is_poll)
+        ]
+
+    @property
     def head(self) -> Client:
         """Whose turn it is here."""
-        path = min((one.path for one in self.waiting), key=lambda path: rank(path, self.turns))
-        return next(one for one in self.waiting if one.path == path)
+        path = min((one.path for one in self.servable), key=lambda path: rank(path, self.turns))
+        return next(one for one in self.servable if one.path == path)
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -115,17 +155,19 @@ class Host:
 
     def arrive(self, client: Client) -> None:
         """Take a slot or wait for one, as the pool does."""
-        was_free = self.leased < self.size and self.machine.permit_free()
-        if self.queue.acquire_nowait(now=self.machine.now):
+        is_poll = client.is_poll
+        was_free = self.is_open(is_poll=is_poll) and self.machine.permit_free(is_poll=is_poll)
+        if self.queue.acquire_nowait(now=self.machine.now, is_poll=is_poll):
             assert was_free, "a slot was given that is not there"
-            assert not self.waiting, "a newcomer overtook a waiter"
+            assert not self.in_track(is_poll=is_poll), "a newcomer overtook a waiter"
+            assert is_poll or not self.servable, "a newcomer overtook a poll"
             self.held.append(client)
             client.held_since = self.machine.now
             self.told["leased"] += 1
             return
         assert not was_free, "a free slot was withheld"
         self.newcomer = client
-        limit = self.limit(client.path)
+        limit = self.limit(client)
         try:
             self.queue.join(client.waiter)
         except PoolFull as error:
@@ -137,23 +179,24 @@ class Host:
             for level in levels(client.path):
                 self.turns.setdefault(level, next(self.machine.clock))
                 self.machine.turns.setdefault(level, next(self.machine.clock))
-            self.note_claim()
         self.newcomer = None
 
     def check_shut_out(self, client: Client, error: PoolFull, limit: str | None) -> None:
         assert error.limit == limit
-        assert not self.is_for(client.path, limit), "a key below its share was shut out"
+        assert not self.is_for(client, limit), "a key below its share was shut out"
 
-    def limit(self, path: Path) -> str | None:
-        """Which bound leaves no place for one more at `path`."""
-        siblings_num = sum(one.path.first == path.first for one in self.waiting)
+    def limit(self, client: Client) -> str | None:
+        """Which bound leaves no place for one more in a track."""
+        siblings_num = sum(one.path.first == client.path.first for one in self.waiting)
         if siblings_num == self.per_key:
             return "max_waiting_per_key"
-        return "max_waiting" if len(self.waiting) == MAX_WAITING else None
+        in_track_num = len(self.in_track(is_poll=client.is_poll))
+        return "max_waiting" if in_track_num == MAX_WAITING else None
 
-    def is_for(self, path: Path, limit: str | None) -> bool:
-        """Whether somebody should give up a place to one more at `path`."""
-        firsts = Counter(one.path.first for one in self.waiting)
+    def is_for(self, client: Client, limit: str | None) -> bool:
+        """Whether somebody in its track should give up a place to one more."""
+        path = client.path
+        firsts = Counter(one.path.first for one in self.in_track(is_poll=client.is_poll))
         if limit == "max_waiting" and firsts[path.first] + 1 < max(firsts.values()):
             return True
         siblings = [one.path for one in self.waiting if one.path.first == path.first]
@@ -177,10 +220,12 @@ class Host:
         self.no_longer_waits(client)
 
     def check_turn(self, client: Client) -> None:
-        firsts = {one.path[:1] for one in self.waiting}
+        assert client in self.servable, "a slot was granted that is not there"
+        servable = self.servable
+        firsts = {one.path[:1] for one in servable}
         first = min(firsts, key=self.turns.__getitem__)
         assert client.path[:1] == first, "a first-level key was overtaken"
-        own = [one for one in self.waiting if one.path.first == client.path.first]
+        own = [one for one in servable if one.path.first == client.path.first]
         priority = max(one.path.priority for one in own)
         assert client.path.priority == priority, "a higher priority was overtaken by a lower one"
         rivals = {one.path for one in own if one.path.priority == priority}
@@ -189,8 +234,7 @@ class Host:
             is_same = one.path.second == client.path.second
             is_higher = client.path.priority > one.path.priority
             assert is_higher or not is_same, "somebody was overtaken by its own peer"
-        ranks = [host.rank for host in self.machine.hosts if host.claims]
-        assert self.claims, "a slot was granted that is not there"
+        ranks = [host.rank for host in self.machine.hosts if host.servable]
         assert self.rank == min(ranks), "a key was overtaken by one at another queue"
 
     def check_refusal(self, client: Client) -> None:
@@ -204,14 +248,15 @@ class Host:
         else:
             assert isinstance(error, PoolFull)
             assert self.newcomer is not None, "displaced by nobody"
-            limit = self.limit(self.newcomer.path)
+            limit = self.limit(self.newcomer)
             assert error.limit == limit
-            assert self.is_for(self.newcomer.path, limit), "displaced though that is of no use"
+            assert self.is_for(self.newcomer, limit), "displaced though that is of no use"
             self.check_displaced(client, self.newcomer, limit)
 
     def check_displaced(self, client: Client, newcomer: Client, limit: str | None) -> None:
+        assert client.is_poll is newcomer.is_poll, "displaced by one who waits elsewhere"
         if client.path.first != newcomer.path.first:
-            firsts = Counter(one.path.first for one in self.waiting)
+            firsts = Counter(one.path.first for one in self.in_track(is_poll=client.is_poll))
             assert limit == "max_waiting", "displaced by another's own crowd"
             assert firsts[client.path.first] == max(firsts.values())
         siblings = [one.path for one in self.waiting if one.path.first == client.path.first]
@@ -231,19 +276,25 @@ class Host:
                 self.passed.pop(level, None)
             if all(level not in host.turns for host in self.machine.hosts):
                 del self.machine.turns[level]
-        self.note_claim()
+        self.machine.note_closed()
 
-    def note_claim(self) -> None:
-        self.claims = bool(self.waiting) and self.leased < self.size
-        if not self.claims:
-            self.passed.clear()
+    def is_claiming(self, *, is_poll: bool) -> bool:
+        """Whether those in a track could be served, whichever way the total gives its permits."""
+        return self.is_open(is_poll=is_poll) and not (is_poll and self.machine.polls_have_theirs())
+
+    def note_closed(self) -> None:
+        """Who cannot be served now, whoever's turn it is, is delayed by nobody's turns."""
+        for level in list(self.passed):
+            if not self.is_claiming(is_poll=isinstance(level[0], Polls)):
+                del self.passed[level]
 
     def note_turn(self, level: Levels) -> None:
         """A key has a turn, here or elsewhere, while this queue claims."""
         self.passed.pop(level, None)
         if level in self.turns:
             self.turns[level] = next(self.machine.clock)
-        for rival in self.turns:
+        claiming = [one for one in self.waiting if self.is_claiming(is_poll=one.is_poll)]
+        for rival in {level for one in claiming for level in levels(one.path)}:
             if rival != level and rival[:-1] == level[:-1]:
                 passed = self.passed.setdefault(rival, Counter())
                 passed[level] += 1
@@ -253,20 +304,22 @@ class Host:
         """Bring the model up to date before the queue hears of it: it hands out at once."""
         assert client.held_since is not None
         self.held_s += self.machine.now - client.held_since
-        self.note_claim()
 
     def check(self) -> None:
         stats = self.queue.stats(now=self.machine.now)
         assert stats.leased_num == self.leased
         assert stats.free_num == max(0, self.size - self.leased)
         assert stats.free_num + stats.leased_num == self.size or self.leased > self.size
-        assert stats.waiting_num == len(self.waiting) <= MAX_WAITING
+        assert stats.polls_leased_num == self.polls
+        assert stats.polls_slots_num == max(1, self.size * 3 // 4)
+        assert stats.waiting_num == len(self.waiting)
+        assert stats.polls_waiting_num == len(self.in_track(is_poll=True)) <= MAX_WAITING
+        assert len(self.in_track(is_poll=False)) <= MAX_WAITING
         firsts = Counter(one.path.first for one in self.waiting)
         assert self.per_key is None or max(firsts.values(), default=0) <= self.per_key
         assert stats.keys_waiting_num == len({one.path for one in self.waiting})
         assert all(one.waiter.state is WaiterState.WAITING for one in self.waiting)
-        stuck = self.waiting and self.leased < self.size and self.machine.permit_free()
-        assert not stuck, "somebody waits beside a free slot"
+        assert not self.servable, "somebody waits beside a free slot"
         assert stats.leases_total == self.told["leased"]
         assert stats.timeouts_total == self.told["PoolTimeout"]
         assert stats.displaced_total == self.told["PoolFull"]
@@ -281,9 +334,11 @@ class Host:
         """Nothing is left, in the figures and in memory."""
         self.check()
         assert self.queue.idle
-        ring = self.queue._turns
-        assert (len(ring), len(ring._members), len(ring._keys_by_length)) == (0, 0, 0)
-        assert ring._longest == 0
+        for is_poll in (False, True):
+            ring = self.queue._tracks.ring(is_poll=is_poll)
+            assert (len(ring), len(ring._members), len(ring._keys_by_length)) == (0, 0, 0)
+            assert ring._longest == 0
+        assert not len(self.queue._tracks._turns)
         assert self.queue.next_deadline() is None
         assert not self.queue._deadlines
         stats = self.queue.stats(now=self.machine.now)
@@ -307,9 +362,19 @@ class QueueMachine(RuleBasedStateMachine):
             for size, per_key in zip(SIZES, MAX_WAITING_PER_KEY, strict=True)
         ]
 
-    def permit_free(self) -> bool:
+    def permit_free(self, *, is_poll: bool) -> bool:
         leased = sum(host.leased for host in self.hosts)
+        if is_poll:
+            return may_poll(leased, sum(host.polls for host in self.hosts), self.total_size)
         return self.total_size is None or leased < self.total_size
+
+    def polls_have_theirs(self) -> bool:
+        """Whether polls have their share of the total."""
+        return not may_poll(0, sum(host.polls for host in self.hosts), self.total_size)
+
+    def note_closed(self) -> None:
+        for host in self.hosts:
+            host.note_closed()
 
     def note_turn(self, path: Path) -> None:
         for level in levels(path):
@@ -318,25 +383,40 @@ class QueueMachine(RuleBasedStateMachine):
                 if host.claims:
                     host.note_turn(level)
 
-    @rule(number=QUEUES, key=st.sampled_from(KEYS), patience=PATIENCE_S, times=st.integers(1, 6))
-    def arrive(self, number: int, key: Hashable, patience: float, times: int) -> None:
+    @rule(
+        number=QUEUES,
+        key=st.sampled_from(KEYS),
+        patience=PATIENCE_S,
+        times=st.integers(1, 6),
+        is_poll=st.booleans(),
+    )
+    def arrive(
+        self, number: int, key: Hashable, patience: float, times: int, is_poll: bool
+    ) -> None:
         """Some come with the same key, or are refused because the queue is ending."""
-        self.arrive_at(self.hosts[number], key, patience, times)
+        self.arrive_at(self.hosts[number], key, patience, times, is_poll=is_poll)
 
-    @rule(key=st.sampled_from(KEYS), patience=PATIENCE_S, times=st.integers(1, 3))
-    def arrive_everywhere(self, key: Hashable, patience: float, times: int) -> None:
+    @rule(
+        key=st.sampled_from(KEYS),
+        patience=PATIENCE_S,
+        times=st.integers(1, 3),
+        is_poll=st.booleans(),
+    )
+    def arrive_everywhere(self, key: Hashable, patience: float, times: int, is_poll: bool) -> None:
         """Somebody wants much, of every host."""
         for host in self.hosts:
-            self.arrive_at(host, key, patience, times)
+            self.arrive_at(host, key, patience, times, is_poll=is_poll)
 
-    def arrive_at(self, host: Host, key: Hashable, patience: float, times: int) -> None:
+    def arrive_at(
+        self, host: Host, key: Hashable, patience: float, times: int, *, is_poll: bool
+    ) -> None:
         for _ in range(times):
-            client = Client(host, key, self.now, patience)
+            client = Client(host, key, self.now, patience, is_poll=is_poll)
             if host.queue.state is QueueState.OPEN:
                 host.arrive(client)
             else:
                 with pytest.raises(PoolClosed):
-                    host.queue.acquire_nowait(now=self.now)
+                    host.queue.acquire_nowait(now=self.now, is_poll=is_poll)
                 with pytest.raises(PoolClosed):
                     host.queue.join(client.waiter)
 
@@ -358,8 +438,9 @@ class QueueMachine(RuleBasedStateMachine):
     def finish_or_fail(self, data: st.DataObject) -> None:
         """A transfer ends, well or not: the slot comes back."""
         host = data.draw(st.sampled_from([host for host in self.hosts if host.held]))
-        host.gives_back(host.held.pop(data.draw(st.integers(0, len(host.held) - 1))))
-        host.queue.release(now=self.now)
+        client = host.held.pop(data.draw(st.integers(0, len(host.held) - 1)))
+        host.gives_back(client)
+        host.queue.release(now=self.now, is_poll=client.is_poll)
 
     @precondition(lambda self: any(host.waiting for host in self.hosts))
     @rule(data=st.data())
@@ -383,7 +464,6 @@ class QueueMachine(RuleBasedStateMachine):
     def resize(self, number: int, size: int) -> None:
         host = self.hosts[number]
         host.size = size
-        host.note_claim()
         host.queue.resize(size, now=self.now)
 
     @rule(size=st.none() | st.integers(1, 8))
@@ -414,10 +494,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost(self) -> None:
+        self.note_closed()
         for host in self.hosts:
             host.check()
         stats = self.total.stats()
         assert stats.leased_num == sum(host.leased for host in self.hosts)
+        assert stats.polls_leased_num == sum(host.polls for host in self.hosts)
         assert stats.claiming_num == sum(host.claims for host in self.hosts)
 
     def teardown(self) -> None:
@@ -427,8 +509,9 @@ class QueueMachine(RuleBasedStateMachine):
                 host.held += host.granted
                 host.granted = []
                 while host.held:
-                    host.gives_back(host.held.pop())
-                    host.queue.release(now=self.now)
+                    client = host.held.pop()
+                    host.gives_back(client)
+                    host.queue.release(now=self.now, is_poll=client.is_poll)
         self.nothing_is_lost()
         for host in self.hosts:
             host.check_empty()

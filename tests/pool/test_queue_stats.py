@@ -1,7 +1,8 @@
 """The figures of a queue, on a clock that is an argument."""
 
-from botod.pool.queue import SlotQueue, Waiter
+from botod.pool.queue import SlotQueue
 from botod.pool.queue_stats import QueueStats, Tally
+from botod.pool.waiter import Waiter
 
 
 def waiter(*, deadline: float = 100.0, since: float = 0.0) -> Waiter:
@@ -42,6 +43,9 @@ def test_the_figures_tell_waits_holds_and_how_they_ended() -> None:
         free_num=1,
         waiting_num=0,
         keys_waiting_num=0,
+        polls_slots_num=1,
+        polls_leased_num=0,
+        polls_waiting_num=0,
         oldest_wait_s=0.0,
         longest_wait_s=6,
         leases_total=3,

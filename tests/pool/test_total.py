@@ -4,8 +4,9 @@ from collections.abc import Hashable
 
 import pytest
 
-from botod.pool.queue import SlotQueue, Waiter, WaiterState
+from botod.pool.queue import SlotQueue
 from botod.pool.total import Total, TotalStats
+from botod.pool.waiter import Waiter, WaiterState
 
 
 def queues(total: Total, sizes: tuple[int, ...], waiting_num: int = 3) -> list[SlotQueue]:
@@ -132,7 +133,7 @@ def test_a_queue_whose_slots_are_all_leased_is_passed_over() -> None:
     for _ in range(3):
         made[0].release(now=1)
     assert leased(made) == [1, 1, 1]
-    assert total.stats() == TotalStats(slots_num=3, leased_num=3, claiming_num=1)
+    assert total.stats() == TotalStats(3, leased_num=3, polls_leased_num=0, claiming_num=1)
 
 
 def test_a_queue_in_which_nobody_waits_any_more_claims_nothing() -> None:
@@ -187,3 +188,23 @@ def test_a_total_of_nothing_is_refused(size: int) -> None:
         Total(size)
     with pytest.raises(AssertionError, match="would serve nobody"):
         Total().resize(size, now=0)
+
+
+def test_polls_at_many_hosts_leave_a_quarter_of_the_total() -> None:
+    """Each host's own share would together be all of it; who polls there waits, nobody else."""
+    total = Total(4)
+    first, second = (SlotQueue(size=4, max_waiting=10, total=total) for _ in range(2))
+    for queue in (first, second, second):
+        assert queue.acquire_nowait(now=0, is_poll=True)
+    assert not first.acquire_nowait(now=0, is_poll=True)
+    polls = [Waiter(lambda: None, since=0, deadline=100, is_poll=True) for _ in range(2)]
+    first.join(polls[0])
+    second.join(polls[1])
+    assert first.acquire_nowait(now=0)
+    late = Waiter(lambda: None, since=0, deadline=100)
+    second.join(late)
+    first.release(now=1)
+    assert late.state is WaiterState.GRANTED
+    assert total.stats() == TotalStats(4, leased_num=4, polls_leased_num=3, claiming_num=2)
+    second.release(now=2, is_poll=True)
+    assert [one.state for one in polls] == [WaiterState.GRANTED, WaiterState.WAITING]

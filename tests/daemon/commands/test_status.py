@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -36,6 +36,9 @@ STATUS = {
             "leased_num": 2,
             "slots_num": 64,
             "waiting_num": 5,
+            "polls_slots_num": 48,
+            "polls_leased_num": 0,
+            "polls_waiting_num": 0,
             "sockets": {"open_num": 6, "opened_total": 7, "reused_total": 8},
             "health": {"state": "resting"},
         }
@@ -66,6 +69,14 @@ def test_the_report_without_a_total() -> None:
     total = {"slots_num": None, "leased_num": 2, "claiming_num": 0}
     lines = list(report(STATUS | {"total": total}))
     assert lines[3] == "total   2 slots in use, no bound; 0 hosts kept waiting by it"
+
+
+def test_the_polls_of_a_host() -> None:
+    """How many of its slots they have, and may have; one that waits is a reason to say it."""
+    (pool,) = cast("list[dict[str, Any]]", STATUS["pools"])
+    polls = {"polls_leased_num": 48, "polls_waiting_num": 152}
+    line = list(report(STATUS | {"pools": [pool | polls]}))[4]
+    assert "5 waiting; polls 48 of 48 slots, 152 waiting; sockets 6 open" in line
 
 
 def test_what_is_usually_nought() -> None:
@@ -103,7 +114,12 @@ def test_as_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["pid"] == daemon.process.pid
-    assert status["total"] == {"slots_num": None, "leased_num": 0, "claiming_num": 0}
+    assert status["total"] == {
+        "slots_num": None,
+        "leased_num": 0,
+        "polls_leased_num": 0,
+        "claiming_num": 0,
+    }
     assert status.keys() == {
         "pid", "version", "uptime_s", "peers", "jobs", "total", "pools", "visits",
         "buffered_bytes", "refused_by_limit", "keys", "retries",
