@@ -30,7 +30,7 @@ from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.limits import Refusals
 from botod.pool import on_terms, spawn_until
-from botod.pool.lanes import polls_max
+from botod.pool.tracks import polls_max
 
 logger = logging.getLogger(__name__)
 

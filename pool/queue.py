@@ -17,9 +17,9 @@ from itertools import count
 
 from botod.pool.errors import PoolClosed, PoolError, PoolFull, PoolTimeout
 from botod.pool.fairness import Path
-from botod.pool.tracks import Tracks, Permits, polls_max
 from botod.pool.queue_stats import QueueStats, Tally
 from botod.pool.total import Total
+from botod.pool.tracks import Permits, Tracks, polls_max
 from botod.pool.waiter import Waiter, WaiterState
 
 STALE_MAX = 64

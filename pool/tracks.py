@@ -2,14 +2,15 @@
 
 A poll has its slot for as long as the server has nothing to tell, up to 20 s at SQS. As many of
 them as there are slots would keep every other request waiting for so long, however short it is. So
-polls have a share of the slots at most, and wait in a track of their own, which is passed over while
-they have it. The rest is never theirs: who else comes there waits for requests that do not wait.
+polls have a share of the slots at most, and wait in a track of their own, which is passed over
+while they have it. The rest is never theirs: who else comes there waits for requests that do not
+wait.
 
 A key's polls take turns as a key of their own, `Polls` of its first level: what else it does does
 not put them to the back. A track is open while somebody in it could have a slot. Of the open ones
 that is next whose own next key goes longest without a turn. A turn elsewhere counts in a closed
-track too: else that key would come first with the next slot, and keep one in the other track waiting
-that has been there longer.
+track too: else that key would come first with the next slot, and keep one in the other track
+waiting that has been there longer.
 """
 
 from collections.abc import Callable, Hashable

@@ -12,9 +12,9 @@ A client's polls count as another client's: their first level is their own, and 
 closed while the other is open, because polls have their share of a queue's slots. Nobody may wait
 for whom there is a slot and a permit; who polls has neither while polls have their share.
 
-Apart from that model it counts: while a key waits in a track that is open, and the total has permits
-of its kind, each other key, of the same first level and priority or another first level, has at
-most one turn, wherever, before that key has its own.
+Apart from that model it counts: while a key waits in a track that is open, and the total has
+permits of its kind, each other key, of the same first level and priority or another first level,
+has at most one turn, wherever, before that key has its own.
 """
 
 from collections import Counter
@@ -28,9 +28,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
 from botod.pool.fairness import Levels, Path
-from botod.pool.tracks import Polls
 from botod.pool.queue import QueueState, SlotQueue
 from botod.pool.total import Total
+from botod.pool.tracks import Polls
 from botod.pool.waiter import Waiter, WaiterState
 
 MAX_WAITING = 8

@@ -3,7 +3,7 @@
 import pytest
 
 from botod.pool.fairness import Path, path_of
-from botod.pool.tracks import Tracks, Permits, Polls, poll_path
+from botod.pool.tracks import Permits, Polls, Tracks, poll_path
 
 
 class Placed:
