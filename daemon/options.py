@@ -35,6 +35,7 @@ class Options:
     priority: int = 0
     progress: bool = False
     traceparent: str | None = None
+    batch: bool = True
 
 
 DEFAULTS = Options()
@@ -51,8 +52,9 @@ def read_options(given: Mapping[str, Any], *, timeout_max_s: float) -> Options:
         timeout_s=_timeout_s(given, timeout_max_s),
         idempotency_key=_idempotency_key(given),
         priority=_priority(given),
-        progress=_progress(given),
+        progress=_flag(given, "progress", default=DEFAULTS.progress),
         traceparent=_traceparent(given),
+        batch=_flag(given, "batch", default=DEFAULTS.batch),
     )
 
 
@@ -106,10 +108,10 @@ def _priority(given: Mapping[str, Any]) -> int:
     return int(priority)
 
 
-def _progress(given: Mapping[str, Any]) -> bool:
-    progress = given.get("progress", DEFAULTS.progress)
-    _require(isinstance(progress, bool), "progress has to be true or false")
-    return bool(progress)
+def _flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = given.get(name, default)
+    _require(isinstance(value, bool), f"{name} has to be true or false")
+    return bool(value)
 
 
 def _traceparent(given: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.gathering import Together
 from botod.daemon.held import Held
 from botod.daemon.job import Job, cancelled, overdue, traced
 from botod.daemon.options import Options
@@ -36,9 +37,9 @@ class Run:
     """One job under way.
 
     upstream: whom it talks to. uid: whose it is. bodies, moved: those of the job. held: the memory
-    that it holds. began: on the loop's clock.
-    future: its greenlet. claim: on its key, where several workers share keys. is_ending: nobody
-    waited any more, so it was cancelled: who comes now asked for a job, not for its end.
+    that it holds. began: on the loop's clock. future: its greenlet. together: how it travels with
+    others; None: it goes alone. claim: on its key, where several workers share keys. is_ending:
+    nobody waited any more, so it was cancelled: who comes now asked for a job, not for its end.
     """
 
     future: "Spawned[Any]"
@@ -62,9 +63,14 @@ class Run:
         self.held = held
         self.began = began
         self.claim: Claim | None = None
+        self.together: Together | None = None
         self.is_ending = False
         self._waiting: dict[Exchange, _Wish] = {}
         self._progress: Progress | None = None
+
+    def travels(self, together: Together) -> None:
+        """Take note that the job is one of several in a request."""
+        self.together = together
 
     def wait(self, exchange: Exchange) -> None:
         """Have `exchange` told the outcome. The job is cancelled with the last who waits."""

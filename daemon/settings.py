@@ -143,6 +143,9 @@ class ProfileSettings:
     slots_per_host: int = setting(0, "transfers at once to one host; 0: as in [pool]", (0, 10_000))
     retries: int = setting(3, "tries after the first, where a failure allows another", (0, 10))
     retry_max_s: float = setting(20.0, "longest pause between two tries", (0.1, 300))
+    sqs_batching: bool = setting(
+        True, "messages sent, deleted or changed at the same time travel as one request"
+    )
     user_agent: str = setting("", "said in each request beside the caller's name")
     warm_sockets: Mapping[str, int] = table("service = connections kept open over quiet spells")
 

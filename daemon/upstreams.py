@@ -34,7 +34,7 @@ class Upstream:
     """A service of one profile, signed by one holder of keys.
 
     keys: that holder. base: whose keys it takes to get these; None: nobody's. budget: how many
-    retries the host may get. host: where it is, for messages.
+    retries the host may get. host: where it is, for messages. may_gather: jobs may travel together.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Upstream:
         self.budget = budget
         self.patience = Patience(settings.retries, settings.retry_max_s)
         self.user_agent = settings.user_agent
+        self.may_gather = settings.sqs_batching
         self._base = base
         self._pool = pool
         self._service = service

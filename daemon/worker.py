@@ -12,6 +12,7 @@ from botod.daemon.bodies import Bodies, Moved
 from botod.daemon.claims import SharedKeys
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.file_threads import FileThreads
+from botod.daemon.gathering import Gatherings
 from botod.daemon.held import Held, holding
 from botod.daemon.intake import Intake
 from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
@@ -29,7 +30,7 @@ from botod.ipc.answering import internal_error
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.limits import Refusals
-from botod.pool import on_terms, spawn_until
+from botod.pool import Terms, on_terms, spawn_until
 from botod.pool.tracks import polls_max
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Worker:
         self._unread_timeout_s = unread_timeout_s
         self._shared_keys = shared_keys
         self._threads = FileThreads()
+        self._gatherings = Gatherings()
         self._running: set[asyncio.Future[Any]] = set()
         self._polling: set[asyncio.Future[Any]] = set()
         self._draining = False
@@ -249,6 +251,9 @@ class Worker:
         job, bodies, upstream = run.job, run.bodies, run.upstream
         connection = upstream.connection()
         job.terms.user_agent = self._names.user_agent(run.uid, upstream.user_agent)
+        if job.operation.gathering is not None and upstream.may_gather and job.options.batch:
+            tried = partial(_tried_again, upstream, connection)
+            return self._gatherings.run(job, connection, tried=tried, tell=run.travels)
         attempts = Attempts(
             connection,
             job.terms,
@@ -339,7 +344,22 @@ class Worker:
             self.counts.failed_total += 1
         if logger.isEnabledFor(logging.INFO):
             took_s = asyncio.get_running_loop().time() - run.began
-            logger.info("%s", job_line(run.job, run.moved, error, took_s))
+            logger.info("%s", job_line(run.job, run.moved, error, took_s, run.together))
+
+
+def _tried_again(
+    upstream: Upstream, connection: Any, terms: Terms, request: Callable[[], Any]
+) -> Any:
+    """A request that may carry several jobs, tried as often as one of a single job would be."""
+    attempts = Attempts(
+        connection,
+        terms,
+        keys=upstream.keys,
+        budget=upstream.budget,
+        patience=upstream.patience,
+        can_repeat=lambda: True,
+    )
+    return attempts.run(request)
 
 
 def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:

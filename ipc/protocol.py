@@ -42,6 +42,7 @@ class Request(NamedTuple):
 ENVELOPE_KEYS = frozenset({"jsonrpc", "id", "method", "params", "bytes", "fds", "streams"})
 
 OPTION_KEYS = frozenset({
+    "batch",
     "idempotency_key",
     "on_hangup",
     "priority",

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 
-from botod.daemon.services import s3_table, sdb, sqs
+from botod.daemon.services import s3_table, sdb, sqs_table
 from botod.daemon.services.operation import Service
 
-SERVICES: Mapping[str, Service] = {"s3": s3_table.SERVICE, "sdb": sdb.SERVICE, "sqs": sqs.SERVICE}
+SERVICES: Mapping[str, Service] = {
+    "s3": s3_table.SERVICE,
+    "sdb": sdb.SERVICE,
+    "sqs": sqs_table.SERVICE,
+}
 
 __all__ = ["SERVICES"]

@@ -1,6 +1,6 @@
 """What an operation and a service are: rows of the tables in this package."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,9 @@ from botod.pool.transfer import Origin, Proxy
 
 Params = dict[str, Any]
 Result = dict[str, Any]
+
+Fate = Result | Exception
+"""What one of several things came to that were asked for in one request."""
 
 
 class Source(Protocol):
@@ -28,6 +31,26 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
+class Gathering:
+    """How several jobs of one operation travel as one request.
+
+    place: the param that they must have in common. run: the request; it gets the jobs' params, and
+    gives what became of each, in order. entries_max, bytes_max: how many it carries, and how much,
+    where `size_of` tells what one's params count. keeps_order: whether those with these params are
+    to be done in the order in which they came. with_headers: a job's params with what its own
+    request would have had in its head.
+    """
+
+    place: str
+    run: Callable[[Any, Sequence[Params]], list[Fate]]
+    entries_max: int
+    bytes_max: int
+    size_of: Callable[[Params], int]
+    keeps_order: Callable[[Params], bool] = lambda _params: False
+    with_headers: Callable[[Params, Mapping[str, str]], Params] = lambda params, _headers: params
+
+
+@dataclass(frozen=True)
 class Operation:
     """One thing that a job can do.
 
@@ -37,6 +60,8 @@ class Operation:
     the first time. is_composite: it makes several requests, each tried again by itself (`attempt`).
 
     polls: whether a job with these params may wait at the service until there is something to tell.
+
+    gathering: how such jobs travel together; None: each goes alone.
 
     sends: the param whose value may be large: a peer may give a descriptor or a stream, and `run`
     gets a Source instead. receives: the result whose value may be large: `run` gives a Download,
@@ -52,6 +77,7 @@ class Operation:
     unless: tuple[str, ...] = ()
     is_composite: bool = field(default=False, kw_only=True)
     polls: Callable[[Params], bool] = field(default=lambda _params: False, kw_only=True)
+    gathering: Gathering | None = field(default=None, kw_only=True)
     sends: str = ""
     receives: str = ""
     resources: Resources = field(kw_only=True)

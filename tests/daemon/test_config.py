@@ -29,6 +29,7 @@ CHOICES = [
 
 PROFILE = [setting.name for setting in fields(ProfileSettings)]
 POOL = [setting.name for setting in fields(SECTIONS["pool"])]
+PROFILE = [setting.name for setting in fields(SECTIONS["pool"])]
 ENDPOINT_FORM = "has to be http://host[:port] or https://host[:port]"
 
 
@@ -351,6 +352,14 @@ def test_unknown_settings_and_sections(tmp_path: Path) -> None:
         f"[pool] slots: unknown setting; there are: {', '.join(POOL)}",
         f"[profile.p] regoin: unknown setting; there are: {', '.join(PROFILE)}",
     ]
+
+
+@pytest.mark.parametrize("value", ["1", '"yes"', "0.5", "[]"])
+def test_a_flag_is_true_or_false(tmp_path: Path, value: str) -> None:
+    """A number is none."""
+    (mistake,) = mistakes_in(tmp_path, f"[profile.default]\nsqs_batching = {value}")
+    assert mistake.startswith("[profile.default] sqs_batching = ")
+    assert mistake.endswith(": has to be true or false")
 
 
 def test_a_setting_where_a_section_should_be(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from botod.daemon.bodies import Moved
+from botod.daemon.gathering import Together
 from botod.daemon.job import Job
 from botod.daemon.job_line import job_line
 from botod.daemon.options import DEFAULTS, Options
@@ -25,6 +26,17 @@ def line(moved: Moved, error: RpcError | None = None, options: Options = DEFAULT
 def test_what_moved_nothing() -> None:
     """The least that a line says."""
     assert line(Moved()) == "job s3.get_object ok attempts=1 took_ms=12.3"
+
+
+def test_one_of_several() -> None:
+    """Which entry of its request it was, and of how many."""
+    terms = Terms()
+    job = Job(
+        "sqs", "send_message", SERVICES["sqs"].operations["send_message"], {}, DEFAULTS, 0.0, terms
+    )
+    assert job_line(job, Moved(), None, 0.01234, Together(3, 7)) == (
+        "job sqs.send_message ok attempts=0 took_ms=12.3 batch_entry=3 batch_size=7"
+    )
 
 
 def test_bytes_and_trace() -> None:

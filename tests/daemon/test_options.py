@@ -33,7 +33,8 @@ def test_all_at_once() -> None:
         on_hangup="finish",
         progress=True,
         traceparent=TRACE,
-    ) == Options("backup", 7.0, "k", -10, True, TRACE)
+        batch=False,
+    ) == Options("backup", 7.0, "k", -10, True, TRACE, False)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,7 @@ def test_all_at_once() -> None:
         ),
         ("on_hangup", ["stop", "", None, 1, []], "on_hangup has to be one of cancel, finish"),
         ("progress", [1, "true", None], "progress has to be true or false"),
+        ("batch", [1, "false", None], "batch has to be true or false"),
     ],
 )
 def test_what_is_refused(name: str, values: list[Any], words: str) -> None:

@@ -88,12 +88,15 @@ async def rig(
     port: int | None = None,
     scheme: str = "http",
     remember_s: float = 600,
+    sqs_batching: bool = True,
     **pool_options: Any,
 ) -> AsyncIterator[Rig]:
     """A worker with the profiles default and poor, which has no keys."""
     with http_server(answer) as server:
         async with open_pool(**pool_options) as pool:
-            upstreams = upstreams_at(pool, f"{scheme}://127.0.0.1:{port or server.port}", retries)
+            upstreams = upstreams_at(
+                pool, f"{scheme}://127.0.0.1:{port or server.port}", retries, sqs_batching
+            )
             joins = Joins[Run](remember_s=remember_s)
             worker = Worker(
                 upstreams,
@@ -110,10 +113,10 @@ async def rig(
             assert worker.running_num == 0, "a job has not been settled"
 
 
-def upstreams_at(pool: Pool, url: str, retries: int) -> Upstreams:
+def upstreams_at(pool: Pool, url: str, retries: int, sqs_batching: bool = True) -> Upstreams:
     """The profiles default, with all services at one server, and poor, which has no keys."""
     endpoints = dict.fromkeys(SERVICES, url)
-    settings = ProfileSettings(retries=retries, endpoints=endpoints)
+    settings = ProfileSettings(retries=retries, endpoints=endpoints, sqs_batching=sqs_batching)
 
     def find(name: str, _settings: ProfileSettings) -> Keys:
         if name == "poor":

@@ -50,6 +50,11 @@ EXAMPLES: dict[str, tuple[dict[str, Any], Sequence[str | None]]] = {
         MESSAGE | {"Entries": [{"Id": "1", "ReceiptHandle": "r"}]},
         ["orders"],
     ),
+    "sqs.set_queue_attributes": (MESSAGE | {"Attributes": {"DelaySeconds": "1"}}, ["orders"]),
+    "sqs.change_message_visibility_batch": (
+        MESSAGE | {"Entries": [{"Id": "a", "ReceiptHandle": "r"}]},
+        ["orders"],
+    ),
     "sqs.change_message_visibility": (
         MESSAGE | {"ReceiptHandle": "r", "VisibilityTimeout": 3},
         ["orders"],

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from botod.daemon.services.answers import BadAnswer
-from botod.daemon.services.shapes import InvalidParam
-from botod.daemon.services.sqs import SERVICE, QueuePath
+from botod.daemon.services.sqs_digests import ChangedOnTheWay, md5_of_attributes, md5_of_body
+from botod.daemon.services.sqs_table import SERVICE
 from botod.pool import Interrupted, OutcomeUnknown
 from support.http_server import Exchange
 from support.pools import KEYS
@@ -133,22 +133,31 @@ def test_get_queue_attributes() -> None:
     }
 
 
-SENT = (
-    "<MD5OfMessageBody>fafb00f5</MD5OfMessageBody><MessageId>5fea7756</MessageId>"
-    "<MD5OfMessageAttributes>3ae8f24a</MD5OfMessageAttributes>"
-    "<SequenceNumber>18849496460467696128</SequenceNumber>"
-)
-SENT_RESULT = {
-    "MD5OfMessageBody": "fafb00f5",
+ATTRIBUTES = {
+    "text": {"DataType": "String", "StringValue": SPECIAL},
+    "raw": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+    "count": {"DataType": "Number.int", "StringValue": "7"},
+}
+TRACE_ATTRIBUTE = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-2-3"}}
+
+
+def sent_xml(told: dict[str, str]) -> str:
+    """What SQS says of a message that it has taken."""
+    return "".join(f"<{name}>{value}</{name}>" for name, value in told.items())
+
+
+SENT = {
+    "MD5OfMessageBody": md5_of_body(SPECIAL),
     "MessageId": "5fea7756",
-    "MD5OfMessageAttributes": "3ae8f24a",
+    "MD5OfMessageAttributes": md5_of_attributes(ATTRIBUTES),
+    "MD5OfMessageSystemAttributes": md5_of_attributes(TRACE_ATTRIBUTE),
     "SequenceNumber": "18849496460467696128",
 }
 
 
 def test_send_message() -> None:
     """Body and attributes arrive as they are, binary ones as base64."""
-    aws = CannedService(query_xml("SendMessage", SENT))
+    aws = CannedService(query_xml("SendMessage", sent_xml(SENT)))
     result = aws.call(
         "sqs.send_message",
         QUEUE
@@ -157,13 +166,11 @@ def test_send_message() -> None:
             "DelaySeconds": 0,
             "MessageDeduplicationId": "d1",
             "MessageGroupId": "g1",
-            "MessageAttributes": {
-                "text": {"DataType": "String", "StringValue": SPECIAL},
-                "raw": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
-            },
+            "MessageAttributes": ATTRIBUTES,
+            "MessageSystemAttributes": TRACE_ATTRIBUTE,
         },
     )
-    assert result == SENT_RESULT | {"ResponseMetadata": META}
+    assert result == SENT | {"ResponseMetadata": META}
     assert form_of(aws.requests[0]) == {
         "Action": "SendMessage",
         "MessageBody": SPECIAL,
@@ -176,6 +183,12 @@ def test_send_message() -> None:
         "MessageAttribute.2.Name": "raw",
         "MessageAttribute.2.Value.DataType": "Binary",
         "MessageAttribute.2.Value.BinaryValue": base64.b64encode(b"\x00\xff").decode(),
+        "MessageAttribute.3.Name": "count",
+        "MessageAttribute.3.Value.DataType": "Number.int",
+        "MessageAttribute.3.Value.StringValue": "7",
+        "MessageSystemAttribute.1.Name": "AWSTraceHeader",
+        "MessageSystemAttribute.1.Value.DataType": "String",
+        "MessageSystemAttribute.1.Value.StringValue": "Root=1-2-3",
     }
 
 
@@ -184,7 +197,9 @@ def test_send_message_batch() -> None:
     aws = CannedService(
         query_xml(
             "SendMessageBatch",
-            f"<SendMessageBatchResultEntry><Id>a</Id>{SENT}</SendMessageBatchResultEntry>"
+            "<SendMessageBatchResultEntry><Id>a</Id>"
+            f"<MD5OfMessageBody>{md5_of_body(SPECIAL)}</MD5OfMessageBody>"
+            "<MessageId>5fea7756</MessageId></SendMessageBatchResultEntry>"
             "<BatchResultErrorEntry><Id>b</Id><Code>InvalidMessageContents</Code>"
             "<Message>no &lt;</Message><SenderFault>true</SenderFault></BatchResultErrorEntry>",
         )
@@ -205,7 +220,9 @@ def test_send_message_batch() -> None:
     )
     failed = {"Id": "b", "Code": "InvalidMessageContents", "Message": "no <", "SenderFault": True}
     assert result == {
-        "Successful": [{"Id": "a"} | SENT_RESULT],
+        "Successful": [
+            {"Id": "a", "MD5OfMessageBody": md5_of_body(SPECIAL), "MessageId": "5fea7756"}
+        ],
         "Failed": [failed],
         "ResponseMetadata": META,
     }
@@ -222,14 +239,20 @@ def test_send_message_batch() -> None:
     }
 
 
+RECEIVED = {
+    "text": {"DataType": "String", "StringValue": "a"},
+    "raw": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+}
+
+
 def test_receive_message() -> None:
     """Messages with their own and the system's attributes, binary ones as bytes."""
     aws = CannedService(
         query_xml(
             "ReceiveMessage",
             "<Message><MessageId>5fea7756</MessageId><ReceiptHandle>MbZj6w==</ReceiptHandle>"
-            f"<MD5OfBody>fafb00f5</MD5OfBody><Body>{SPECIAL_XML}</Body>"
-            "<MD5OfMessageAttributes>3ae8f24a</MD5OfMessageAttributes>"
+            f"<MD5OfBody>{md5_of_body(SPECIAL)}</MD5OfBody><Body>{SPECIAL_XML}</Body>"
+            f"<MD5OfMessageAttributes>{md5_of_attributes(RECEIVED)}</MD5OfMessageAttributes>"
             "<Attribute><Name>SenderId</Name><Value>195004372649</Value></Attribute>"
             "<MessageAttribute><Name>text</Name><Value><StringValue>a</StringValue>"
             "<DataType>String</DataType></Value></MessageAttribute>"
@@ -256,14 +279,11 @@ def test_receive_message() -> None:
             {
                 "MessageId": "5fea7756",
                 "ReceiptHandle": "MbZj6w==",
-                "MD5OfBody": "fafb00f5",
+                "MD5OfBody": md5_of_body(SPECIAL),
                 "Body": SPECIAL,
-                "MD5OfMessageAttributes": "3ae8f24a",
+                "MD5OfMessageAttributes": md5_of_attributes(RECEIVED),
                 "Attributes": {"SenderId": "195004372649"},
-                "MessageAttributes": {
-                    "text": {"DataType": "String", "StringValue": "a"},
-                    "raw": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
-                },
+                "MessageAttributes": RECEIVED,
             },
             {"MessageId": "2", "Body": ""},
         ],
@@ -332,6 +352,99 @@ def test_change_message_visibility() -> None:
     }
 
 
+def test_change_message_visibility_batch() -> None:
+    """Entry by entry, as the other batches."""
+    aws = CannedService(
+        query_xml(
+            "ChangeMessageVisibilityBatch",
+            "<ChangeMessageVisibilityBatchResultEntry><Id>a</Id>"
+            "</ChangeMessageVisibilityBatchResultEntry>"
+            "<BatchResultErrorEntry><Id>b</Id><Code>ReceiptHandleIsInvalid</Code>"
+            "<SenderFault>true</SenderFault></BatchResultErrorEntry>",
+        )
+    )
+    entries = [{"Id": "a", "ReceiptHandle": "1", "VisibilityTimeout": 0}]
+    entries += [{"Id": "b", "ReceiptHandle": "2"}]
+    result = aws.call("sqs.change_message_visibility_batch", QUEUE | {"Entries": entries})
+    assert result["Successful"] == [{"Id": "a"}]
+    failed = {"Id": "b", "Code": "ReceiptHandleIsInvalid", "SenderFault": True}
+    assert result["Failed"] == [failed]
+    assert form_of(aws.requests[0]) == {
+        "Action": "ChangeMessageVisibilityBatch",
+        "ChangeMessageVisibilityBatchRequestEntry.1.Id": "a",
+        "ChangeMessageVisibilityBatchRequestEntry.1.ReceiptHandle": "1",
+        "ChangeMessageVisibilityBatchRequestEntry.1.VisibilityTimeout": "0",
+        "ChangeMessageVisibilityBatchRequestEntry.2.Id": "b",
+        "ChangeMessageVisibilityBatchRequestEntry.2.ReceiptHandle": "2",
+    }
+
+
+def test_set_queue_attributes() -> None:
+    """Numbered, as when a queue is made."""
+    aws = CannedService(query_xml("SetQueueAttributes"))
+    aws.call("sqs.set_queue_attributes", QUEUE | {"Attributes": {"DelaySeconds": "1"}})
+    assert form_of(aws.requests[0]) == {
+        "Action": "SetQueueAttributes",
+        "Attribute.1.Name": "DelaySeconds",
+        "Attribute.1.Value": "1",
+    }
+
+
+@pytest.mark.parametrize("digest", ["MD5OfMessageBody", "MD5OfMessageAttributes"])
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_message_that_arrived_changed(digest: str, size: int) -> None:
+    """An error of its own, which says that the message is in the queue; large ones alike."""
+    body = "x" * size
+    told = {
+        "MessageId": "m-1",
+        "MD5OfMessageBody": md5_of_body(body),
+        "MD5OfMessageAttributes": md5_of_attributes(ATTRIBUTES),
+    }
+    wrong = told | {digest: "0" * 32}
+    params = QUEUE | {"MessageBody": body, "MessageAttributes": ATTRIBUTES}
+    CannedService(query_xml("SendMessage", sent_xml(told))).call("sqs.send_message", params)
+    part = digest.removeprefix("MD5Of").replace("MessageM", "M")
+    with pytest.raises(ChangedOnTheWay, match=f"accepted as m-1, but with another {part}"):
+        CannedService(query_xml("SendMessage", sent_xml(wrong))).call("sqs.send_message", params)
+
+
+def test_a_message_of_a_batch_that_arrived_changed() -> None:
+    """Whoever sent it is told, though the others are well."""
+    entries = "".join(
+        f"<SendMessageBatchResultEntry><Id>{name}</Id><MessageId>m-{name}</MessageId>"
+        f"<MD5OfMessageBody>{md5_of_body('x')}</MD5OfMessageBody></SendMessageBatchResultEntry>"
+        for name in "ab"
+    )
+    aws = CannedService(query_xml("SendMessageBatch", entries))
+    messages = [{"Id": "a", "MessageBody": "x"}, {"Id": "b", "MessageBody": "y"}]
+    with pytest.raises(ChangedOnTheWay, match="accepted as m-b"):
+        aws.call("sqs.send_message_batch", QUEUE | {"Entries": messages})
+
+
+@pytest.mark.parametrize(
+    ("inside", "part"),
+    [
+        (f"<MD5OfBody>{md5_of_body('y')}</MD5OfBody><Body>x</Body>", "Body"),
+        (
+            (
+                f"<MD5OfBody>{md5_of_body('x')}</MD5OfBody><Body>x</Body>"
+                f"<MD5OfMessageAttributes>{'0' * 32}</MD5OfMessageAttributes>"
+                "<MessageAttribute><Name>n</Name><Value><StringValue>1</StringValue>"
+                "<DataType>Number</DataType></Value></MessageAttribute>"
+            ),
+            "MessageAttributes",
+        ),
+    ],
+)
+def test_a_message_that_came_changed(inside: str, part: str) -> None:
+    """It is named; nothing of what was received is taken for good."""
+    aws = CannedService(
+        query_xml("ReceiveMessage", f"<Message><MessageId>m-1</MessageId>{inside}</Message>")
+    )
+    with pytest.raises(ChangedOnTheWay, match=f"message m-1 came with another {part}"):
+        aws.call("sqs.receive_message", QUEUE)
+
+
 ALL: dict[str, dict[str, Any]] = {
     "create_queue": {"QueueName": "jobs"},
     "get_queue_url": {"QueueName": "jobs"},
@@ -344,6 +457,8 @@ ALL: dict[str, dict[str, Any]] = {
     "receive_message": QUEUE,
     "delete_message": QUEUE | {"ReceiptHandle": "h"},
     "delete_message_batch": QUEUE | {"Entries": [{"Id": "a", "ReceiptHandle": "h"}]},
+    "set_queue_attributes": QUEUE | {"Attributes": {"DelaySeconds": "1"}},
+    "change_message_visibility_batch": QUEUE | {"Entries": [{"Id": "a", "ReceiptHandle": "h"}]},
     "change_message_visibility": QUEUE | {"ReceiptHandle": "h", "VisibilityTimeout": 1},
 }
 
@@ -416,31 +531,6 @@ def test_only_a_queue_url_s_path_is_used(host: str) -> None:
     assert request.target == PATH
     assert request.headers["host"].startswith("127.0.0.1")
     assert form_of(request) == {"Action": "PurgeQueue"}
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("http://h/1/q", "/1/q"),
-        ("/1/q", "/1/q"),
-        ("1/q", "/1/q"),
-        ("//evil/1/q", "/1/q"),
-        ("http://h//evil/q", "/evil/q"),
-        ("http://h/1/q%20x", "/1/q%20x"),
-    ],
-)
-def test_a_queue_s_path(url: str, path: str) -> None:
-    """Whatever is given, what goes out is a path that begins with one slash."""
-    assert QueuePath().read(url, "QueueUrl") == path
-
-
-@pytest.mark.parametrize(
-    "url", ["", "http://h", "http://h/", "http://h//", "http://[h/1/q", "http://h/1/q x", "/1/ü", 7]
-)
-def test_what_is_no_queue_url(url: Any) -> None:
-    """Without a path, or with one that no request line can carry, it is refused by name."""
-    with pytest.raises(InvalidParam, match="QueueUrl"):
-        QueuePath().read(url, "QueueUrl")
 
 
 @pytest.mark.parametrize("operation", ["send_message", "send_message_batch"])
