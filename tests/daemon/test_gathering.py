@@ -18,7 +18,7 @@ from botod.daemon.services.operation import Fate, Gathering, Operation, Params, 
 from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import Struct
 from botod.ipc.errors import Code, RpcError
-from botod.pool import Terms, sleep, spawn
+from botod.pool import Terms, current_terms, sleep, spawn
 from support.exchanges import Peer
 from support.http_server import Exchange
 from support.loops import BOUND_S
@@ -295,6 +295,28 @@ def test_who_leaves_after_it_was_sent_changes_nothing_for_the_others() -> None:
     run(main())
 
 
+def test_the_deadline_of_the_one_that_fills_a_request_is_its_own() -> None:
+    """It is told that its outcome is not known; the other nine wait on, and are answered."""
+
+    async def main() -> None:
+        sqs = SqsServer()
+        release = [sqs.hold(1), sqs.hold(2)]
+        async with rig(sqs) as one:
+            first = send(one, "first")
+            await came(sqs, 1)
+            peers = [send(one, str(number)) for number in range(9)]
+            hasty = send(one, "hasty", timeout_s=0.5)
+            await came(sqs, 2)
+            assert (await told(hasty)).code == Code.OUTCOME_UNKNOWN
+            for event in release:
+                event.set()
+            for peer in [first, *peers]:
+                await peer.result()
+            assert sqs.sizes == [1, 10]
+
+    run(main())
+
+
 def test_a_fifo_queue_has_one_request_at_a_time() -> None:
     """A request, however many wait, goes only when the one before was answered; in their order."""
 
@@ -501,6 +523,7 @@ class Recorder:
         return fate
 
     def _do(self, jobs: Sequence[Params]) -> list[Fate]:
+        current_terms().attempts_num += 1  # as the pool does when it begins a transfer
         self.requests.append([params["number"] for params in jobs])
         assert len(jobs) <= 10
         assert sum(params["size"] for params in jobs) <= 100 or len(jobs) == 1

@@ -1,7 +1,7 @@
 """A server that speaks SQS's query protocol as far as sending, deleting and changing go.
 
 It answers each entry by itself. A body, or a handle, that begins with "refuse" fails by its
-sender's fault, "break" by the server's; "forget" is left out of the answer, "alter" arrives changed.
+sender's fault, "break" by the server's; "forget" is left out of the answer, "alter" came changed.
 """
 
 import hashlib
