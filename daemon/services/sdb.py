@@ -3,8 +3,7 @@
 from functools import partial
 from typing import Any
 
-from botod.daemon.attempts import attempt
-from botod.daemon.services.answers import all_of, plain, text_of, texts_of
+from botod.daemon.services.answers import all_of, plain, text_of, texts_of, whole_number
 from botod.daemon.services.operation import Operation, Params, Result, Service
 from botod.daemon.services.query import (
     Form,
@@ -19,10 +18,6 @@ from botod.daemon.services.resources import DOMAIN, SELECTED, UNTOLD
 from botod.daemon.services.shapes import Flag, ListOf, Number, Shape, Struct, Text
 
 from boto.sdb.connection import SDBConnection
-
-MAX_SELECTED_ITEMS = 25_000
-"""Items that one select gathers over its pages, ten full ones; the rest is behind NextToken."""
-
 
 MAX_TEXT_BYTES = 1024
 """SimpleDB's bound on the name of an item or attribute, and on a value."""
@@ -55,6 +50,11 @@ def list_domains(connection: Any, params: Params) -> Result:
     return {"DomainNames": names} | texts_of(result, ("NextToken",)) | meta
 
 
+def domain_metadata(connection: Any, params: Params) -> Result:
+    result, meta = ask(connection, "DomainMetadata", scalars(params, "DomainName"))
+    return {name: whole_number(text_of(result, name), name) for name in _COUNTS} | meta
+
+
 def put_attributes(connection: Any, params: Params) -> Result:
     form = scalars(params, "DomainName", "ItemName")
     form |= _attributes_form(params["Attributes"]) | _expected_form(params)
@@ -62,11 +62,7 @@ def put_attributes(connection: Any, params: Params) -> Result:
 
 
 def batch_put_attributes(connection: Any, params: Params) -> Result:
-    form = scalars(params, "DomainName")
-    for number, item in enumerate(params["Items"], 1):
-        fields = {"ItemName": item["Name"]} | _attributes_form(item["Attributes"])
-        form |= prefixed(f"Item.{number}", fields)
-    return ask(connection, "BatchPutAttributes", form)[1]
+    return ask(connection, "BatchPutAttributes", _batch_form(params))[1]
 
 
 def get_attributes(connection: Any, params: Params) -> Result:
@@ -82,18 +78,15 @@ def delete_attributes(connection: Any, params: Params) -> Result:
     return ask(connection, "DeleteAttributes", form)[1]
 
 
+def batch_delete_attributes(connection: Any, params: Params) -> Result:
+    return ask(connection, "BatchDeleteAttributes", _batch_form(params))[1]
+
+
 def select(connection: Any, params: Params) -> Result:
-    """All pages in one answer, up to MAX_SELECTED_ITEMS; NextToken tells if there are more."""
+    """A page; NextToken tells that there is another one, even behind an empty page."""
     form = scalars(params, "SelectExpression", "NextToken", "ConsistentRead")
-    items: list[Result] = []
-    while True:
-        (page, token), meta = attempt(
-            lambda: ask_and_read(connection, "Select", dict(form), "/", _page)
-        )
-        items += page
-        if not token or len(items) >= MAX_SELECTED_ITEMS:
-            return {"Items": items} | ({"NextToken": token} if token else {}) | meta
-        form["NextToken"] = token
+    page, meta = ask_and_read(connection, "Select", form, "/", _page)
+    return page | meta
 
 
 def _attributes_form(attributes: list[Params]) -> Form:
@@ -103,13 +96,21 @@ def _attributes_form(attributes: list[Params]) -> Form:
     return form
 
 
+def _batch_form(params: Params) -> Form:
+    form = scalars(params, "DomainName")
+    for number, item in enumerate(params["Items"], 1):
+        fields = {"ItemName": item["Name"]} | _attributes_form(item.get("Attributes", []))
+        form |= prefixed(f"Item.{number}", fields)
+    return form
+
+
 def _expected_form(params: Params) -> Form:
     return prefixed("Expected.1", scalars(params.get("Expected", {}), "Name", "Value", "Exists"))
 
 
-def _page(result: Any) -> tuple[list[Result], str | None]:
-    """Items, and where the next page begins."""
-    return [_item(item) for item in all_of(result, "Item")], text_of(result, "NextToken")
+def _page(result: Any) -> Result:
+    items = [_item(item) for item in all_of(result, "Item")]
+    return {"Items": items} | texts_of(result, ("NextToken",))
 
 
 def _item(item: Any) -> Result:
@@ -123,6 +124,15 @@ def _attributes(element: Any) -> list[dict[str, str]]:
     ]
 
 
+_COUNTS = (
+    "ItemCount",
+    "ItemNamesSizeBytes",
+    "AttributeNameCount",
+    "AttributeNamesSizeBytes",
+    "AttributeValueCount",
+    "AttributeValuesSizeBytes",
+    "Timestamp",
+)
 _NAME = Text(1, max_bytes=MAX_TEXT_BYTES)
 _TEXT = Text(max_bytes=MAX_TEXT_BYTES)
 _TOKEN = Text(1, max_bytes=MAX_TOKEN_BYTES)
@@ -130,6 +140,9 @@ _DOMAIN: dict[str, Shape] = {"DomainName": Text(min_length=3, max_length=255)}
 _ITEM: dict[str, Shape] = _DOMAIN | {"ItemName": _NAME}
 _VALUE = Struct({"Name": _NAME, "Value": _TEXT}, {"Replace": Flag()})
 _VALUES = ListOf(_VALUE, 1, MAX_ATTRIBUTES)
+_REMOVALS: dict[str, Shape] = {
+    "Attributes": ListOf(Struct({"Name": _NAME}, {"Value": _TEXT}), 0, MAX_ATTRIBUTES)
+}
 _EXPECTED: dict[str, Shape] = {
     "Expected": Struct({"Name": _NAME}, {"Value": _TEXT, "Exists": Flag()})
 }
@@ -148,6 +161,9 @@ SERVICE = Service(
             list_domains,
             idempotent=True,
             resources=UNTOLD,
+        ),
+        "domain_metadata": Operation(
+            Struct(_DOMAIN), domain_metadata, idempotent=True, resources=DOMAIN
         ),
         "put_attributes": Operation(
             Struct(_ITEM | {"Attributes": _VALUES}, _EXPECTED),
@@ -177,17 +193,18 @@ SERVICE = Service(
         "delete_attributes": Operation(
             Struct(
                 _ITEM,
-                _EXPECTED
-                | {
-                    "Attributes": ListOf(
-                        Struct({"Name": _NAME}, {"Value": _TEXT}), 0, MAX_ATTRIBUTES
-                    )
-                },
+                _EXPECTED | _REMOVALS,
             ),
             delete_attributes,
             idempotent=True,
             resources=DOMAIN,
             unless=("Expected",),
+        ),
+        "batch_delete_attributes": Operation(
+            Struct(_DOMAIN | {"Items": ListOf(Struct({"Name": _NAME}, _REMOVALS), 1, MAX_ITEMS)}),
+            batch_delete_attributes,
+            idempotent=True,
+            resources=DOMAIN,
         ),
         "select": Operation(
             Struct(
@@ -195,7 +212,6 @@ SERVICE = Service(
                 {"NextToken": _TOKEN, "ConsistentRead": Flag()},
             ),
             select,
-            is_composite=True,
             idempotent=True,
             resources=SELECTED,
         ),

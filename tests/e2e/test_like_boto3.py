@@ -208,7 +208,6 @@ def test_sqs(connection: Connection, servers: Servers) -> None:
     sqs("delete_message", **url, ReceiptHandle="no such handle")
     entries = [{"Id": str(number), "MessageBody": f"m{number}"} for number in range(3)]
     sqs("send_message_batch", **url, Entries=entries)
-    sqs("send_message_batch", **url, Entries=[entries[0], entries[0]])
     pair = sqs.each(
         "receive_message", url | {"MaxNumberOfMessages": 10}, theirs | {"MaxNumberOfMessages": 10}
     )
@@ -220,6 +219,15 @@ def test_sqs(connection: Connection, servers: Servers) -> None:
     sqs.each(
         "delete_message_batch", url | {"Entries": deletes[0]}, theirs | {"Entries": deletes[1]}
     )
+    sqs("set_queue_attributes", **url, Attributes={"DelaySeconds": "0"})
+    changes = [
+        [{"Id": "gone", "ReceiptHandle": one[0]["ReceiptHandle"], "VisibilityTimeout": 0}]
+        for one in deletes
+    ]
+    sqs.each(
+        "change_message_visibility_batch",
+        url | {"Entries": changes[0]}, theirs | {"Entries": changes[1]},
+    )  # fmt: skip
     sqs("send_message", **url, MessageBody="purged")
     sqs("purge_queue", **url)
     sqs("receive_message", **url)
@@ -259,6 +267,11 @@ def test_sdb(connection: Connection, servers: Servers) -> None:
     sdb("select", SelectExpression="select * from `none-botod`")
     sdb("delete_attributes", **item, Attributes=[{"Name": "a", "Value": "3"}])
     sdb("delete_attributes", **domain, ItemName="batch 0")
+    metadata = sdb("domain_metadata", **domain)
+    assert metadata["ItemCount"] == 3
+    sdb("batch_delete_attributes", **domain, Items=[
+        {"Name": "batch 2", "Attributes": [{"Name": "n", "Value": "2"}]}, {"Name": "none"}
+    ])  # fmt: skip
     sdb(
         "delete_attributes", **domain, ItemName="batch 1",
         Expected={"Name": "n", "Value": "wrong"},
@@ -270,7 +283,7 @@ def test_sdb(connection: Connection, servers: Servers) -> None:
 
 
 def test_sdb_s_lists(connection: Connection, servers: Servers) -> None:
-    """Domains by pages, and all pages of a select in one answer where boto3 gives the first."""
+    """Domains and a select by pages; the paginator goes through them."""
     sdb = Pair("sdb", connection, servers.sdb)
     client = connection.client("sdb")
     for number in range(3):
@@ -283,9 +296,13 @@ def test_sdb_s_lists(connection: Connection, servers: Servers) -> None:
             for number in range(start, start + 25)
         ]
         client.batch_put_attributes(DomainName="page-0", Items=items)
-    answer = client.select(SelectExpression="select * from `page-0`", ConsistentRead=True)
-    assert [item["Name"] for item in answer["Items"]] == [f"i{number:03}" for number in range(250)]
-    assert "NextToken" not in answer
+    select = "select * from `page-0`"
+    first = sdb("select", SelectExpression=select, ConsistentRead=True)
+    sdb("select", SelectExpression=select, NextToken=first["NextToken"], ConsistentRead=True)
+    pages = client.get_paginator("select").paginate(SelectExpression=select, ConsistentRead=True)
+    assert [len(page["Items"]) for page in pages] == [100, 100, 50]
+    whole = client.get_paginator("select").paginate(SelectExpression=select).build_full_result()
+    assert [item["Name"] for item in whole["Items"]] == [f"i{number:03}" for number in range(250)]
 
 
 def test_a_megabyte_each_way(connection: Connection) -> None:

@@ -70,12 +70,15 @@ async def use_sqs(do: Callable[..., Any]) -> None:
     await do("sqs.change_message_visibility", **url, ReceiptHandle=first, VisibilityTimeout=30)
     await do("sqs.delete_message", **url, ReceiptHandle=second)
     await do("sqs.delete_message_batch", **url, Entries=[{"Id": "1", "ReceiptHandle": third}])
+    entries = [{"Id": "1", "ReceiptHandle": first, "VisibilityTimeout": 0}]
+    await do("sqs.change_message_visibility_batch", **url, Entries=entries)
+    await do("sqs.set_queue_attributes", **url, Attributes={"DelaySeconds": "1"})
     await do("sqs.purge_queue", **url)
     await do("sqs.delete_queue", **url)
 
 
 async def use_sdb(do: Callable[..., Any]) -> None:
-    """Each of SimpleDB's operations; the select has three pages."""
+    """Each of SimpleDB's operations; a select is a page of it."""
     await do("sdb.create_domain", **DOMAIN)
     await do("sdb.list_domains")
     await do("sdb.put_attributes", **ITEM, **ATTRIBUTES)
@@ -83,8 +86,14 @@ async def use_sdb(do: Callable[..., Any]) -> None:
     await do("sdb.batch_put_attributes", **DOMAIN, Items=items)
     await do("sdb.get_attributes", **ITEM, ConsistentRead=True)
     select = "select * from counted limit 2"
-    await do("sdb.select", requests=3, SelectExpression=select, ConsistentRead=True)
+    token: dict[str, str] = {}
+    for _page in range(3):
+        page = await do("sdb.select", SelectExpression=select, ConsistentRead=True, **token)
+        token = {"NextToken": page["NextToken"]} if "NextToken" in page else {}
+    assert not token
+    await do("sdb.domain_metadata", **DOMAIN)
     await do("sdb.delete_attributes", **ITEM)
+    await do("sdb.batch_delete_attributes", **DOMAIN, Items=[{"Name": "i0"}])
     await do("sdb.delete_domain", **DOMAIN)
 
 
@@ -98,12 +107,11 @@ def test_connections_leases_and_transfers_are_as_many(
     async def scenario() -> None:
         async with open_worker(servers._asdict()) as jobs:
 
-            async def do(method: str, requests: int = 1, **params: Any) -> Any:
+            async def do(method: str, **params: Any) -> Any:
                 counts.clear()
                 result = await jobs.do(method, **params)
                 done.add(method.partition(".")[2])
-                assert counts == {"new_http_connection": requests, "lease": requests,
-                                  "start": requests}, method  # fmt: skip
+                assert counts == {"new_http_connection": 1, "lease": 1, "start": 1}, method
                 return result
 
             await use(do)

@@ -69,6 +69,11 @@ EXAMPLES: dict[str, tuple[dict[str, Any], Sequence[str | None]]] = {
     ),
     "sdb.get_attributes": (ITEM, ["shop"]),
     "sdb.delete_attributes": (ITEM, ["shop"]),
+    "sdb.domain_metadata": ({"DomainName": "shop"}, ["shop"]),
+    "sdb.batch_delete_attributes": (
+        {"DomainName": "shop", "Items": [{"Name": "a"}]},
+        ["shop"],
+    ),
     "sdb.select": ({"SelectExpression": "select * from shop"}, ["shop"]),
 }
 
