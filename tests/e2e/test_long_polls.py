@@ -33,8 +33,10 @@ class Queue:
 def polls_leased(daemon: Daemon) -> tuple[int, int]:
     """How many polls have a slot at the queue's host, and how many wait for one."""
     with daemon.connect() as connection:
-        (pool,) = connection.call("botod.status")["pools"]
-    return pool["polls_leased_num"], pool["polls_waiting_num"]
+        pools = connection.call("botod.status")["pools"]
+    return sum(one["polls_leased_num"] for one in pools), sum(
+        one["polls_waiting_num"] for one in pools
+    )
 
 
 def poll(daemon: Daemon, number: int) -> list[Any]:

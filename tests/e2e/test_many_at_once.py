@@ -51,7 +51,7 @@ def test_two_hundred_jobs_of_twenty_processes_on_eight_slots() -> None:
         )
 
     with http_server(answer) as server:
-        config = endpoints(server.port) | {"pool": {"slots_per_host": SLOTS}}
+        config = endpoints(server.port, sqs_batching=False) | {"pool": {"slots_per_host": SLOTS}}
         with running_daemon(config, command=(HEARTBEAT,)) as daemon:
             processes = [
                 subprocess.Popen(

@@ -39,7 +39,8 @@ class Gauge:
 
 def config(s3: int, sqs: int, **pool: int) -> dict[str, Any]:
     """Two services at two ports, with two sockets each to keep warm."""
-    profile = {
+    profile: dict[str, Any] = {
+        "sqs_batching": False,
         "endpoints": {"s3": f"http://127.0.0.1:{s3}", "sqs": f"http://127.0.0.1:{sqs}"},
         "warm_sockets": {"s3": 2, "sqs": 2},
     }
@@ -83,7 +84,9 @@ def test_no_more_requests_at_once_than_the_total() -> None:
             wait_until(lambda: status(daemon)["jobs"]["running_num"] == JOBS, daemon)
             wait_until(lambda: gauge.now >= TOTAL, daemon)
             now = status(daemon)
-            assert now["total"] == {"slots_num": TOTAL, "leased_num": TOTAL, "claiming_num": 2}
+            assert now["total"] == {
+                "slots_num": TOTAL, "leased_num": TOTAL, "polls_leased_num": 0, "claiming_num": 2
+            }  # fmt: skip
             assert sum(pool["waiting_num"] for pool in now["pools"]) == JOBS - TOTAL
         finally:
             gauge.release.set()

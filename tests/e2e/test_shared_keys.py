@@ -40,7 +40,10 @@ class Upstream:
 def daemons(server: HttpServer) -> Iterator[list[Daemon]]:
     """Two of them."""
     with short_folder() as folder:
-        config = {**endpoints(server.port), "daemon": {"keys_file": str(folder / "keys")}}
+        config = {
+            **endpoints(server.port, sqs_batching=False),
+            "daemon": {"keys_file": str(folder / "keys")},
+        }
         with running_daemon(config) as one, running_daemon(config) as other:
             yield [one, other]
 

@@ -111,10 +111,14 @@ def _inline(value: Any) -> str:
     return json.dumps(value)
 
 
-def endpoints(port: int) -> dict[str, Any]:
-    """The part of a configuration that leads all services to a server on loopback."""
+def endpoints(port: int, **settings: Any) -> dict[str, Any]:
+    """The part of a configuration that leads all services to a server on loopback.
+
+    settings: more of the profile's.
+    """
     url = f"http://127.0.0.1:{port}"
-    return {"profile": {"default": {"endpoints": {"s3": url, "sqs": url, "sdb": url}}}}
+    urls = {"s3": url, "sqs": url, "sdb": url}
+    return {"profile": {"default": {"endpoints": urls, **settings}}}
 
 
 @contextlib.contextmanager
