@@ -6,11 +6,13 @@ many have come as a request carries, when the first of them has waited for WINDO
 is on its way any more. Where an order is to be kept (a FIFO queue's) they go only then, so that a
 request never overtakes the one before it.
 
-Together go jobs of one operation on one thing (a queue) by one connection of boto's. So they are
-signed alike, and AWS cannot tell them from a single caller's; each was allowed by policy before it
-came here. They are one user's and have one priority, too: a request waits for a slot under the key
-of its first job, and meets the bounds of that key. With several users in it one would be delayed,
-or refused, for what another has waiting.
+Together go jobs of one operation on one thing (a queue) for one upstream. So they are signed alike,
+by the same keys, and AWS cannot tell them from a single caller's; each was allowed by policy before
+it came here. They are one user's and have one priority, too: a request waits for a slot under the
+key of its first job, and meets the bounds of that key. With several users in it one would be
+delayed, or refused, for what another has waiting.
+
+Nothing parks before a job is here, so that they come in the order in which they were asked for.
 
 Each job stays one: it has its own deadline, and may be cancelled. What has not been sent is then
 taken out of its request; what has been is done, or not, and nobody is told before AWS has answered.
@@ -35,8 +37,8 @@ WINDOW_S = 0.003
 """That gathered jobs wait at most. SQS answers in 5 to 20 ms, and they wait only while it is about
 to; with many callers a request is full long before (bench/sqs_batching.py)."""
 
-Tried = Callable[[Terms, Callable[[], Any]], Any]
-"""Makes a request on some terms, and again where that may be."""
+Tried = Callable[[Terms, Callable[[Any], Any]], Any]
+"""Makes a request, which gets a connection of boto's, on some terms, and again where it may."""
 
 
 class Together(NamedTuple):
@@ -94,24 +96,24 @@ class Gatherings:
         return len(self._flows)
 
     def run(
-        self, job: Job, connection: Any, *, tried: Tried, tell: Callable[[Together], None]
+        self, job: Job, upstream: Hashable, *, tried: Tried, tell: Callable[[Together], None]
     ) -> Result:
         """What a job comes to, by itself or with others. Parks; raises what its own request would.
 
-        tried: makes the request. tell: told how the job travels, if it is with others.
+        upstream: whom it is for, as who signs. tried: makes the request. tell: told how the job
+        travels, if it is with others.
         """
         gathering = job.operation.gathering
         assert gathering is not None, "a job of a kind that goes alone"
         keeps_order = gathering.keeps_order(job.params)
         user = path_of(job.terms.key)
         priority = None if keeps_order else user.priority
-        key = (connection, job.method, job.params[gathering.place], user.first, priority)
+        key = (upstream, job.method, job.params[gathering.place], user.first, priority)
         flow = self._flows.get(key)
         if flow is not None:
             return flow.join(job, tell)
         flow = self._flows[key] = _Flow(
             gathering,
-            connection,
             tried,
             keeps_order=keeps_order,
             window_s=self._window_s,
@@ -129,7 +131,6 @@ class _Flow:
     def __init__(
         self,
         gathering: Gathering,
-        connection: Any,
         tried: Tried,
         *,
         keeps_order: bool,
@@ -137,7 +138,6 @@ class _Flow:
         on_quiet: Callable[[], object],
     ) -> None:
         self._gathering = gathering
-        self._connection = connection
         self._tried = tried
         self._keeps_order = keeps_order
         self._window_s = window_s
@@ -152,7 +152,9 @@ class _Flow:
         """Have a job done by itself, as nothing is on its way."""
         self._on_its_way_num += 1
         try:
-            result: Result = self._tried(job.terms, lambda: job.run(self._connection, job.params))
+            result: Result = self._tried(
+                job.terms, lambda connection: job.run(connection, job.params)
+            )
         finally:
             self._returned()
         return result
@@ -230,17 +232,17 @@ class _Flow:
         for number, entry in enumerate(request.entries):
             entry.tell(Together(number, len(jobs)))
 
-    def _carry(self, jobs: Sequence[Job]) -> list[Fate]:
+    def _carry(self, jobs: Sequence[Job], connection: Any) -> list[Fate]:
         """What a request's greenlet does."""
         if len(jobs) == 1:
-            return [jobs[0].run(self._connection, jobs[0].params)]
+            return [jobs[0].run(connection, jobs[0].params)]
         entries = [
             job.params
             if job.terms.headers is None
             else self._gathering.with_headers(job.params, job.terms.headers)
             for job in jobs
         ]
-        return self._gathering.run(self._connection, entries)
+        return self._gathering.run(connection, entries)
 
     def _arrived(self, request: _Request, carrier: "Spawned[list[Fate]]") -> None:
         if carrier is not request.carrier:  # it was stopped, and another carries what is left
@@ -301,5 +303,4 @@ def _terms_of(jobs: Sequence[Job]) -> Terms:
         key=first.key,
         idempotent=all(job.terms.idempotent for job in jobs),
         headers=first.headers if len(jobs) == 1 else None,
-        user_agent=first.user_agent,
     )

@@ -249,23 +249,39 @@ class Worker:
     def _tried(self, run: Run, params: Params) -> Result:
         """A job's result, delivered: of its first try or of a later one."""
         job, bodies, upstream = run.job, run.bodies, run.upstream
-        connection = upstream.connection()
-        job.terms.user_agent = self._names.user_agent(run.uid, upstream.user_agent)
         if job.operation.gathering is not None and upstream.may_gather and job.options.batch:
-            tried = partial(_tried_again, upstream, connection)
-            return self._gatherings.run(job, connection, tried=tried, tell=run.travels)
-        attempts = Attempts(
-            connection,
-            job.terms,
-            keys=upstream.keys,
-            budget=upstream.budget,
-            patience=upstream.patience,
-            can_repeat=lambda: bodies.can_repeat,
+            tried = partial(self._tried_together, upstream, run.uid)
+            return self._gatherings.run(job, upstream, tried=tried, tell=run.travels)
+        attempts, connection = self._attempts(
+            upstream, run.uid, job.terms, can_repeat=lambda: bodies.can_repeat
         )
         if job.operation.is_composite:
             use(attempts)
             return bodies.delivered(job.run(connection, params))
         return attempts.run(lambda: bodies.delivered(job.run(connection, params)))
+
+    def _tried_together(
+        self, upstream: Upstream, uid: int, terms: Terms, request: Callable[[Any], Any]
+    ) -> Any:
+        """A request that may carry several jobs of one user, tried as one of a single job is."""
+        attempts, connection = self._attempts(upstream, uid, terms, can_repeat=lambda: True)
+        return attempts.run(lambda: request(connection))
+
+    def _attempts(
+        self, upstream: Upstream, uid: int, terms: Terms, *, can_repeat: Callable[[], bool]
+    ) -> tuple[Attempts, Any]:
+        """The tries of a request, and boto's connection for it. Parks until there are keys."""
+        connection = upstream.connection()
+        terms.user_agent = self._names.user_agent(uid, upstream.user_agent)
+        attempts = Attempts(
+            connection,
+            terms,
+            keys=upstream.keys,
+            budget=upstream.budget,
+            patience=upstream.patience,
+            can_repeat=can_repeat,
+        )
+        return attempts, connection
 
     def _failure(self, run: Run, error: Exception) -> RpcError | None:
         job = run.job
@@ -345,21 +361,6 @@ class Worker:
         if logger.isEnabledFor(logging.INFO):
             took_s = asyncio.get_running_loop().time() - run.began
             logger.info("%s", job_line(run.job, run.moved, error, took_s, run.together))
-
-
-def _tried_again(
-    upstream: Upstream, connection: Any, terms: Terms, request: Callable[[], Any]
-) -> Any:
-    """A request that may carry several jobs, tried as often as one of a single job would be."""
-    attempts = Attempts(
-        connection,
-        terms,
-        keys=upstream.keys,
-        budget=upstream.budget,
-        patience=upstream.patience,
-        can_repeat=lambda: True,
-    )
-    return attempts.run(request)
 
 
 def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:

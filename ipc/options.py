@@ -11,12 +11,14 @@ class Options(TypedDict, total=False):
 
     timeout_s: its deadline, 60 s by default, 900 s with a file or a stream. priority: -10 to 10;
     the caller's own jobs with the higher one go first. idempotency_key: the second request with it
-    gets the first one's outcome. on_hangup: what becomes of it if this process goes away.
+    gets the first one's outcome. batch: False: an SQS message is sent by itself, though others may
+    be sent to the queue at the same time. on_hangup: what becomes of it if this process goes away.
     """
 
     profile: str | None
     timeout_s: float | None
     priority: int | None
     idempotency_key: str | None
+    batch: bool | None
     on_hangup: Literal["cancel", "finish"] | None
     traceparent: str | None

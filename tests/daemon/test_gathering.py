@@ -144,7 +144,8 @@ def test_a_failed_entry_concerns_only_its_caller() -> None:
             assert (error.data["retryable"], error.data["attempts"]) == (False, 1)
             assert error.data["request_id"] == "b5293cb5-d306"
             error = await told(broken)
-            assert (error.data["type"], error.data["retryable"]) == ("InternalError", True)
+            assert (error.data["type"], error.data["retryable"]) == ("InternalError", False)
+            assert error.data["http_status"] == 500
             assert (await told(forgotten)).code == Code.OUTCOME_UNKNOWN
             error = await told(altered)
             assert (error.code, error.data["type"]) == (Code.BAD_ANSWER, "ChangedOnTheWay")
@@ -575,7 +576,7 @@ class Callers:
         terms = Terms(key=(1, 2))
         job = Job("x", "y", self.recorder.operation, params, DEFAULTS, deadline, terms)
         return self.gatherings.run(
-            job, None, tried=lambda _terms, call: call(), tell=lambda _together: None
+            job, None, tried=lambda _terms, call: call(None), tell=lambda _together: None
         )
 
     async def _leave(self, asked: Any, turns: int) -> None:

@@ -13,12 +13,12 @@ def test_the_page_is_what_the_tables_say() -> None:
 
 
 def test_what_it_says() -> None:
-    """Of each kind: safe, unsafe, safe on a condition, and made of several requests."""
+    """Of each kind: safe, unsafe, and safe on a condition."""
     page = "\n".join(lines())
     for row in (
         "| `s3.get_object` | a bucket/key | yes | any failure that may pass |",
         "| `sqs.send_message` | a queue's name | no | only what was refused, or not sent |",
-        "| `sdb.select` | a domain | yes | any failure that may pass; each request by itself |",
+        "| `sdb.select` | a domain | yes | any failure that may pass |",
         "| `sdb.put_attributes` | a domain | yes, but not with `Expected` | any failure that may",
     ):
         assert row in page
