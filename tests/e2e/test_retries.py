@@ -89,7 +89,7 @@ def test_a_host_that_resets_every_connection_holds_up_nobody() -> None:
     async def scenario() -> None:
         with http_server(Exchange.reset) as bad, http_server() as good:
             urls = {"sqs": f"http://127.0.0.1:{bad.port}", "s3": f"http://127.0.0.1:{good.port}"}
-            async with open_worker(urls, retries=3, slots=4) as jobs:
+            async with open_worker(urls, retries=3, slots=4, sqs_batching=False) as jobs:
 
                 async def send(number: int) -> RpcError:
                     with pytest.raises(RpcError) as caught:

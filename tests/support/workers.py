@@ -39,11 +39,15 @@ class Jobs:
 
 @contextlib.asynccontextmanager
 async def open_worker(
-    endpoints: Mapping[str, str], *, retries: int = 1, **pool_options: Any
+    endpoints: Mapping[str, str],
+    *,
+    retries: int = 1,
+    sqs_batching: bool = True,
+    **pool_options: Any,
 ) -> AsyncIterator[Jobs]:
     """A worker whose pool has to be empty at the end, counted from outside (see open_pool)."""
     async with open_pool(**pool_options) as pool:
-        profile = ProfileSettings(retries=retries, endpoints=endpoints)
+        profile = ProfileSettings(retries=retries, endpoints=endpoints, sqs_batching=sqs_batching)
         upstreams = Upstreams(pool, {"default": profile}, lambda _name, _settings: Keys(*KEYS))
         worker = Worker(
             upstreams,
