@@ -1,7 +1,8 @@
 """Jobs that travel together: which do, in what order, and what each is told."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -20,7 +21,7 @@ from botod.daemon.services.shapes import Struct
 from botod.ipc.errors import Code, RpcError
 from botod.pool import Terms, current_terms, sleep, spawn
 from support.exchanges import Peer
-from support.http_server import Exchange
+from support.http_server import Answer, Exchange
 from support.loops import BOUND_S
 from support.rigs import SENDER, TRACE, Rig, job_lines, rig, run
 from support.services import Held, query_error, query_xml
@@ -41,6 +42,22 @@ def send(one: Rig, body: str, queue: dict[str, str] = QUEUE, **options: Any) -> 
 async def came(server: SqsServer, number: int) -> None:
     """Wait until so many requests have come."""
     await asyncio.to_thread(server.wait_for, number)
+
+
+@contextlib.asynccontextmanager
+async def busy_rig(
+    sqs: SqsServer, answer: Answer | None = None, **options: Any
+) -> AsyncIterator[Rig]:
+    """A rig at which one message is on its way, called "first", until the end of the block."""
+    release = sqs.hold(1)
+    async with rig(answer or sqs, **options) as one:
+        first = send(one, "first")
+        await came(sqs, 1)
+        try:
+            yield one
+        finally:
+            release.set()
+        await first.result()
 
 
 async def told(peer: Peer) -> RpcError:
@@ -111,15 +128,10 @@ def test_a_request_carries_a_mebibyte_at_most() -> None:
 
     async def main() -> None:
         sqs = SqsServer()
-        release = sqs.hold(1)
-        async with rig(sqs) as one:
-            first = send(one, "first")
-            await came(sqs, 1)
+        async with busy_rig(sqs) as one:
             peers = [send(one, name * 400 * 1024) for name in "abc"]
             for peer in peers:
                 await peer.result()
-            release.set()
-            await first.result()
             assert sorted(sqs.sizes) == [1, 1, 2]
 
     run(main())
@@ -130,10 +142,7 @@ def test_a_failed_entry_concerns_only_its_caller() -> None:
 
     async def main() -> None:
         sqs = SqsServer()
-        release = sqs.hold(1)
-        async with rig(sqs) as one:
-            first = send(one, "first")
-            await came(sqs, 1)
+        async with busy_rig(sqs) as one:
             bodies = ("good", "refuse", "break", "forget", "alter", "fine")
             good, refused, broken, forgotten, altered, fine = [send(one, body) for body in bodies]
             assert (await good.result())["MessageId"] == "m-good"
@@ -150,8 +159,6 @@ def test_a_failed_entry_concerns_only_its_caller() -> None:
             error = await told(altered)
             assert (error.code, error.data["type"]) == (Code.BAD_ANSWER, "ChangedOnTheWay")
             assert "accepted as m-alter, but with another MessageBody" in error.message
-            release.set()
-            await first.result()
 
     run(main())
 
@@ -174,16 +181,11 @@ def test_an_answer_that_was_cut_leaves_each_with_an_unknown_outcome() -> None:
 
     async def main() -> None:
         sqs, serve = failing_batches(lambda exchange: exchange.cut())
-        release = sqs.hold(1)
-        async with rig(serve, retries=2) as one:
-            first = send(one, "first")
-            await came(sqs, 1)
+        async with busy_rig(sqs, serve, retries=2) as one:
             for peer in [send(one, body) for body in "abc"]:
                 error = await told(peer)
                 assert error.code == Code.OUTCOME_UNKNOWN
                 assert (error.data["attempts"], error.data["outcome_unknown"]) == (1, True)
-            release.set()
-            await first.result()
             assert len(one.server.requests) == 2
 
     run(main())
@@ -198,16 +200,11 @@ def test_a_batch_that_fails_as_a_whole_is_tried_again_as_a_message_is(
     async def main() -> None:
         error = query_error("ServiceUnavailable", "busy", "503 Service Unavailable")
         sqs, serve = failing_batches(error)
-        release = sqs.hold(1)
-        async with rig(serve, retries=retries) as one:
-            first = send(one, "first")
-            await came(sqs, 1)
+        async with busy_rig(sqs, serve, retries=retries) as one:
             for peer in [send(one, body) for body in "abc"]:
                 error_told = await told(peer)
                 assert error_told.data["type"] == "ServiceUnavailable"
                 assert error_told.data["attempts"] == 1 + retries
-            release.set()
-            await first.result()
 
     run(main())
 
@@ -362,10 +359,7 @@ def test_only_jobs_of_one_kind_and_one_user_travel_together() -> None:
 
     async def main() -> None:
         sqs = SqsServer()
-        release = sqs.hold(1)
-        async with rig(sqs, own_uid=None) as one:
-            first = send(one, "first")
-            await came(sqs, 1)
+        async with busy_rig(sqs, own_uid=None) as one:
             peers = [
                 send(one, "a"),
                 send(one, "b", sender=replace(SENDER, connection_id=8)),
@@ -375,8 +369,6 @@ def test_only_jobs_of_one_kind_and_one_user_travel_together() -> None:
             ]
             for peer in peers:
                 await peer.result()
-            release.set()
-            await first.result()
             alone = [["handle"], ["other priority"], ["other queue"]]
             assert sorted(sqs.bodies) == [["a", "b"], ["first"], *alone]
 
@@ -440,15 +432,10 @@ def test_requests_with_one_key_are_one_entry() -> None:
 
     async def main() -> None:
         sqs = SqsServer()
-        release = sqs.hold(1)
-        async with rig(sqs) as one:
-            first = send(one, "first")
-            await came(sqs, 1)
+        async with busy_rig(sqs) as one:
             peers = [send(one, "a", idempotency_key="k") for _ in range(3)] + [send(one, "b")]
             results = [await peer.result() for peer in peers]
             assert [result["MessageId"] for result in results] == ["m-a"] * 3 + ["m-b"]
-            release.set()
-            await first.result()
             assert sqs.bodies == [["first"], ["a", "b"]]
 
     run(main())
