@@ -18,6 +18,7 @@ import json
 import multiprocessing
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def running_daemon(port: int) -> Iterator[Daemon]:
         os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
         try:
             deadline = time.monotonic() + STARTED_WITHIN_S
-            while not Path(path).exists():
+            while not _listens(path):
                 assert process.poll() is None, "the daemon ended"
                 assert time.monotonic() < deadline, "the daemon does not listen"
                 time.sleep(0.01)
@@ -140,6 +141,11 @@ def running_daemon(port: int) -> Iterator[Daemon]:
         finally:
             process.terminate()
             process.wait()
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def drive(client: Client, variant: Variant, seconds: float) -> list[float]:
