@@ -44,6 +44,22 @@ class BadAnswer(Exception):
     """What came is not an answer of the service that was asked."""
 
 
+class DetailedError(BotoServerError):  # type: ignore[misc]
+    """A service's error that was read already.
+
+    details: what the service says of it besides, under AWS's names.
+    """
+
+    def __init__(
+        self, response: Any, *, code: str, message: str, request_id: str, details: Result
+    ) -> None:
+        super().__init__(response.status, response.reason)
+        self.error_code = code
+        self.message = message
+        self.request_id = request_id
+        self.details = details
+
+
 def checked(response: Any) -> Any:
     """The response, if it is not an error; else raises it as BotoServerError."""
     if response.status not in OK:

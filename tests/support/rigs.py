@@ -98,7 +98,7 @@ async def rig(
             worker = Worker(
                 upstreams,
                 Policy(own_uid),
-                Intake(timeout_s=BOUND_S, timeout_max_s=100.0, own_methods=control or {}),
+                Intake(timeout_s=BOUND_S, timeout_max_s=100.0),
                 joins,
                 control=control or {},
                 jobs_max=jobs_max,

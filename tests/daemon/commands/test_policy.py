@@ -99,7 +99,10 @@ def test_params_that_are_no_text(config: Path, capsys: pytest.CaptureFixture[str
     [
         (("--user", "no-such", "botod.ping"), "there is no user 'no-such'"),
         (("--user", "1", "--group", "no-such", "botod.ping"), "there is no group 'no-such'"),
-        (("--user", "1", "s3.get_objekt"), "there is no operation 's3.get_objekt'"),
+        (
+            ("--user", "1", "s3.get_objekt"),
+            "unknown method 's3.get_objekt'; did you mean get_object",
+        ),
         (("--user", "1", "s3.get_object", "Bucket"), "'Bucket' is not Name=text or Name:=json"),
         (("--user", "1", "s3.get_object", "Key:=x"), "Key: not JSON: "),
         (("--user", "1", "s3.get_object", "Kee=x"), "Kee is unknown; there are: "),
