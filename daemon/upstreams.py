@@ -33,8 +33,9 @@ class NoSuchProfile(Exception):
 class Upstream:
     """A service of one profile, signed by one holder of keys.
 
-    home: of operations without rows; None: those of the service's table. keys: that holder. base: whose keys it takes to get these; None: nobody's. budget: how many
-    retries the host may get. host: where it is, for messages.
+    home: of operations without rows; None: those of the service's table. keys: that holder. base:
+    whose keys it takes to get these; None: nobody's. budget: how many retries the host may get.
+    host: where it is, for messages.
     """
 
     def __init__(

@@ -151,7 +151,7 @@ class Tables:
         return any(
             line.may_be_about(service)
             for rule in self._book.serving
-            if self._caller.surely_is(rule.who)
+            if self.caller.surely_is(rule.who)
             for line in rule.allow
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from botod.pool.boto import pooled
-from botod.pool.signing import CONTENT_SHA256, HmacV4
+from botod.pool.signing import CONTENT_SHA256, HmacV4, named
 
 from boto.connection import AWSAuthConnection, HTTPRequest
 
@@ -69,7 +69,7 @@ class AnyServiceConnection(pooled(AWSAuthConnection)):  # type: ignore[misc]
     ) -> None:
         """Everything else as `PooledConnection` takes it: pool, keys, host and more."""
         super().__init__(**kwargs)
-        handler: Any = object.__new__(ExactV4)
+        handler: Any = object.__new__(named(ExactV4))
         handler.__dict__.update(self._auth_handler.__dict__)
         handler.region_name, handler.service_name = region, signing_name
         handler.is_single = is_single
