@@ -78,7 +78,7 @@ class Catalog:
             self._told[f"{service}.{name}"] = found.is_explicit
             return found
 
-    def model(self, service: str, name: str = "…") -> "ModelService":
+    def model(self, service: str, name: str = "") -> "ModelService":
         """A service as its model has it, here and now. Raises NoSuchOperation.
 
         name: of the operation that is looked for.

@@ -13,7 +13,6 @@ from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
-from botod.daemon.services import SERVICES
 from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Control, Worker
@@ -112,8 +111,7 @@ async def rig(
 
 def upstreams_at(pool: Pool, url: str, retries: int) -> Upstreams:
     """The profiles default, with all services at one server, and poor, which has no keys."""
-    endpoints = dict.fromkeys(SERVICES, url)
-    settings = ProfileSettings(retries=retries, endpoints=endpoints)
+    settings = ProfileSettings(retries=retries, endpoint=url)
 
     def find(name: str, _settings: ProfileSettings) -> Keys:
         if name == "poor":
