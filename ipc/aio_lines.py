@@ -7,6 +7,7 @@ from typing import Any
 from botod.ipc.aio_body import AsyncBody
 from botod.ipc.aio_line import AsyncLine, open_line
 from botod.ipc.aio_sending import send_stream
+from botod.ipc.blobs import body_name
 from botod.ipc.conversation import Begin
 from botod.ipc.errors import DaemonLost, DaemonUnavailable
 from botod.ipc.flows import Inflow
@@ -60,7 +61,7 @@ class AsyncLines:
         result = reply.result()
         if isinstance(result, dict):
             for name, value in result.items():
-                is_body = name == "Body" and reads_streams and isinstance(value, bytes)
+                is_body = name == body_name(method) and reads_streams and isinstance(value, bytes)
                 inflow = Inflow.whole(value) if is_body else value
                 if isinstance(inflow, Inflow):
                     result[name] = AsyncBody(line, inflow, timeout_s=timeout_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 
+from botod.ipc.blobs import body_name
 from botod.ipc.errors import ClientError, service_error
 from botod.ipc.files import PartFile, Progress, is_special
 from botod.ipc.paging import PAGED, Pages, Paging, paging_of
@@ -147,15 +148,17 @@ class Client:
         params: Mapping[str, Any],
         on_progress: Callable[[Any], object] | None = None,
     ) -> Any:
+        method = f"{self._service}.{operation}"
         result = self._lines.do(
-            f"{self._service}.{operation}",
+            method,
             params,
             self._options,
             reads_streams=True,
             on_progress=on_progress,
         )
-        if isinstance(result, dict) and isinstance(result.get("Body"), bytes):
-            result["Body"] = StreamingBody(result["Body"])
+        body = body_name(method)
+        if isinstance(result, dict) and isinstance(result.get(body), bytes):
+            result[body] = StreamingBody(result[body])
         return result
 
 

@@ -190,6 +190,7 @@ def functions() -> Script:
     yield "tag_resource", {"Resource": arn, "Tags": {"a": "1", "b c": "2"}}
     yield "list_tags", {"Resource": arn}
     yield "untag_resource", {"Resource": arn, "TagKeys": ["a", "b c"]}
+    yield "invoke", {"FunctionName": "none", "Payload": b"{}"}
     yield "list_versions_by_function", {"FunctionName": "NAME", "MaxItems": 10}
 
 
