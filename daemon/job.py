@@ -194,7 +194,7 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
 
 def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     kind = error.error_code or str(error.status)
-    idempotent = job.terms.idempotent
+    idempotent = job.is_repeatable
     is_busy = error.status in TOO_MANY or kind in THROTTLED
     has_failed = error.status in FAULTS or kind in FAILED
     data = _data(job, host, error) | {

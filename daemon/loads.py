@@ -8,6 +8,7 @@ from botod.daemon.options import Options
 from botod.daemon.services import CATALOG
 from botod.daemon.services.catalog import NoSuchOperation
 from botod.daemon.services.operation import CannotBeCarried, Operation
+from botod.ipc.answering import internal_error
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange
 
@@ -40,8 +41,13 @@ class Loading:
             self._exchange.on_cancel = None
             self._begin(operation)
         except RpcError as error:
-            self._exchange.on_cancel = None
-            self._exchange.fail(traced(error, self._options))
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug: this peer is told, all go on
+            self._fail(internal_error(error))
+
+    def _fail(self, error: RpcError) -> None:
+        self._exchange.on_cancel = None
+        self._exchange.fail(traced(error, self._options))
 
     async def _loaded(self, service: str, name: str) -> Operation:
         """Raises RpcError."""

@@ -1,11 +1,13 @@
 """What a service answered, by its model: bounded, checked, in AWS's shapes."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.awsrequest import HeadersDict
 from botocore.model import OperationModel, StructureShape
+from botocore.parsers import ResponseParserError
 
 from botod.daemon.models.parsing import MISREAD
 from botod.daemon.models.quirk import Quirk
@@ -26,6 +28,9 @@ PARSED_HERE_BYTES = 16 * 1024
 """A longer answer is parsed in a thread: so many take up to 5 ms."""
 
 PAGE = re.compile(rb"\s*<(?:!doctype html|html)[\s>]", re.IGNORECASE)
+
+WORDS_MAX = 200
+"""Of what a parser says."""
 
 FAILED = 500
 """How an error inside a 200 is read."""
@@ -147,5 +152,7 @@ def _whole(value: Any) -> Any:
 
 
 def _briefly(error: BaseException) -> str:
-    """An error's words; some of botocore's hold the whole answer."""
-    return " ".join(str(error).split())[:200]
+    """What is wrong with a document. Other errors quote from it, which is nobody's business."""
+    is_about_form = isinstance(error, (json.JSONDecodeError, ResponseParserError))
+    words = " ".join(str(error).split()) if is_about_form else ""
+    return words[:WORDS_MAX] or f"it cannot be read ({type(error).__name__})"

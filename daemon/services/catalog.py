@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botod.daemon.services.operation import CannotBeCarried, Operation, Service
@@ -51,7 +52,11 @@ class Catalog:
         if row is not None:
             return row
         kept = self._kept.get(service)
-        return None if kept is None else kept.made(name)
+        if kept is None:
+            return None
+        with suppress(KeyError):  # the thread has just taken it out
+            self._kept.move_to_end(service)
+        return kept.made(name)
 
     async def load(self, service: str, name: str) -> Operation:
         """An operation, once it is there; all who ask for it meanwhile wait for the same reading.

@@ -114,6 +114,26 @@ def test_it_counts_as_a_job(held: Held) -> None:
     run(main())
 
 
+def test_a_bug_is_answered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for ever because a model is not what it should be."""
+
+    async def broken(_service: str, _name: str) -> Operation:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        async with rig(reply(USER)) as one:
+            monkeypatch.setattr(CATALOG, "at_hand", lambda *_names: None)
+            monkeypatch.setattr(CATALOG, "load", broken)
+            assert (await one.error(*GET_USER)).code == Code.INTERNAL_ERROR
+
+    run(main())
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    caplog.clear()
+
+
 def test_wrong_options_and_params_are_refused() -> None:
     """The options at once, the params once it is known what they have to be."""
 
