@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from botocore.parsers import PROTOCOL_PARSERS, ResponseParserError
 from botocore.utils import parse_timestamp
 
-from botod.daemon.services.answers import PIECE_BYTES
+from botod.daemon.services.answers import document_of
 
 MISREAD = (
     ResponseParserError,
@@ -37,17 +37,12 @@ class _Careful:
     """
 
     decoders: Decoders
-    DEFAULT_ENCODING: str
 
     def _parse_xml_string_to_dom(self, document: bytes) -> ET.Element:
-        parser = ET.XMLParser(encoding=self.DEFAULT_ENCODING)  # noqa: S314 - expat refuses entity bombs since 2.4.1
         try:
-            for start in range(0, len(document), PIECE_BYTES):
-                parser.feed(document[start : start + PIECE_BYTES])
-            root: ET.Element = parser.close()
+            return document_of(document)
         except ET.ParseError as error:
             raise ResponseParserError(f"not XML: {error}") from None
-        return root
 
     def _parse_body_as_json(self, document: bytes) -> Any:
         if not document:

@@ -152,12 +152,18 @@ def read_document(response: Any, name: str, read: Callable[[ET.Element], T]) -> 
     return in_thread(lambda: read(_parsed(response, name, body)))
 
 
-def _parsed(response: Any, name: str, body: bytes) -> ET.Element:
+def document_of(body: bytes) -> ET.Element:
+    """The root of an XML document. Raises ParseError."""
     parser = ET.XMLParser()  # noqa: S314 - expat refuses entity bombs since 2.4.1
+    for start in range(0, len(body), PIECE_BYTES):
+        parser.feed(body[start : start + PIECE_BYTES])
+    root: ET.Element = parser.close()
+    return root
+
+
+def _parsed(response: Any, name: str, body: bytes) -> ET.Element:
     try:
-        for start in range(0, len(body), PIECE_BYTES):
-            parser.feed(body[start : start + PIECE_BYTES])
-        root: ET.Element = parser.close()
+        root = document_of(body)
     except ET.ParseError as error:
         raise BadAnswer(f"the answer is not XML: {error}") from None
     if name_of(root) == "Error":

@@ -1,15 +1,10 @@
 """Operations without rows under AWS's own host names, over HTTPS: the hosts that boto3 asks."""
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.daemons import KEYS, NO_METADATA, short_folder
+from support.private_network import run_in_it
 from support.scripts import SCRIPTS
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a network of its own")
@@ -57,24 +52,7 @@ print(json.dumps({"ours": ours, "theirs": theirs, "pools": pools, "hosts": hosts
 @pytest.mark.long
 def test_services_are_asked_where_boto3_asks_them() -> None:
     """Under regional and global names, with signatures for the regions that belong to them."""
-    with short_folder() as folder:
-        done = subprocess.run(
-            ["unshare", "--net", "--mount", sys.executable, "-m", "support.private_network",
-             str(folder), sys.executable, "-c", CALLS, str(folder)],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-                "PYTHONPATH": str(Path(__file__).parents[1]),
-                **KEYS,
-                **NO_METADATA,
-            },
-            capture_output=True,
-            text=True,
-            timeout=BOUND_S,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = run_in_it(CALLS, BOUND_S)
     for service in SCRIPTS:
         assert found["ours"][service] == found["theirs"][service], service
     buckets = {origin for origin in found["pools"] if ".s3." in origin}
