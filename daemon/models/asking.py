@@ -77,7 +77,8 @@ class Ask:
         return self.reader.result(self._sent(connection, params, wire, source), params)
 
     def _written(self, params: Params, source: Source | None) -> Wire:
-        given = dict(params) if self.quirk.before is None else self.quirk.before(self.model, params)
+        before = self.quirk.before
+        given = {**(params if before is None else before(self.model, params))}  # for another try
         if source is not None:
             given[self.sends] = b""
         is_ours = self.model.input_shape is None or LENGTH not in self.model.input_shape.members

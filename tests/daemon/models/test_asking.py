@@ -16,9 +16,10 @@ from botod.pool import HeldKeys, spawn
 from support.http_server import Exchange, http_server
 from support.loops import run
 from support.pools import KEYS, open_pool
-from support.services import CannedService, reply, xml
+from support.services import CannedService, query_xml, reply, xml
 
-EMPTY = {"json": reply("{}"), "xml": xml("<r/>"), "none": reply()}
+EMPTY = {"json": reply("{}"), "xml": xml("<r/>"), "none": reply(),
+         "metadata": query_xml("DomainMetadata", "<ItemCount>3</ItemCount>")}  # fmt: skip
 
 
 def arrived(method: str, params: dict[str, Any], kind: str = "json", **options: Any) -> Exchange:
@@ -192,6 +193,15 @@ def test_glacier() -> None:
 def test_api_gateway_is_asked_for_json() -> None:
     """It gives HAL otherwise."""
     assert arrived("apigateway.get_rest_apis", {}).headers["accept"] == "application/json"
+
+
+def test_simpledb() -> None:
+    """Knows Version 2 of signatures only: it is asked as its rows ask it."""
+    request = arrived("sdb.domain_metadata", {"DomainName": "shop"}, "metadata")
+    form = dict(parse_qsl(request.body.decode()))
+    assert (form["Action"], form["DomainName"]) == ("DomainMetadata", "shop")
+    assert form["SignatureVersion"] == "2"
+    assert form["Signature"]
 
 
 def test_cbor() -> None:
