@@ -7,13 +7,13 @@ from typing import Any
 from botod.ipc.aio_body import AsyncBody
 from botod.ipc.aio_line import AsyncLine, open_line
 from botod.ipc.aio_sending import send_stream
-from botod.ipc.blobs import body_name
 from botod.ipc.conversation import Begin
 from botod.ipc.errors import DaemonLost, DaemonUnavailable
 from botod.ipc.flows import Inflow
 from botod.ipc.reply import Reply, nothing_done
 from botod.ipc.requests import GRACE_S, timed
 from botod.ipc.retrying import Retrying
+from botod.ipc.streaming import body_name
 from botod.ipc.writing import Written
 
 

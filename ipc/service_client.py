@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 
-from botod.ipc.blobs import body_name
 from botod.ipc.errors import ClientError, service_error
 from botod.ipc.files import PartFile, Progress, is_special
 from botod.ipc.paging import PAGED, Pages, Paging, paging_of
 from botod.ipc.requests import merged, prepared
 from botod.ipc.sending import size_of, to_fill
-from botod.ipc.streaming import StreamingBody
+from botod.ipc.streaming import StreamingBody, body_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ interrupt, unless each object that it makes is handed to a function of Python's.
 
 import gzip
 import json
-import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,9 +17,6 @@ from botocore.loaders import ExtrasProcessor, Loader
 from botocore.model import ServiceModel
 
 KIND = "service-2"
-
-# Its parsers write whole answers into the log of those who ask for every detail.
-logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class _Files:

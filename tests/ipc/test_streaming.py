@@ -1,10 +1,10 @@
-"""Names of bodies."""
+"""A body that is read: its names. How it is read is in the tests of the clients."""
 
 import pytest
 from botocore import xform_name
 
 from botod.daemon.models.loading import load_model
-from botod.ipc.blobs import OTHERS, body_name
+from botod.ipc.streaming import OTHERS, body_name
 
 
 @pytest.mark.parametrize("service", sorted({method.partition(".")[0] for method in OTHERS}))
