@@ -67,7 +67,7 @@ class SharedKeys:
 
     def claim(self, job: Job, name: Name, asked: bytes) -> "Claim":
         """For a job with a key that is not under way in this worker."""
-        return Claim(self, job, Ticket(name, asked, next(self._numbers), job.terms.idempotent))
+        return Claim(self, job, Ticket(name, asked, next(self._numbers), job.is_repeatable))
 
     async def close(self) -> None:
         """Write what is unwritten, and let go of the file."""
@@ -190,7 +190,7 @@ def _unknown(job: Job) -> RpcError:
 def _not_sent(job: Job, error: KeysFileFailed, *, joined: bool) -> RpcError:
     """joined: another worker does the first request, and may finish it."""
     message = f"{job.method}: nothing was sent for this request: {error}"
-    unknown = joined and not job.terms.idempotent
+    unknown = joined and not job.is_repeatable
     return _error(job, Code.UNREACHABLE, message, "KeysFileFailed", unknown=unknown, retryable=True)
 
 
@@ -202,7 +202,7 @@ def _too_slow(job: Job) -> RpcError:
 
 def _left(job: Job) -> RpcError:
     message = f"{job.method} was ended; the request that it joined goes on in another daemon"
-    unknown = not job.terms.idempotent
+    unknown = not job.is_repeatable
     return _error(job, Code.CANCELLED, message, "Cancelled", unknown=unknown, retryable=False)
 
 

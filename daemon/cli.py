@@ -13,6 +13,7 @@ COMMANDS = {
     "call": "have one operation done: botod call s3.get_object Bucket=bucket Key=k",
     "cp": "copy files and objects: botod cp FILE s3://bucket/k",
     "status": "show peers, jobs and pools of a running daemon",
+    "services": "list services, operations and their parameters: botod services dynamodb.get_item",
     "policy": "say which rule of policy decides: botod policy check --user NAME OPERATION …",
     "demo": "start servers, a daemon and local processes that use it",
 }

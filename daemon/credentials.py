@@ -6,7 +6,6 @@ new one: what was renewed outside, a file or a token, is seen. Keys are printed 
 may hold them: the words of other programs, and of services about signatures.
 """
 
-import logging
 import os
 import re
 import signal
@@ -20,9 +19,6 @@ import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import botocore.session
-
-for _name in ("botocore", "urllib3"):  # they log whole answers, and headers that sign
-    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 CHAIN = "default"
 """The profile that is AWS's whole chain, environment first; others are sections of its files."""

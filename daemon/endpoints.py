@@ -21,14 +21,14 @@ class NoEndpoint(Exception):
     """A service is not where a profile wants it."""
 
 
-def endpoint_of(service: str, settings: ProfileSettings) -> Endpoint:
-    """Where a service is for a profile; `service` by AWS's prefix of its endpoints.
+def endpoint_of(service: str, settings: ProfileSettings, prefix: str = "") -> Endpoint:
+    """Where a service is for a profile. Raises NoEndpoint.
 
-    Raises NoEndpoint.
+    prefix: by what AWS's endpoints call it, if that is not its name.
     """
     url = own_url(service, settings)
     if url is None:
-        host, region = _aws(service, settings.region, settings.fips, settings.dual_stack)
+        host, region = _aws(prefix or service, settings.region, settings.fips, settings.dual_stack)
         return Endpoint(host, http.client.HTTPS_PORT, True, region, False)
     parts = urlsplit(url)
     assert parts.hostname is not None, "checked when the configuration was read"
@@ -55,12 +55,6 @@ def region_mistake(region: str) -> str | None:
         })
         return f"is no region of AWS's; there are: {', '.join(known)}"
     return None
-
-
-@cache
-def known_services() -> frozenset[str]:
-    """AWS's services by the names that boto3 gives them; a look into a folder, once."""
-    return frozenset(botocore.loaders.Loader().list_available_services("service-2"))
 
 
 @cache

@@ -1,15 +1,17 @@
 """What a request asks for, as a job."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Mapping
 
 from botod.daemon.job import Job, slot_key, traced
 from botod.daemon.options import Options, read_options, trace_headers
-from botod.daemon.services import SERVICES
+from botod.daemon.services import CATALOG
 from botod.daemon.services.operation import Operation, Params
 from botod.daemon.services.shapes import InvalidParam
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange
+from botod.ipc.protocol import Request
 from botod.ipc.streams import IncomingStream
 from botod.pool import Terms
 
@@ -18,22 +20,27 @@ class Intake:
     """Reads requests.
 
     timeout_s: a job's deadline where it names none; timeout_max_s: the longest it may name, and
-    that of a job with a descriptor or a stream, which may be of any length. own_methods: the
-    daemon's, for messages.
+    that of a job with a descriptor or a stream, which may be of any length.
     """
 
-    def __init__(
-        self, *, timeout_s: float, timeout_max_s: float, own_methods: Iterable[str]
-    ) -> None:
+    def __init__(self, *, timeout_s: float, timeout_max_s: float) -> None:
         self._timeout_s = timeout_s
         self._timeout_max_s = timeout_max_s
-        self._own_methods = tuple(own_methods)
 
-    def job(self, exchange: Exchange, *, now: float) -> Job:
-        """The job that a request asks for; `now` is the loop's. Raises RpcError."""
+    def at_hand(self, request: Request) -> Operation | None:
+        """The operation that a request is for; None: it has to be loaded, or there is none."""
+        service, _dot, name = request.method.partition(".")
+        return CATALOG.at_hand(service, name)
+
+    def wait(self, exchange: Exchange, *, now: float) -> tuple[Options, float]:
+        """A request's options, and until when it waits for its operation. Raises RpcError."""
+        options = read_options(exchange.request.options, timeout_max_s=self._timeout_max_s)
+        return options, now + self._seconds(options, is_large=False)
+
+    def job(self, exchange: Exchange, operation: Operation, *, now: float) -> Job:
+        """The job that a request asks for; `now`, when it came, is the loop's. Raises RpcError."""
         request = exchange.request
         service_name, _dot, name = request.method.partition(".")
-        operation = self._operation(request.method, service_name, name)
         options = read_options(request.options, timeout_max_s=self._timeout_max_s)
         try:
             params = operation.params.read(request.params, "")
@@ -43,6 +50,7 @@ class Intake:
         if is_large and options.idempotency_key is not None:
             message = "idempotency_key does not go with descriptors and streams: they come once"
             raise traced(RpcError(Code.INVALID_PARAMS, message), options)
+        tokens = _made_tokens(operation, params)
         return Job(
             service=service_name,
             name=name,
@@ -50,21 +58,14 @@ class Intake:
             params=params,
             options=options,
             deadline=now + self._seconds(options, is_large=is_large),
+            tokens=tokens,
             terms=Terms(
                 key=slot_key(exchange.sender, options.priority),
-                idempotent=operation.is_idempotent(params),
+                idempotent=operation.is_idempotent({**params, **tokens}),
                 is_poll=operation.polls(params),
                 headers=trace_headers(options.traceparent),
             ),
         )
-
-    def _operation(self, method: str, service_name: str, name: str) -> Operation:
-        service = SERVICES.get(service_name)
-        operation = None if service is None else service.operations.get(name)
-        if operation is None:
-            words = _unknown(method, service_name, self._own_methods)
-            raise RpcError(Code.METHOD_NOT_FOUND, words)
-        return operation
 
     def _seconds(self, options: Options, *, is_large: bool) -> float:
         if options.timeout_s is not None:
@@ -76,9 +77,9 @@ def _has_large(params: Params) -> bool:
     return any(isinstance(value, (Descriptor, IncomingStream)) for value in params.values())
 
 
-def _unknown(method: str, service: str, own_methods: Iterable[str]) -> str:
-    if service in SERVICES:
-        names = ", ".join(SERVICES[service].operations)
-        return f"unknown method {method!r}; {service} has: {names}"
-    services, own = ", ".join(SERVICES), ", ".join(own_methods)
-    return f"unknown method {method!r}; there are services: {services}; and methods: {own}"
+def _made_tokens(operation: Operation, params: Params) -> Mapping[str, str]:
+    """What marks a job's request as one and the same to the service, where its peer gave nothing.
+
+    No part of the params: a second request with the job's idempotency_key would look like another.
+    """
+    return {name: str(uuid.uuid4()) for name in operation.tokens if name not in params}

@@ -2,7 +2,7 @@
 
 import http.client
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botod.daemon.endpoints import NoEndpoint
@@ -10,8 +10,9 @@ from botod.daemon.files import DescriptorFailed
 from botod.daemon.options import Options
 from botod.daemon.refresher import NoCredentials
 from botod.daemon.retries import FAILED, FAULTS, GATEWAYS, THROTTLED, TOO_MANY
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
-from botod.daemon.services.operation import Operation, Params, Result
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, DetailedError
+from botod.daemon.services.catalog import NoSuchOperation
+from botod.daemon.services.operation import CannotBeCarried, Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import DoesNotFit
 from botod.daemon.sources import BodyTooShort, CannotRepeat
@@ -36,11 +37,17 @@ ROOM_AFTER_MS = 1000
 """When to come back to a daemon that refuses for want of room."""
 
 
+ENDED_UNSEEN = (Interrupted, DeadlineExceeded)
+"""After these a request may have been carried out. Its token made it safe to try again, but only in
+the job that had made it."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One operation asked for by a peer.
 
-    deadline: in seconds of the loop's clock. terms: what holds for its requests; they count its
+    deadline: in seconds of the loop's clock. tokens: params that we made up, by which the service
+    knows this job's requests as one. terms: what holds for its requests; they count its
     attempts.
     """
 
@@ -51,6 +58,7 @@ class Job:
     options: Options
     deadline: float
     terms: Terms
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -58,7 +66,12 @@ class Job:
 
     def run(self, connection: Any, params: Params) -> Result:
         """Do it, in boto's blocking style. params: its own, with bodies opened."""
-        return self.operation.run(connection, params)
+        return self.operation.run(connection, {**params, **self.tokens} if self.tokens else params)
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether another job may do the same again; it would not have the token made for this."""
+        return self.operation.is_idempotent(self.params) if self.tokens else self.terms.idempotent
 
 
 def slot_key(sender: Sender, priority: int) -> Hashable:
@@ -75,6 +88,10 @@ def refusal(error: Exception) -> RpcError | None:
         return RpcError(Code.INVALID_PARAMS, str(error))
     if isinstance(error, NoCredentials):
         return RpcError(Code.NO_CREDENTIALS, str(error))
+    if isinstance(error, NoSuchOperation):
+        return RpcError(Code.METHOD_NOT_FOUND, str(error))
+    if isinstance(error, CannotBeCarried):
+        return RpcError(Code.UNSUPPORTED, str(error))
     return None
 
 
@@ -88,6 +105,8 @@ def failure(job: Job, host: str, error: Exception) -> RpcError | None:
     if isinstance(error, RpcError):  # of the wire already, such as a stream that the peer broke off
         data = _data(job, host, error) | {"retryable": False} | error.data
         return RpcError(error.code, f"{job.method}: {error.message}", data)
+    if isinstance(error, ENDED_UNSEEN) and job.terms.attempts_num and _is_marked_only(job):
+        error = OutcomeUnknown(str(error))
     for kind, code, retryable in _FAILURES:
         if isinstance(error, kind):
             data = _data(job, host, error) | {"type": type(error).__name__, "retryable": retryable}
@@ -95,6 +114,10 @@ def failure(job: Job, host: str, error: Exception) -> RpcError | None:
             message = f"{job.method} on {host}, {_tries(job)}: {error}"
             return RpcError(code, message, data)
     return None
+
+
+def _is_marked_only(job: Job) -> bool:
+    return job.terms.idempotent and not job.is_repeatable
 
 
 def _details(error: Exception) -> dict[str, Any]:
@@ -125,7 +148,7 @@ def cancelled(job: Job, written: Mapping[str, Any] | None = None) -> RpcError:
 
     written: what to say of an answer that was written in part, where another try would add to it.
     """
-    unknown = job.terms.attempts_num > 0 and not job.terms.idempotent
+    unknown = job.terms.attempts_num > 0 and not job.is_repeatable
     data = {"service": job.service, "operation": job.name, "outcome_unknown": unknown}
     done = "it may have been done" if unknown else "trying again is safe"
     if written is not None:
@@ -171,7 +194,7 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
 
 def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     kind = error.error_code or str(error.status)
-    idempotent = job.terms.idempotent
+    idempotent = job.is_repeatable
     is_busy = error.status in TOO_MANY or kind in THROTTLED
     has_failed = error.status in FAULTS or kind in FAILED
     data = _data(job, host, error) | {
@@ -182,6 +205,8 @@ def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     }
     if error.request_id:
         data["request_id"] = error.request_id
+    if isinstance(error, DetailedError) and error.details:
+        data["details"] = error.details
     return RpcError(Code.SERVICE_ERROR, _words(error), data)
 
 

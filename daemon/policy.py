@@ -11,7 +11,7 @@ from typing import Any
 from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
 from botod.daemon.roles import Actor
-from botod.daemon.rules import EVERYTHING, EXPLICIT, Line, Place, Rule, Who
+from botod.daemon.rules import EVERYTHING, Line, Place, Rule, Who
 from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
@@ -111,8 +111,8 @@ class Policy:
 
 def own_rule(uid: int) -> Rule:
     """What holds where no rule says otherwise: the daemon's own user may everything."""
-    lines = (Line(EVERYTHING), *map(Line, sorted(EXPLICIT)))
-    return Rule(Who(uid=uid), allow=lines, place=Place("the default", 0, 0))
+    line = Line(EVERYTHING, is_for_explicit=True)
+    return Rule(Who(uid=uid), allow=(line,), place=Place("the default", 0, 0))
 
 
 def _greeting(tables: Tables, method: str) -> Decision:

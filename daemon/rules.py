@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from botod.daemon.roles import Role
-from botod.daemon.services import SERVICES
+from botod.daemon.services import CATALOG, SERVICES
 from botod.daemon.services.resources import UNTOLD, Resources
 
 EVERYTHING = "*"
@@ -24,14 +24,10 @@ METHODS: Mapping[str, Resources] = {
     for service, table in SERVICES.items()
     for name, operation in table.operations.items()
 } | dict.fromkeys(OWN_METHODS, UNTOLD)
+"""Those at hand; the others are in the catalog."""
 
-EXPLICIT = frozenset(
-    f"{service}.{name}"
-    for service, table in SERVICES.items()
-    for name, operation in table.operations.items()
-    if operation.is_explicit
-)
-"""What a rule has to name to allow it."""
+NAMES_TOLD = 5
+"""Of services that a line could be about, to who is asked which of them is meant."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,14 @@ class Who:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a rule. operation, resource: patterns."""
+    """One line of a rule.
+
+    operation, resource: patterns. is_for_explicit: it also allows what has to be named.
+    """
 
     operation: str
     resource: str = EVERYTHING
+    is_for_explicit: bool = False
 
     def __str__(self) -> str:
         if self.resource == EVERYTHING:
@@ -81,6 +81,10 @@ class Line:
 
     def covers(self, method: str) -> bool:
         return matcher(self.operation).match(method) is not None
+
+    def may_be_about(self, service: str) -> bool:
+        """Whether it covers operations of a service, as far as its pattern tells."""
+        return matcher(_service_pattern(self.operation)).match(service) is not None
 
 
 @dataclass(frozen=True)
@@ -105,22 +109,70 @@ def read_line(text: str) -> Line:
     if not on:
         resource = EVERYTHING
     line = Line(operation.strip(), resource.strip())
-    covered = [method for method in METHODS if line.covers(method)]
-    if not covered:
-        raise ValueError(f"there is no operation {line.operation!r}")
-    kinds = [METHODS[method] for method in covered]
-    if line.resource == EVERYTHING or any(kind.may_match(line.resource) for kind in kinds):
-        _require_one_service(line, covered)
+    rows = [method for method in METHODS if line.covers(method)]
+    service = line.operation.partition(".")[0]
+    kinds = [METHODS[method] for method in rows]
+    if not rows:
+        kinds = _kinds_by_model(line, service)
+    elif not _fits(line, kinds) and "*" not in service and service in SERVICES:
+        kinds += _kinds_by_model(line, service)
+    if _fits(line, kinds):
+        _require_one_service(line)
         return line
     words = " or ".join(sorted({kind.words for kind in kinds}))
     raise ValueError(f"{line.operation} is never on {line.resource!r}, but on {words}")
 
 
-def _require_one_service(line: Line, covered: Iterable[str]) -> None:
-    services = {method.partition(".")[0] for method in covered}
-    if line.resource != EVERYTHING and len(services) > 1:
-        names = ", ".join(sorted(services))
+def _fits(line: Line, kinds: Iterable[Resources]) -> bool:
+    return line.resource == EVERYTHING or any(kind.may_match(line.resource) for kind in kinds)
+
+
+def _kinds_by_model(line: Line, service: str) -> list[Resources]:
+    """What the operations that a line covers are on, of a service without rows for them.
+
+    Reads the model of the one service that is named, and none if that is not needed. Raises
+    ValueError if there is no such operation.
+    """
+    words = f"there is no operation {line.operation!r}"
+    if "*" in service or "*" in line.operation.partition(".")[0]:
+        if _is_of_any(line):
+            return [UNTOLD]
+        raise ValueError(f"{words} among the most used; name the service that has it")
+    if service not in CATALOG.services:
+        raise ValueError(f"{words}{CATALOG.near(service, CATALOG.services)}")
+    if line == Line(f"{service}.*"):
+        return [UNTOLD]
+    names = CATALOG.names(service)
+    covered = [f"{service}.{name}" for name in names if line.covers(f"{service}.{name}")]
+    if not covered:
+        near = CATALOG.near(line.operation.partition(".")[2], names)
+        raise ValueError(f"{words}{near}")
+    if line.resource == EVERYTHING:
+        return [UNTOLD]
+    return [kind for kind in map(CATALOG.resources, covered) if kind is not None] or [UNTOLD]
+
+
+def _is_of_any(line: Line) -> bool:
+    """Whether it is about everything that some services have."""
+    _service, dot, name = line.operation.partition(".")
+    is_all = name == "*" if dot else line.operation.endswith("*")
+    return is_all and any(map(line.may_be_about, CATALOG.services))
+
+
+def _require_one_service(line: Line) -> None:
+    if line.resource == EVERYTHING or "*" not in _service_pattern(line.operation):
+        return
+    services = sorted(filter(line.may_be_about, CATALOG.services))
+    if len(services) > 1:
+        more = f", and {len(services) - NAMES_TOLD} more" if len(services) > NAMES_TOLD else ""
+        names = ", ".join(services[:NAMES_TOLD]) + more
         raise ValueError(f"{line.operation!r} is of several services ({names}): on which of them?")
+
+
+def _service_pattern(operation: str) -> str:
+    """The pattern of the services; a `*` before the dot stands for dots, too."""
+    service, star, _rest = operation.partition("*")
+    return service.partition(".")[0] if "." in service else service + star
 
 
 def pattern_of(glob: str) -> str:

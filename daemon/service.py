@@ -74,7 +74,7 @@ class Service:
         return Worker(
             self._upstreams,
             Policy(rules=config.rules, audit=config.daemon.policy_mode == "audit"),
-            Intake(timeout_s=timeout_s, timeout_max_s=timeout_max_s, own_methods=control),
+            Intake(timeout_s=timeout_s, timeout_max_s=timeout_max_s),
             self._joins,
             control=control,
             jobs_max=config.limits.jobs,

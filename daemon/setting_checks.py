@@ -4,13 +4,12 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import Field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from botod.daemon.endpoints import known_services, own_url, region_mistake
-from botod.daemon.services import SERVICES
+from botod.daemon.endpoints import own_url, region_mistake
+from botod.daemon.services import CATALOG, SERVICES
 from botod.daemon.settings import ProfileSettings
 from botod.pool.transfer import Proxy
 
@@ -105,11 +104,9 @@ def _warm_sockets_mistake(value: Any) -> str | None:
 
 
 def _service_mistake(service: str) -> str | None:
-    known = known_services()
-    if service in known:
+    if service in SERVICES or service in CATALOG.services:
         return None
-    near = get_close_matches(service, known) or sorted(SERVICES)
-    return f"unknown service; perhaps one of: {', '.join(near)}"
+    return f"unknown service{CATALOG.near(service, CATALOG.services)}; `botod services` lists them"
 
 
 def _url_mistake(url: Any) -> str | None:

@@ -12,8 +12,8 @@ from botod.daemon.endpoints import endpoint_of, own_url
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, role_keys
-from botod.daemon.services import SERVICES
-from botod.daemon.services.operation import Endpoint
+from botod.daemon.services import CATALOG, SERVICES
+from botod.daemon.services.operation import Endpoint, Home
 from botod.daemon.setting_checks import proxy_of
 from botod.daemon.settings import ProfileSettings
 from botod.pool import Pool
@@ -33,8 +33,9 @@ class NoSuchProfile(Exception):
 class Upstream:
     """A service of one profile, signed by one holder of keys.
 
-    keys: that holder. base: whose keys it takes to get these; None: nobody's. budget: how many
-    retries the host may get. host: where it is, for messages. may_gather: jobs may travel together.
+    home: of operations without rows; None: those of the service's table. keys: that holder. base:
+    whose keys it takes to get these; None: nobody's. budget: how many retries the host may get.
+    host: where it is, for messages. may_gather: jobs may travel together.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Upstream:
         pool: Pool,
         service: str,
         *,
+        home: Home | None,
         settings: ProfileSettings,
         endpoint: Endpoint,
         keys: Refresher,
@@ -56,7 +58,7 @@ class Upstream:
         self.may_gather = settings.sqs_batching
         self._base = base
         self._pool = pool
-        self._service = service
+        self._connect = SERVICES[service].connect if home is None else home.connect
         self._endpoint = endpoint
         self._connection: Any = None
 
@@ -66,7 +68,7 @@ class Upstream:
             self._base.keys()
         held = self.keys.keys()
         if self._connection is None:
-            connection = SERVICES[self._service].connect(self._pool, held, self._endpoint)
+            connection = self._connect(self._pool, held, self._endpoint)
             connection.retries_itself = False
             self._connection = connection
         return self._connection
@@ -81,11 +83,12 @@ class Profile:
         self.keys = Refresher(partial(find, name, settings), name=f"profile {name!r}")
         self._lane = Lane(name, _tls(settings), settings.slots_per_host or None)
 
-    def endpoint(self, service: str) -> Endpoint:
+    def endpoint(self, service: str, home: Home | None = None) -> Endpoint:
         """Where a service is. Raises NoEndpoint."""
         settings = self.settings
+        prefix = service if home is None else home.endpoint_prefix
         return replace(
-            endpoint_of(service, settings),
+            endpoint_of(service, settings, prefix),
             addressing=settings.addressing,
             signature=settings.signature,
             lane=self._lane,
@@ -114,7 +117,7 @@ class Upstreams:
             name: Profile(name, settings, find or _find) for name, settings in profiles.items()
         }
         self._actors: dict[Actor, Refresher] = {}
-        self._upstreams: dict[tuple[str, str, Actor | None], Upstream] = {}
+        self._upstreams: dict[tuple[str, str, Actor | None, bool], Upstream] = {}
         self._budgets: dict[str, Budget] = {}
 
     def start(self) -> None:
@@ -126,34 +129,39 @@ class Upstreams:
         for keys in self._refreshers():
             keys.close()
 
-    def find(self, profile: str, service: str, actor: Actor | None = None) -> Upstream:
+    def find(
+        self, profile: str, service: str, actor: Actor | None = None, home: Home | None = None
+    ) -> Upstream:
         """Whom a job talks to. actor: the role it is done under; None: the profile itself.
 
+        home: of an operation without a row.
         Raises NoSuchProfile, NoEndpoint.
         """
-        known = self._upstreams.get((profile, service, actor))
+        key = (profile, service, actor, home is None)
+        known = self._upstreams.get(key)
         if known is not None:
             return known
         if profile not in self._profiles:
             raise NoSuchProfile(f"no profile {profile!r}; there are: {', '.join(self._profiles)}")
         found = self._profiles[profile]
-        endpoint = found.endpoint(service)
+        endpoint = found.endpoint(service, home)
         upstream = Upstream(
             self._pool,
             service,
+            home=home,
             settings=found.settings,
             endpoint=endpoint,
             keys=found.keys if actor is None else self._actor_keys(found, actor),
             base=None if actor is None else found.keys,
             budget=self._budget(endpoint),
         )
-        self._upstreams[profile, service, actor] = upstream
+        self._upstreams[key] = upstream
         return upstream
 
     def warm_sockets(self) -> dict[Origin, int]:
         """How many connections to keep open, and to whom."""
         return {
-            profile.endpoint(service).origin: number
+            profile.endpoint(service, _home(service)).origin: number
             for profile in self._profiles.values()
             for service, number in profile.settings.warm_sockets.items()
         }
@@ -194,6 +202,11 @@ class Upstreams:
         if host not in self._budgets:
             self._budgets[host] = Budget(now=asyncio.get_running_loop().time())
         return self._budgets[host]
+
+
+def _home(service: str) -> Home | None:
+    """Of a service that has no rows; it may have to be read, so this is for the start."""
+    return None if service in SERVICES else CATALOG.model(service)
 
 
 def _find(name: str, settings: ProfileSettings) -> Keys:

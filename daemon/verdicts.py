@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from botod.daemon import rules as rules_module
 from botod.daemon.callers import Caller
 from botod.daemon.rules import EVERYTHING, METHODS, OWN_METHODS, Line, Rule, pattern_of
+from botod.daemon.services import CATALOG
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,30 @@ class Tables:
         table = self._tables.get(key)
         if table is None:
             table = Table([verdict for verdict in self._own(method) if _is_in(verdict, profile)])
-            if method in METHODS:  # a peer chooses the name
+            if _is_known(method):  # a peer chooses the name
                 self._tables[key] = table
         return table
 
     def may_call(self, method: str) -> bool:
-        """Whether there is a resource and a profile for which it may."""
-        if method not in METHODS:
-            return self.is_served
+        """Whether there is a resource and a profile for which it may.
+
+        Of what nobody knows yet, whether it may do anything that the service has.
+        """
+        if not _is_known(method):
+            return self._may_use(method.partition(".")[0])
         admitted = self._admitted.get(method)
         if admitted is None:
             admitted = any(verdict.is_allow for verdict in self._own(method))
             self._admitted[method] = admitted
         return admitted
+
+    def _may_use(self, service: str) -> bool:
+        return any(
+            line.may_be_about(service)
+            for rule in self._book.serving
+            if self.caller.surely_is(rule.who)
+            for line in rule.allow
+        )
 
     def _own(self, method: str) -> Iterator[Verdict]:
         """The verdicts that are about this caller."""
@@ -161,7 +172,12 @@ def _about(method: str, rules: Sequence[Rule]) -> Iterator[Verdict]:
 
 
 def _may_allow(line: Line, method: str) -> bool:
-    return line.operation == method or method not in rules_module.EXPLICIT
+    return line.operation == method or line.is_for_explicit or not CATALOG.is_explicit(method)
+
+
+def _is_known(method: str) -> bool:
+    """Whether there is such an operation, and what it is is known: it was loaded, or has a row."""
+    return method in METHODS or CATALOG.is_told(method)
 
 
 def _is_for_any(verdict: Verdict) -> bool:
@@ -174,4 +190,5 @@ def _is_in(verdict: Verdict, profile: str) -> bool:
 
 
 def _is_of_service(line: Line) -> bool:
-    return any(line.covers(method) for method in METHODS if method not in OWN_METHODS)
+    has_row = any(line.covers(method) for method in METHODS if method not in OWN_METHODS)
+    return has_row or not line.operation.startswith("botod")

@@ -18,13 +18,14 @@ from botod.daemon.intake import Intake
 from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
 from botod.daemon.job_line import job_line
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
+from botod.daemon.loads import Loading
 from botod.daemon.names import Names
 from botod.daemon.policy import Policy
 from botod.daemon.pump import Pump
 from botod.daemon.roles import Actor
 from botod.daemon.runs import Run, settle
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
-from botod.daemon.services.operation import Params, Result
+from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.upstreams import Upstream, Upstreams
 from botod.ipc.answering import internal_error
 from botod.ipc.errors import Code, RpcError
@@ -110,12 +111,37 @@ class Worker:
         if control is not None:
             exchange.answer(control(exchange))
             return
-        job = self._intake.job(exchange, now=asyncio.get_running_loop().time())
+        if request.method.startswith("botod."):
+            names = ", ".join(self._control)
+            words = f"unknown method {request.method!r}; the daemon has: {names}"
+            raise RpcError(Code.METHOD_NOT_FOUND, words)
+        now = asyncio.get_running_loop().time()
+        operation = self._intake.at_hand(request)
+        if operation is None:
+            self._load(exchange, now)
+        else:
+            self._begin(exchange, operation, now)
+
+    def _begin(self, exchange: Exchange, operation: Operation, now: float) -> None:
+        """Begin the job of a request that came at `now`. Raises RpcError if it is refused."""
+        job = self._intake.job(exchange, operation, now=now)
         try:
-            actor = self._policy.check(sender, job)
+            actor = self._policy.check(exchange.sender, job)
             self._take(exchange, job, actor)
         except RpcError as error:
             raise traced(error, job.options) from None
+
+    def _load(self, exchange: Exchange, now: float) -> None:
+        """Begin a job once its operation was read from its model. Raises RpcError."""
+        options, deadline = self._intake.wait(exchange, now=now)
+        self._admit()
+        loading = Loading(exchange, options, deadline, partial(self._loaded, exchange, now))
+        self._running.add(loading.task)
+        loading.task.add_done_callback(self._running.discard)
+
+    def _loaded(self, exchange: Exchange, now: float, operation: Operation) -> None:
+        self._policy.admit(exchange.sender, exchange.request.method)
+        self._begin(exchange, operation, now)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more jobs; let those that run finish for up to `timeout_s`, then end them."""
@@ -168,13 +194,14 @@ class Worker:
     def _start(self, exchange: Exchange, job: Job, actor: Actor | None) -> Run:
         """Run a job. Raises RpcError if it may not be run."""
         try:
-            upstream = self._upstreams.find(job.options.profile, job.service, actor)
+            found = self._upstreams
+            upstream = found.find(job.options.profile, job.service, actor, job.operation.home)
         except Exception as error:
             refused = refusal(error)
             if refused is None:
                 raise
             raise refused from None
-        self._admit(job)
+        self._admit(is_poll=job.terms.is_poll)
         self.counts.jobs_total += 1
         run = self._run(exchange, job, upstream)
         with on_terms(job.terms), holding(run.held):
@@ -188,13 +215,13 @@ class Worker:
         future.add_done_callback(partial(self._worked, run))
         return run
 
-    def _admit(self, job: Job) -> None:
+    def _admit(self, *, is_poll: bool = False) -> None:
         if self._draining:
             raise RpcError(Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True})
         if len(self._running) >= self._jobs_max:
             words = f"{self._jobs_max} jobs are running already"
             raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
-        if job.terms.is_poll and len(self._polling) >= polls_max(self._jobs_max):
+        if is_poll and len(self._polling) >= polls_max(self._jobs_max):
             words = f"{len(self._polling)} long polls are running already, of {self._jobs_max} jobs"
             raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
 

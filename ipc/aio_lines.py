@@ -13,6 +13,7 @@ from botod.ipc.flows import Inflow
 from botod.ipc.reply import Reply, nothing_done
 from botod.ipc.requests import GRACE_S, timed
 from botod.ipc.retrying import Retrying
+from botod.ipc.streaming import body_name
 from botod.ipc.writing import Written
 
 
@@ -60,7 +61,7 @@ class AsyncLines:
         result = reply.result()
         if isinstance(result, dict):
             for name, value in result.items():
-                is_body = name == "Body" and reads_streams and isinstance(value, bytes)
+                is_body = name == body_name(method) and reads_streams and isinstance(value, bytes)
                 inflow = Inflow.whole(value) if is_body else value
                 if isinstance(inflow, Inflow):
                     result[name] = AsyncBody(line, inflow, timeout_s=timeout_s)

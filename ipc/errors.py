@@ -36,6 +36,7 @@ class Code(IntEnum):
     DESCRIPTOR_FAILED = -32015
     IDLE = -32016
     TOO_SLOW = -32017
+    UNSUPPORTED = -32018
 
 
 class RpcError(Exception):
@@ -77,6 +78,7 @@ class ClientError(RpcError):
                 "RequestId": self.data.get("request_id", ""),
             },
         }
+        self.response |= self.data.get("details", {})
 
     def __str__(self) -> str:
         error = self.response["Error"]
@@ -204,6 +206,10 @@ class TooSlow(RpcError):
     """A message was not sent, or an answer not read, in time: send and read without pauses."""
 
 
+class Unsupported(RpcError):
+    """AWS has the operation, and the daemon cannot do it: the message says why."""
+
+
 CLASSES: dict[int, type[RpcError]] = {
     Code.PARSE_ERROR: ParseError,
     Code.INVALID_REQUEST: InvalidRequest,
@@ -228,6 +234,7 @@ CLASSES: dict[int, type[RpcError]] = {
     Code.DESCRIPTOR_FAILED: DescriptorFailed,
     Code.IDLE: Idle,
     Code.TOO_SLOW: TooSlow,
+    Code.UNSUPPORTED: Unsupported,
 }
 """What an answer's code is raised as."""
 

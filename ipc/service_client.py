@@ -10,7 +10,7 @@ from botod.ipc.files import PartFile, Progress, is_special
 from botod.ipc.paging import PAGED, Pages, Paging, paging_of
 from botod.ipc.requests import merged, prepared
 from botod.ipc.sending import size_of, to_fill
-from botod.ipc.streaming import StreamingBody
+from botod.ipc.streaming import StreamingBody, body_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,15 +147,17 @@ class Client:
         params: Mapping[str, Any],
         on_progress: Callable[[Any], object] | None = None,
     ) -> Any:
+        method = f"{self._service}.{operation}"
         result = self._lines.do(
-            f"{self._service}.{operation}",
+            method,
             params,
             self._options,
             reads_streams=True,
             on_progress=on_progress,
         )
-        if isinstance(result, dict) and isinstance(result.get("Body"), bytes):
-            result["Body"] = StreamingBody(result["Body"])
+        body = body_name(method)
+        if isinstance(result, dict) and isinstance(result.get(body), bytes):
+            result[body] = StreamingBody(result[body])
         return result
 
 

@@ -266,13 +266,14 @@ def faster(handler: Any) -> Any:
     fast_class = _FASTER.get(type(handler))
     if fast_class is None:
         return handler
-    fast: Any = object.__new__(_named(fast_class))
+    fast: Any = object.__new__(named(fast_class))
     fast.__dict__.update(handler.__dict__)
     return fast
 
 
 @cache
-def _named(handler_class: type) -> type:
+def named(handler_class: type) -> type:
+    """The same, by which requests go out under the name that their terms say."""
     return type(handler_class.__name__, (_Named, handler_class), {})
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from botod.daemon.callers import Caller
 from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.policy import Policy
-from botod.daemon.rules import METHODS, OWN_METHODS
-from botod.daemon.services import SERVICES
-from botod.daemon.services.operation import Params
-from botod.daemon.services.shapes import InvalidParam, Struct
+from botod.daemon.rules import OWN_METHODS
+from botod.daemon.services import CATALOG
+from botod.daemon.services.catalog import NoSuchOperation
+from botod.daemon.services.operation import CannotBeCarried, Params
+from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.verdicts import Decision
 
 EXIT_REFUSED = 1
@@ -90,15 +91,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _decision(config: Config, arguments: argparse.Namespace) -> Decision:
-    if arguments.operation not in METHODS:
-        raise Usage(f"there is no operation {arguments.operation!r}")
     own_uid = os.geteuid() if arguments.daemon_user is None else _uid(arguments.daemon_user)
     policy = Policy(own_uid, rules=config.rules)
     params = dict(_parameter(word) for word in arguments.params)
     return policy.decide(
         _caller(arguments),
         arguments.operation,
-        tuple(METHODS[arguments.operation].find(_read(arguments.operation, params))),
+        _touched(arguments.operation, params),
         arguments.profile,
     )
 
@@ -149,11 +148,16 @@ def _parameter(word: str) -> tuple[str, Any]:
         raise Usage(f"{name[:-1]}: not JSON: {error}") from None
 
 
-def _read(operation: str, params: Params) -> Params:
-    """The params as an operation reads them, none of them required. Raises InvalidParam."""
-    if operation in OWN_METHODS:
-        return params
-    service, _dot, name = operation.partition(".")
-    shape = SERVICES[service].operations[name].params
-    read: Params = Struct({}, {**shape.required, **shape.optional}).read(params, "")
-    return read
+def _touched(method: str, params: Params) -> tuple[str | None, ...]:
+    """The resources that an operation would touch; none of its params has to be there.
+
+    Raises Usage, InvalidParam.
+    """
+    if method in OWN_METHODS:
+        return (None,)
+    service, _dot, name = method.partition(".")
+    try:
+        operation = CATALOG.operation(service, name)
+    except (NoSuchOperation, CannotBeCarried) as error:
+        raise Usage(str(error)) from None
+    return tuple(operation.resources.find(operation.params.partial().read(params, "")))

@@ -30,7 +30,8 @@ def main(argv: Sequence[str]) -> int:
         level=config.daemon.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("boto").setLevel(logging.CRITICAL)  # it logs whole answers as errors
+    for name in ("boto", "botocore", "urllib3"):  # they log whole answers, and what signs
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # What is in memory are keys: no core of it is written.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:

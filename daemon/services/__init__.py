@@ -1,8 +1,9 @@
-"""The services: one table of operations each."""
+"""The services: tables of operations for those that have them, and the catalog of all."""
 
 from collections.abc import Mapping
 
 from botod.daemon.services import s3_table, sdb, sqs_table
+from botod.daemon.services.catalog import Catalog
 from botod.daemon.services.operation import Service
 
 SERVICES: Mapping[str, Service] = {
@@ -11,4 +12,7 @@ SERVICES: Mapping[str, Service] = {
     "sqs": sqs_table.SERVICE,
 }
 
-__all__ = ["SERVICES"]
+CATALOG = Catalog(SERVICES)
+"""One a process: models are files that do not change."""
+
+__all__ = ["CATALOG", "SERVICES"]

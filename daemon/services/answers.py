@@ -44,6 +44,22 @@ class BadAnswer(Exception):
     """What came is not an answer of the service that was asked."""
 
 
+class DetailedError(BotoServerError):  # type: ignore[misc]
+    """A service's error that was read already.
+
+    details: what the service says of it besides, under AWS's names.
+    """
+
+    def __init__(
+        self, response: Any, *, code: str, message: str, request_id: str, details: Result
+    ) -> None:
+        super().__init__(response.status, response.reason)
+        self.error_code = code
+        self.message = message
+        self.request_id = request_id
+        self.details = details
+
+
 def checked(response: Any) -> Any:
     """The response, if it is not an error; else raises it as BotoServerError."""
     if response.status not in OK:
@@ -136,12 +152,18 @@ def read_document(response: Any, name: str, read: Callable[[ET.Element], T]) -> 
     return in_thread(lambda: read(_parsed(response, name, body)))
 
 
-def _parsed(response: Any, name: str, body: bytes) -> ET.Element:
+def document_of(body: bytes) -> ET.Element:
+    """The root of an XML document. Raises ParseError."""
     parser = ET.XMLParser()  # noqa: S314 - expat refuses entity bombs since 2.4.1
+    for start in range(0, len(body), PIECE_BYTES):
+        parser.feed(body[start : start + PIECE_BYTES])
+    root: ET.Element = parser.close()
+    return root
+
+
+def _parsed(response: Any, name: str, body: bytes) -> ET.Element:
     try:
-        for start in range(0, len(body), PIECE_BYTES):
-            parser.feed(body[start : start + PIECE_BYTES])
-        root: ET.Element = parser.close()
+        root = document_of(body)
     except ET.ParseError as error:
         raise BadAnswer(f"the answer is not XML: {error}") from None
     if name_of(root) == "Error":

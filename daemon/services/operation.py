@@ -1,11 +1,11 @@
 """What an operation and a service are: rows of the tables in this package."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from botod.daemon.services.resources import Resources
-from botod.daemon.services.shapes import Struct
+from botod.daemon.services.shapes import Described
 from botod.pool import HeldKeys, Pool
 from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.transfer import Origin, Proxy
@@ -15,6 +15,22 @@ Result = dict[str, Any]
 
 Fate = Result | Exception
 """What one of several things came to that were asked for in one request."""
+
+
+class CannotBeCarried(Exception):
+    """An operation of AWS's that the daemon cannot do; says why."""
+
+
+class ParamsShape(Protocol):
+    """What an operation takes: an object whose keys are its parameters."""
+
+    def described(self) -> Iterable[Described]:
+        """Each of them."""
+
+    def read(self, value: Any, where: str) -> Params: ...
+
+    def partial(self) -> "ParamsShape":
+        """The same with none of them required."""
 
 
 class Source(Protocol):
@@ -67,11 +83,14 @@ class Operation:
     gets a Source instead. receives: the result whose value may be large: `run` gives a Download,
     and a peer may give a descriptor for it in the param of the same name.
 
+    tokens: params that mark a request as one and the same; those that a peer does not give are made
+    up, once a job. home: whose connection it takes; None: that of its service's table.
+
     resources: what rules of policy are written about. is_explicit: a rule has to name it, a `*`
     does not allow it: it gives credentials away, or what works without them.
     """
 
-    params: Struct
+    params: ParamsShape
     run: Callable[[Any, Params], Result]
     idempotent: bool
     unless: tuple[str, ...] = ()
@@ -82,9 +101,12 @@ class Operation:
     receives: str = ""
     resources: Resources = field(kw_only=True)
     is_explicit: bool = field(default=False, kw_only=True)
+    tokens: tuple[str, ...] = field(default=(), kw_only=True)
+    home: "Home | None" = field(default=None, kw_only=True)
 
     def is_idempotent(self, params: Params) -> bool:
-        return self.idempotent and not any(name in params for name in self.unless)
+        is_safe = self.idempotent or any(name in params for name in self.tokens)
+        return is_safe and not any(name in params for name in self.unless)
 
 
 @dataclass(frozen=True)
@@ -132,3 +154,15 @@ class Service:
 
     connect: Callable[[Pool, HeldKeys, Endpoint], Any]
     operations: Mapping[str, Operation]
+
+
+class Home(Protocol):
+    """What gives operations without rows their connection.
+
+    endpoint_prefix: what AWS's endpoints are called by.
+    """
+
+    endpoint_prefix: str
+
+    def connect(self, pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
+        """A connection of boto's for them."""

@@ -20,6 +20,7 @@ from botod.daemon.services.answers import (
     whole_number,
 )
 from botod.daemon.services.operation import Endpoint, Params, Result, Source
+from botod.daemon.services.sending import send_source
 from botod.daemon.services.shapes import BucketName, InvalidParam, Text
 from botod.pool import HeldKeys, Pool, pooled
 
@@ -136,7 +137,7 @@ def head_object(connection: Any, params: Params) -> Result:
 
 def copy_object(connection: Any, params: Params) -> Result:
     headers = _headers(params) | _metadata_headers(params)
-    headers["x-amz-copy-source"] = _copy_source(params["CopySource"])
+    headers["x-amz-copy-source"] = copy_source_text(params["CopySource"])
     response = _request(connection, "PUT", params, headers=headers)
     copied = texts_of(root_of(response, "CopyObjectResult"), ("ETag", "LastModified"))
     return {"CopyObjectResult": copied} | _with_headers(response, _COPY_RESULT)
@@ -217,20 +218,8 @@ def _request(
         headers=headers,
         data=data,
         query_args=query_args or None,
-        sender=None if source is None else partial(_send, source),
+        sender=None if source is None else partial(send_source, source),
     )
-
-
-def _send(
-    source: Source, connection: Any, method: str, path: str, _data: bytes, headers: dict[str, str]
-) -> Any:
-    """What boto's loop calls for each try to send a body that is not at hand."""
-    try:
-        connection.request(method, path, source.blocks(), headers)
-        return connection.getresponse()
-    except BaseException:
-        connection.close()  # or the service would wait for the rest
-        raise
 
 
 def _headers(params: Params) -> dict[str, str]:
@@ -276,7 +265,8 @@ def copy_source(source: str | dict[str, str]) -> tuple[str, str]:
     return bucket, Text(1, max_bytes=MAX_KEY_BYTES).read(unquote(key), "CopySource's key")
 
 
-def _copy_source(source: str | dict[str, str]) -> str:
+def copy_source_text(source: str | dict[str, str]) -> str:
+    """A CopySource as the header has it. Raises InvalidParam."""
     bucket, key = copy_source(source)
     path = f"{bucket}/{quote(key, safe='/-_.~')}"
     if isinstance(source, dict):

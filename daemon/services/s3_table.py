@@ -28,12 +28,16 @@ MAX_TOKEN_BYTES = 4096
 MAX_REGION_LENGTH = 64
 """Of a region's name; AWS's have some twenty characters."""
 
-_BUCKET = BucketName(min_length=3, max_length=255)
-_KEY = Text(min_length=1, max_bytes=s3.MAX_KEY_BYTES)
+BUCKET_NAME = BucketName(min_length=3, max_length=255)
+KEY = Text(min_length=1, max_bytes=s3.MAX_KEY_BYTES)
 _PART_OF_KEY = Text(max_bytes=s3.MAX_KEY_BYTES)
 _VERSION = HeaderText(min_length=1, max_bytes=s3.MAX_VERSION_BYTES)
-_ON_BUCKET: dict[str, Shape] = {"Bucket": _BUCKET}
-_ON_OBJECT: dict[str, Shape] = {"Bucket": _BUCKET, "Key": _KEY}
+COPY_SOURCE = Either(
+    Text(1, max_bytes=s3.MAX_COPY_SOURCE_BYTES),
+    Struct({"Bucket": BUCKET_NAME, "Key": KEY}, {"VersionId": _VERSION}),
+)
+_ON_BUCKET: dict[str, Shape] = {"Bucket": BUCKET_NAME}
+_ON_OBJECT: dict[str, Shape] = {"Bucket": BUCKET_NAME, "Key": KEY}
 _CONTENT: dict[str, Shape] = {
     "CacheControl": HeaderText(),
     "ContentDisposition": HeaderText(),
@@ -105,13 +109,7 @@ SERVICE = Service(
         ),
         "copy_object": Operation(
             Struct(
-                _ON_OBJECT
-                | {
-                    "CopySource": Either(
-                        Text(1, max_bytes=s3.MAX_COPY_SOURCE_BYTES),
-                        Struct({"Bucket": _BUCKET, "Key": _KEY}, {"VersionId": _VERSION}),
-                    )
-                },
+                _ON_OBJECT | {"CopySource": COPY_SOURCE},
                 _CONTENT | {"MetadataDirective": Text(choices=("COPY", "REPLACE"))},
             ),
             s3.copy_object,
@@ -129,11 +127,7 @@ SERVICE = Service(
                 _ON_BUCKET
                 | {
                     "Delete": Struct(
-                        {
-                            "Objects": ListOf(
-                                Struct({"Key": _KEY}, {"VersionId": _VERSION}), 1, 1000
-                            )
-                        },
+                        {"Objects": ListOf(Struct({"Key": KEY}, {"VersionId": _VERSION}), 1, 1000)},
                         {"Quiet": Flag()},
                     )
                 },

@@ -5,9 +5,9 @@ names the parameter and says what is allowed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.streams import IncomingStream
@@ -26,6 +26,14 @@ class Shape(Protocol):
     """Something that can read one value."""
 
     def read(self, value: Any, where: str) -> Any: ...
+
+
+class Described(NamedTuple):
+    """A parameter, and in a word what it is."""
+
+    name: str
+    kind: str
+    is_required: bool
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Text:
         if isinstance(value, bytes):
             value = _decoded(value, where)
         if not isinstance(value, str):
-            raise InvalidParam(f"{where} has to be a text, not {_kind(value)}")
+            raise InvalidParam(f"{where} has to be a text, not {kind_of(value)}")
         self._check_length(value, where)
         if SURROGATE.search(value):
             raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
@@ -106,7 +114,7 @@ class Number:
 
     def read(self, value: Any, where: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise InvalidParam(f"{where} has to be a whole number, not {_kind(value)}")
+            raise InvalidParam(f"{where} has to be a whole number, not {kind_of(value)}")
         if value < self.minimum or (self.maximum is not None and value > self.maximum):
             upto = "or more" if self.maximum is None else f"to {self.maximum}"
             raise InvalidParam(f"{where} is {value}; allowed is {self.minimum} {upto}")
@@ -119,7 +127,7 @@ class Flag:
 
     def read(self, value: Any, where: str) -> bool:
         if not isinstance(value, bool):
-            raise InvalidParam(f"{where} has to be true or false, not {_kind(value)}")
+            raise InvalidParam(f"{where} has to be true or false, not {kind_of(value)}")
         return value
 
 
@@ -153,7 +161,7 @@ class Destination:
     def read(self, value: Any, where: str) -> Descriptor:
         if not isinstance(value, Descriptor):
             raise InvalidParam(
-                f'{where} has to be a descriptor, {{"$fd": 0}}, to write to; not {_kind(value)}'
+                f'{where} has to be a descriptor, {{"$fd": 0}}, to write to; not {kind_of(value)}'
             )
         return value
 
@@ -168,7 +176,7 @@ class ListOf:
 
     def read(self, value: Any, where: str) -> list[Any]:
         if not isinstance(value, list):
-            raise InvalidParam(f"{where} has to be a list, not {_kind(value)}")
+            raise InvalidParam(f"{where} has to be a list, not {kind_of(value)}")
         if len(value) < self.minimum or (self.maximum is not None and len(value) > self.maximum):
             upto = "or more" if self.maximum is None else f"to {self.maximum}"
             raise InvalidParam(f"{where} has {len(value)} items; allowed is {self.minimum} {upto}")
@@ -189,7 +197,7 @@ class MapOf:
 
     def read(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise InvalidParam(f"{where} has to be an object, not {_kind(value)}")
+            raise InvalidParam(f"{where} has to be an object, not {kind_of(value)}")
         # Each key of a header takes a byte at least: far too many are refused before they are read.
         most = self.total_bytes if self.maximum is None else self.maximum
         if most is not None and len(value) > most:
@@ -227,7 +235,7 @@ class Struct:
 
     def read(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise InvalidParam(f"{where} has to be an object, not {_kind(value)}")
+            raise InvalidParam(f"{where} has to be an object, not {kind_of(value)}")
         prefix = f"{where}." if where else ""
         missing = [name for name in self.required if name not in value]
         if missing:
@@ -238,6 +246,15 @@ class Struct:
             names = f"there are: {', '.join(known)}" if known else "there are none"
             raise InvalidParam(f"{prefix}{unknown[0]} is unknown; {names}")
         return {name: known[name].read(item, prefix + name) for name, item in value.items()}
+
+    def described(self) -> Iterator[Described]:
+        for names, is_required in ((self.required, True), (self.optional, False)):
+            for name, shape in names.items():
+                yield Described(name, type(shape).__name__.lower(), is_required)
+
+    def partial(self) -> "Struct":
+        """The same with nothing required."""
+        return Struct({}, {**self.required, **self.optional})
 
 
 def _utf8_bytes(value: str) -> int:
@@ -252,7 +269,7 @@ def _decoded(value: bytes, where: str) -> str:
         raise InvalidParam(f"{where} has to be a text; these bytes are not UTF-8") from None
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a value is in JSON's words."""
     kinds = {
         bool: "true or false", int: "a number", float: "a number with a fraction", str: "a text",

@@ -52,7 +52,7 @@ def worker_of(upstreams: Upstreams, server: HttpServer, keys: SharedKeys) -> Rig
     worker = Worker(
         upstreams,
         Policy(),
-        Intake(timeout_s=BOUND_S, timeout_max_s=100.0, own_methods=()),
+        Intake(timeout_s=BOUND_S, timeout_max_s=100.0),
         joins,
         control={},
         jobs_max=100,

@@ -296,9 +296,10 @@ def test_what_is_no_endpoint(tmp_path: Path, url: str) -> None:
 
 
 def test_endpoints_of_unknown_services(tmp_path: Path) -> None:
-    """The mistake says which services there are."""
-    (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints.sqss = "http://h"')
-    assert mistake.endswith(": sqss: unknown service; perhaps one of: sqs")
+    """The mistake says which services have a name like it."""
+    (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints.dynamo = "http://h"')
+    assert ": dynamo: unknown service; did you mean dynamodb" in mistake
+    assert mistake.endswith("`botod services` lists them")
     (mistake,) = mistakes_in(tmp_path, '[profile.p]\nendpoints = "http://h"')
     assert mistake.endswith(': has to be a table: endpoints.s3 = "https://…"')
     (mistake,) = mistakes_in(tmp_path, "[profile.p]\nendpoints.s3 = 7")
@@ -310,8 +311,8 @@ def test_endpoints_of_unknown_services(tmp_path: Path) -> None:
     [
         ("2", "warm_sockets = 2: has to be a table: warm_sockets.sqs = 2"),
         (
-            "{ zzzz = 1 }",
-            "warm_sockets = {'zzzz': 1}: zzzz: unknown service; perhaps one of: s3, sdb, sqs",
+            "{ e3 = 1 }",
+            "warm_sockets = {'e3': 1}: e3: unknown service; `botod services` lists them",
         ),
         ("{ sqs = 1.5 }", "warm_sockets = {'sqs': 1.5}: sqs: has to be a whole number"),
         ("{ sqs = true }", "warm_sockets = {'sqs': True}: sqs: has to be a whole number"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import logging
 import os
 import select
 import stat
@@ -68,8 +69,11 @@ def waiting() -> Iterator[Waiting]:
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of this machine's, and short time limits."""
+def _clean(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing of this machine's, short time limits, and botocore as silent as in the daemon."""
+    caplog.set_level(logging.CRITICAL, "botocore")
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)

@@ -12,12 +12,14 @@ from botod.daemon.intake import Intake
 from botod.daemon.policy import OVERFLOW_UID, REMEMBERED, Policy
 from botod.daemon.rules import OWN_METHODS, Rule, Who, read_line
 from botod.daemon.service import Service
+from botod.daemon.services import CATALOG
+from botod.daemon.services.catalog import NoSuchOperation
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
 from support.exchanges import Peer
 from support.loops import run
 
-INTAKE = Intake(timeout_s=60.0, timeout_max_s=900.0, own_methods=())
+INTAKE = Intake(timeout_s=60.0, timeout_max_s=900.0)
 LOG = {"Bucket": "logs", "Key": "2026/x"}
 SECRET = {"Bucket": "logs", "Key": "secret"}
 
@@ -38,7 +40,8 @@ def ask(policy: Policy, who: Sender, method: str, params: dict[str, Any] | None 
     async def main() -> None:
         policy.admit(who, method)
         if not method.startswith("botod."):
-            job = INTAKE.job(Peer(method, params, sender=who).exchange, now=0.0)
+            operation = CATALOG.operation(*method.split("."))
+            job = INTAKE.job(Peer(method, params, sender=who).exchange, operation, now=0.0)
             policy.check(who, job)
 
     run(main)
@@ -94,11 +97,11 @@ def test_a_rule_lets_others_in() -> None:
 
 
 def test_who_is_served_learns_of_a_typo() -> None:
-    """Rather than that it may not."""
+    """Rather than that it may not; of a service that is none of its own it learns nothing."""
     policy = Policy(1000, rules=[rule(Who(uid=33), "s3.get_object on logs/*")])
-    with pytest.raises(RpcError) as caught:
+    with pytest.raises(NoSuchOperation):
         ask(policy, sender(33), "s3.get_objekt", LOG)
-    assert caught.value.code == Code.METHOD_NOT_FOUND
+    refused(policy, sender(33), "dynamodb.get_itm")
 
 
 def test_rules_come_before_the_default() -> None:

@@ -3,13 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from botod.daemon import rules as rules_module
 from botod.daemon.callers import Caller
-from botod.daemon.rules import Line, Rule, Who, matcher
+from botod.daemon.rules import Line, Place, Rule, Who, matcher
+from botod.daemon.services import CATALOG
 from botod.daemon.verdicts import Book, Decision, Table, Tables, Verdict
 
 
@@ -126,22 +125,22 @@ def test_a_resource_that_cannot_be_told() -> None:
     assert Table([some, deny, all_of]).verdict(None) is deny
 
 
-def test_what_has_to_be_named_is_not_covered_by_a_wildcard(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Where an operation's row says so; a deny covers it all the same."""
-    monkeypatch.setattr(rules_module, "EXPLICIT", frozenset({"s3.get_object"}))
-    wild = Rule(Who(), allow=(Line("s3.*"), Line("*")))
-    named = Rule(Who(), allow=(Line("s3.get_object", "a/*"),))
-    denied = Rule(Who(), deny=(Line("s3.*", "a/b"),))
+def test_what_has_to_be_named_is_not_covered_by_a_wildcard() -> None:
+    """Where an operation says so; a deny covers it all the same, and one may allow even these."""
+    assert CATALOG.operation("sts", "assume_role").is_explicit
+    assert not CATALOG.operation("sts", "get_caller_identity").is_explicit
+    wild = Rule(Who(), allow=(Line("sts.*"), Line("*")))
+    named = Rule(Who(), allow=(Line("sts.assume_role", "a/*"),))
+    denied = Rule(Who(), deny=(Line("sts.*", "a/b"),))
 
-    def decision(*rules: Rule, method: str = "s3.get_object") -> bool:
+    def decision(*rules: Rule, method: str = "sts.assume_role") -> bool:
         tables = Tables(Caller(1), Book(rules))
         assert tables.may_call(method) or not tables.table(method, "default").may_allow
         return tables.table(method, "default").decide(["a/b"]).is_allowed
 
+    assert decision(Rule(Who(), allow=(Line("*", is_for_explicit=True),)))
     assert not decision(wild)
-    assert decision(wild, method="s3.put_object")
+    assert decision(wild, method="sts.get_caller_identity")
     assert decision(wild, named)
     assert not decision(denied, named)
 
@@ -159,7 +158,7 @@ def test_names_that_a_peer_chooses_are_not_kept() -> None:
 
 def test_verdicts_in_words() -> None:
     """Where the rule stands, and its line."""
-    place = rules_module.Place("/etc/x.toml", 2, 7)
+    place = Place("/etc/x.toml", 2, 7)
     rule = dataclasses.replace(Rule(Who()), place=place)
     assert str(Verdict(True, Line("sqs.*", "orders"), rule)) == (
         '/etc/x.toml: line 7: [[policy]] 2: allow "sqs.* on orders"'

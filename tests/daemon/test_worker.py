@@ -84,12 +84,13 @@ def test_strangers_are_refused_first(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        ("s3.get_objekt", "unknown method 's3.get_objekt'; s3 has: create_bucket, "),
-        ("ec2.run_instances", "'ec2.run_instances'; there are services: s3, sdb, sqs"),
-        ("s3", "unknown method 's3'; s3 has: "),
-        ("", "unknown method ''; there are services: "),
-        ("s3.get_object.x", "unknown method 's3.get_object.x'; s3 has: "),
-        ("botod.nonsense", "unknown method 'botod.nonsense'; there are services: "),
+        ("s3.get_objekt", "unknown method 's3.get_objekt'; did you mean get_object, "),
+        ("ec2.zzz", "unknown method 'ec2.zzz'; `botod services ec2` lists what ec2 has"),
+        ("dynamo.get_item", "there is no service 'dynamo'; did you mean dynamodb"),
+        ("s3", "unknown method 's3'; `botod services s3` lists what s3 has"),
+        ("", "unknown method '': there is no service ''"),
+        ("s3.get_object.x", "unknown method 's3.get_object.x'; did you mean get_object, "),
+        ("botod.nonsense", "unknown method 'botod.nonsense'; the daemon has: "),
     ],
 )
 def test_unknown_methods(method: str, words: str) -> None:

@@ -133,8 +133,12 @@ S3 = '{"jsonrpc":"2.0","id":1,"method":"s3.'
 @pytest.mark.parametrize(
     ("said", "code", "words"),
     [
-        (b'{"jsonrpc":"2.0","id":1,"method":"x.y"}\n', Code.METHOD_NOT_FOUND, "there are services"),
-        (f'{S3}nothing"}}\n', Code.METHOD_NOT_FOUND, "s3 has: create_bucket"),
+        (
+            b'{"jsonrpc":"2.0","id":1,"method":"x.y"}\n',
+            Code.METHOD_NOT_FOUND,
+            "there is no service 'x'",
+        ),
+        (f'{S3}nothing"}}\n', Code.METHOD_NOT_FOUND, "lists what s3 has"),
         (f'{S3}get_object","params":{{"Bucket":"bbb"}}}}\n', Code.INVALID_PARAMS, "Key is missing"),
         (f'{S3}list_buckets","params":{{"Kee":1}}}}\n', Code.INVALID_PARAMS, "Kee is unknown"),
         (

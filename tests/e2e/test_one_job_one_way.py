@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from botod.daemon.services import SERVICES
+from botod.ipc.errors import Code, RpcError
 from botod.pool import CurlClient, Pool
 from botod.pool.boto import PooledConnection
 from support.loops import BOUND_S
+from support.scripts import SCRIPTS, play_awaited
 from support.servers import Servers
 from support.workers import Jobs, open_worker
 
@@ -119,6 +121,33 @@ def test_connections_leases_and_transfers_are_as_many(
 
     asyncio.run(asyncio.wait_for(scenario(), BOUND_S))
     assert done == set(SERVICES[service].operations)
+
+
+@pytest.mark.parametrize("service", SCRIPTS)
+def test_operations_without_rows_take_the_same_way(
+    service: str, servers: Servers, counts: Counter[str]
+) -> None:
+    """Errors that the service answers with, too: one request each."""
+    made = 0
+
+    async def scenario() -> None:
+        async with open_worker({service: servers.s3}) as jobs:
+
+            async def do(operation: str, params: Any) -> Any:
+                nonlocal made
+                counts.clear()
+                made += 1
+                try:
+                    return await jobs.do(f"{service}.{operation}", **params)
+                except RpcError as error:
+                    assert error.code == Code.SERVICE_ERROR  # noqa: PT017 - others are not expected
+                finally:
+                    assert counts == {"new_http_connection": 1, "lease": 1, "start": 1}, operation
+
+            await play_awaited(SCRIPTS[service](), do, "counted")
+            assert leases_of(jobs) == sockets_of(jobs) == made
+
+    asyncio.run(asyncio.wait_for(scenario(), BOUND_S))
 
 
 def leases_of(jobs: Jobs) -> int:

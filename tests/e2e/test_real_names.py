@@ -3,16 +3,11 @@
 Each call is done by botod and, straight, by boto3; both reach one server that sees who was asked.
 """
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.daemons import KEYS, NO_METADATA, short_folder
+from support.private_network import run_in_it
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a network of its own")
 
@@ -69,35 +64,7 @@ print(json.dumps({"ours": ours, "theirs": theirs, "pools": sorted(pools)}))
 @needs_root
 def test_the_same_as_boto3_under_aws_s_own_names() -> None:
     """Hosts of regions and buckets, their certificates, signing scopes: as boto3 has them."""
-    with short_folder() as folder:
-        done = subprocess.run(
-            [
-                "unshare",
-                "--net",
-                "--mount",
-                sys.executable,
-                "-m",
-                "support.private_network",
-                str(folder),
-                sys.executable,
-                "-c",
-                CALLS,
-                str(folder),
-            ],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-                "PYTHONPATH": str(Path(__file__).parents[1]),
-                **KEYS,
-                **NO_METADATA,
-            },
-            capture_output=True,
-            text=True,
-            timeout=BOUND_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = run_in_it(CALLS, BOUND_S)
     assert found["ours"] == found["theirs"]
     assert found["pools"] == [
         "https://oldest.s3.dualstack.us-east-1.amazonaws.com:443",

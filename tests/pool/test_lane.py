@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from botod.pool import CertificateError, NotSent, spawn, wait
+from botod.pool import CertificateError, NotSent, OutcomeUnknown, spawn, wait
 from botod.pool.connection import HTTPConnection
 from botod.pool.lane import COMMON_LANE, Lane, Tls, TlsVersion
 from botod.pool.pool import Pool
@@ -69,10 +69,9 @@ def test_a_lane_says_who_it_is(authority: Authority, tmp_path: Path) -> None:
         with http_server(tls=served(authority, asks_who=True)) as server:
             async with open_pool() as pool:
                 assert await spawn(ask, pool, server.port, named) == b"fine"
-                with pytest.raises(Exception, match="GET to https://localhost") as refused:
+                # TLS 1.3 says what is missing after the request was sent, and closes at once.
+                with pytest.raises(OutcomeUnknown):
                     await spawn(ask, pool, server.port, nameless)
-                # TLS 1.3 says so only after the request was sent.
-                assert "certificate required" in str(refused.value)
                 assert await spawn(ask, pool, server.port, named) == b"fine"
                 assert len(server.requests) == 2
 

@@ -7,6 +7,7 @@ command. So boto keeps its host names, HTTPS, virtual-host buckets and signing s
 """
 
 import fcntl
+import json
 import os
 import socket
 import ssl
@@ -16,9 +17,11 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from botod.daemon.commands.demo import server
 from support.certificates import new_authority
+from support.daemons import KEYS, NO_METADATA, short_folder
 
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
@@ -89,6 +92,35 @@ def copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
+
+
+def run_in_it(code: str, bound_s: float) -> dict[str, Any]:
+    """Run Python code in such a network; what it prints, which is JSON.
+
+    `sys.argv[1]` is a folder, with the authority in it.
+    """
+    with short_folder() as folder:
+        done = subprocess.run(
+            [
+                *("unshare", "--net", "--mount"),
+                *(sys.executable, "-m", "support.private_network", str(folder)),
+                *(sys.executable, "-c", code, str(folder)),
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+                "PYTHONPATH": str(Path(__file__).parents[1]),
+                **KEYS,
+                **NO_METADATA,
+            },
+            capture_output=True,
+            text=True,
+            timeout=bound_s,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main() -> int:

@@ -13,7 +13,6 @@ from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
-from botod.daemon.services import SERVICES
 from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Control, Worker
@@ -101,7 +100,7 @@ async def rig(
             worker = Worker(
                 upstreams,
                 Policy(own_uid),
-                Intake(timeout_s=BOUND_S, timeout_max_s=100.0, own_methods=control or {}),
+                Intake(timeout_s=BOUND_S, timeout_max_s=100.0),
                 joins,
                 control=control or {},
                 jobs_max=jobs_max,
@@ -115,8 +114,7 @@ async def rig(
 
 def upstreams_at(pool: Pool, url: str, retries: int, sqs_batching: bool = True) -> Upstreams:
     """The profiles default, with all services at one server, and poor, which has no keys."""
-    endpoints = dict.fromkeys(SERVICES, url)
-    settings = ProfileSettings(retries=retries, endpoints=endpoints, sqs_batching=sqs_batching)
+    settings = ProfileSettings(retries=retries, endpoint=url, sqs_batching=sqs_batching)
 
     def find(name: str, _settings: ProfileSettings) -> Keys:
         if name == "poor":

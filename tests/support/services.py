@@ -11,7 +11,7 @@ from botod.daemon.budget import Budget
 from botod.daemon.credentials import Keys
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
-from botod.daemon.services import SERVICES
+from botod.daemon.services import CATALOG, SERVICES
 from botod.daemon.services.answers import Download
 from botod.daemon.services.operation import Endpoint, Operation, Params, Result
 from botod.pool import HeldKeys, Terms, current_terms, on_terms, spawn
@@ -129,9 +129,9 @@ class CannedService:
         with http_server(self._answer) as server:
             try:
                 async with open_pool() as pool:
-                    service = SERVICES[calls[0][0].partition(".")[0]]
                     endpoint = Endpoint("127.0.0.1", server.port, False, REGION, True)
-                    connection = service.connect(pool, keys or HeldKeys(*KEYS), endpoint)
+                    home = _operation(calls[0])[0].home or SERVICES[calls[0][0].partition(".")[0]]
+                    connection = home.connect(pool, keys or HeldKeys(*KEYS), endpoint)
                     connection.retries_itself = False
                     patience = Patience(retries, 1.0)
                     with on_terms(Terms(idempotent=idempotent)):
@@ -170,8 +170,8 @@ def _tried(
 
     def run() -> Result:
         result = operation.run(connection, params)
-        body = result.get("Body")
-        return result | {"Body": body.whole()} if isinstance(body, Download) else result
+        bodies = {name: body.whole() for name, body in result.items() if isinstance(body, Download)}
+        return result | bodies
 
     if operation.is_composite:
         use(attempts)
@@ -183,5 +183,5 @@ def _operation(call: tuple[str, dict[str, Any]]) -> tuple[Operation, Params]:
     """The operation, and its params as the worker reads them."""
     method, params = call
     service, _dot, name = method.partition(".")
-    operation = SERVICES[service].operations[name]
+    operation = CATALOG.operation(service, name)
     return operation, operation.params.read(params, "")

@@ -52,7 +52,7 @@ async def open_worker(
         worker = Worker(
             upstreams,
             Policy(),
-            Intake(timeout_s=20.0, timeout_max_s=60.0, own_methods=()),
+            Intake(timeout_s=20.0, timeout_max_s=60.0),
             Joins[Run](remember_s=600),
             control={},
             jobs_max=1000,

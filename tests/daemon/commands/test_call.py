@@ -178,7 +178,7 @@ def test_the_service_s_error(daemon: Daemon, call: Call) -> None:
     ("words", "line"),
     [
         (["s3.get_object", "Bucket=photos"], "botod: Key is missing (-32602)"),
-        (["s3.get_objekt"], "botod: unknown method 's3.get_objekt'; s3 has: "),
+        (["s3.get_objekt"], "botod: unknown method 's3.get_objekt'; did you mean get_object, "),
         (["s3.get_object", *CAT, "--profile", "x"], "botod: no profile 'x'; there are: default"),
         (["s3.get_object", *CAT, "--timeout", "901"], "botod: timeout_s has to be seconds, "),
         (["s3.get_object", "Bucket=photos", "Key=a\udcff"], "botod: Key holds half of a surrogate"),

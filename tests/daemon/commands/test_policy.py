@@ -94,12 +94,29 @@ def test_params_that_are_no_text(config: Path, capsys: pytest.CaptureFixture[str
     assert "refused: s3.get_object\nby" in capsys.readouterr().out
 
 
+def test_operations_without_rows(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What they touch, and those that have to be named, to the daemon's own user, too."""
+    allow = '["dynamodb.get_item on orders", "sts.*"]'
+    config.write_text(f"[profile.shop]\n[[policy]]\nuid = 70001\nallow = {allow}\n")
+    one = ("--user", "70001")
+    assert check(config, *one, "dynamodb.get_item", "TableName=orders") == 0
+    arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/secrets"
+    assert check(config, *one, "dynamodb.get_item", f"TableName={arn}") == 1
+    assert "refused: dynamodb.get_item on secrets" in capsys.readouterr().out
+    assert check(config, *one, "sts.get_caller_identity") == 0
+    assert check(config, *one, "sts.assume_role") == 1
+    assert check(config, "--user", str(os.geteuid()), "sts.assume_role") == 0
+
+
 @pytest.mark.parametrize(
     ("words", "mistake"),
     [
         (("--user", "no-such", "botod.ping"), "there is no user 'no-such'"),
         (("--user", "1", "--group", "no-such", "botod.ping"), "there is no group 'no-such'"),
-        (("--user", "1", "s3.get_objekt"), "there is no operation 's3.get_objekt'"),
+        (
+            ("--user", "1", "s3.get_objekt"),
+            "unknown method 's3.get_objekt'; did you mean get_object",
+        ),
         (("--user", "1", "s3.get_object", "Bucket"), "'Bucket' is not Name=text or Name:=json"),
         (("--user", "1", "s3.get_object", "Key:=x"), "Key: not JSON: "),
         (("--user", "1", "s3.get_object", "Kee=x"), "Kee is unknown; there are: "),

@@ -1,0 +1,69 @@
+"""A request that waits for its operation to be read from its model."""
+
+import asyncio
+from collections.abc import Callable
+
+from botod.daemon.job import refusal, traced
+from botod.daemon.options import Options
+from botod.daemon.services import CATALOG
+from botod.daemon.services.catalog import NoSuchOperation
+from botod.daemon.services.operation import CannotBeCarried, Operation
+from botod.ipc.answering import internal_error
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Exchange
+
+
+class Loading:
+    """The waiting of one request, until its deadline.
+
+    begin: goes on with the operation; raises RpcError. task: ends with the waiting; cancelled, the
+    request is told so.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        options: Options,
+        deadline: float,
+        begin: Callable[[Operation], None],
+    ) -> None:
+        self._exchange = exchange
+        self._options = options
+        self._deadline = deadline
+        self._begin = begin
+        self.task = asyncio.create_task(self._wait(), name=f"load {exchange.request.method}")
+        exchange.on_cancel = self.task.cancel
+
+    async def _wait(self) -> None:
+        service, _dot, name = self._exchange.request.method.partition(".")
+        try:
+            operation = await self._loaded(service, name)
+            self._exchange.on_cancel = None
+            self._begin(operation)
+        except RpcError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug: this peer is told, all go on
+            self._fail(internal_error(error))
+
+    def _fail(self, error: RpcError) -> None:
+        self._exchange.on_cancel = None
+        self._exchange.fail(traced(error, self._options))
+
+    async def _loaded(self, service: str, name: str) -> Operation:
+        """Raises RpcError."""
+        method = f"{service}.{name}"
+        data = {"service": service, "operation": name, "outcome_unknown": False}
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await CATALOG.load(service, name)
+        except TimeoutError:
+            words = f"{method}: its model was not read by the deadline; nothing was sent"
+            data["retryable"] = True
+            raise RpcError(Code.DEADLINE_EXCEEDED, words, data) from None
+        except asyncio.CancelledError:
+            words = f"{method} was ended; nothing was sent"
+            raise RpcError(Code.CANCELLED, words, data) from None
+        except (NoSuchOperation, CannotBeCarried) as error:
+            refused = refusal(error)
+            assert refused is not None, "in the table of refusals"
+            raise refused from None

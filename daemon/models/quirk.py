@@ -1,0 +1,29 @@
+"""What is different about an operation beside what its model says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from botocore.model import OperationModel
+
+from botod.daemon.services.operation import Params, Result
+from botod.daemon.services.shapes import Shape
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """The differences.
+
+    own: parameters that are read in their own way. filled: those that `before` fills in. before:
+    changes parameters as read into those to be written. headers: sent besides, made of the body.
+    after: changes a result; it gets what was asked for, the result, and the body that it was read
+    from.
+    """
+
+    own: Mapping[str, Shape] = field(default_factory=dict)
+    filled: frozenset[str] = frozenset()
+    before: Callable[[OperationModel, Params], Params] | None = None
+    headers: Callable[[OperationModel, bytes], dict[str, str]] | None = None
+    after: Callable[[Params, Result, bytes], Result] | None = None
+
+
+PLAIN = Quirk()
