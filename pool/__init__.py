@@ -6,12 +6,14 @@ from botod.pool.bridge import (
     in_greenlet,
     sleep,
     spawn,
+    spawn_apart,
     spawn_until,
     visit_stats,
     wait,
     watched_visits,
 )
 from botod.pool.client import CurlClient
+from botod.pool.crew import Crew
 from botod.pool.errors import (
     ConnectTimeout,
     DeadlineExceeded,
@@ -34,6 +36,7 @@ from botod.pool.terms import Terms, current_terms, on_terms
 __all__ = [
     "CertificateError",
     "ConnectTimeout",
+    "Crew",
     "CurlClient",
     "DeadlineExceeded",
     "HeldKeys",
@@ -57,6 +60,7 @@ __all__ = [
     "pooled",
     "sleep",
     "spawn",
+    "spawn_apart",
     "spawn_until",
     "visit_stats",
     "wait",

@@ -203,8 +203,20 @@ def spawn_until(
     outer = current_deadline()
     if outer is not None:
         deadline = outer if deadline is None else min(outer, deadline)
-    name = getattr(fn, "__qualname__", repr(fn))
-    return Spawned(partial(fn, *args, **kwargs), name=name, deadline=deadline)
+    return _spawned(deadline, partial(fn, *args, **kwargs), fn)
+
+
+def spawn_apart(
+    deadline: float,
+    fn: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Spawned[T]:
+    """`spawn_until` of what outlives the spawning function: that one's deadline does not count.
+
+    For tidying up after a cancel or a deadline, when the function itself can wait for nothing more.
+    """
+    return _spawned(deadline, partial(fn, *args, **kwargs), fn)
 
 
 def wait(awaitable: Awaitable[T]) -> T:
@@ -280,6 +292,12 @@ def watched_visits(bound_s: float = WARN_OVER_S) -> Iterator[None]:
     finally:
         watchdog.stop()
         _visits.warn_over_s = WARN_OVER_S
+
+
+def _spawned(
+    deadline: float | None, call: Callable[[], T], fn: Callable[..., object]
+) -> Spawned[T]:
+    return Spawned(call, name=getattr(fn, "__qualname__", repr(fn)), deadline=deadline)
 
 
 def _running() -> Spawned[Any]:

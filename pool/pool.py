@@ -262,7 +262,7 @@ class Pool:
         Raises what `lease` raises, and ValueError for what cannot be sent.
         """
         lease = self.lease(request.origin)
-        current_terms().attempts_num += 1
+        current_terms().count_attempt()
         # Not a closure over the transfer: each would be a cycle, and left to the collector.
         transfer = Transfer(request, on_end=lease.ended, on_sent=lease.host.health.connected)
         try:

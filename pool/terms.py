@@ -30,12 +30,12 @@ class Terms:
     idempotent: a request that broke off after it was sent may be sent again.
     headers: added to each request before it is signed. user_agent: what it calls itself; empty: as
         boto does.
-    attempts_num: transfers started so far.
+    attempts_num: transfers started so far, those of its parts among them.
     hints: what the last answer that was an error said beside it.
     """
 
     __slots__ = (
-        "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "user_agent",
+        "_whole", "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,24 @@ class Terms:
         self.user_agent = user_agent
         self.attempts_num = 0
         self.hints = NO_HINTS
+        self._whole: Terms | None = None
+
+    def part(self, *, idempotent: bool) -> "Terms":
+        """The terms of one of the job's requests, which alone may or may not be repeated."""
+        part = Terms(
+            key=self.key,
+            idempotent=idempotent,
+            headers=self.headers,
+            user_agent=self.user_agent,
+        )
+        part._whole = self
+        return part
+
+    def count_attempt(self) -> None:
+        """One more transfer is started."""
+        self.attempts_num += 1
+        if self._whole is not None:
+            self._whole.count_attempt()
 
 
 _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)

@@ -11,7 +11,16 @@ from typing import Any
 import greenlet
 import pytest
 
-from botod.pool import DeadlineExceeded, NotInGreenlet, in_greenlet, sleep, spawn, spawn_until, wait
+from botod.pool import (
+    DeadlineExceeded,
+    NotInGreenlet,
+    in_greenlet,
+    sleep,
+    spawn,
+    spawn_apart,
+    spawn_until,
+    wait,
+)
 from botod.pool.bridge import current_deadline, live_num, visit_stats
 
 VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
@@ -527,8 +536,11 @@ def test_system_exit_reaches_the_loop() -> None:
 def test_two_loops_in_two_threads_do_not_mix() -> None:
     """Each thread's loop parks and wakes its own functions."""
     results: dict[int, Any] = {}
+    both = threading.Barrier(2)
 
     def in_thread(number: int) -> None:
+        both.wait(10)  # a thread that begins after the other's end may have its number
+
         async def scenario() -> None:
             results[number] = await asyncio.gather(
                 *(spawn(lambda: wait(value(threading.get_ident()))) for _ in range(20))
@@ -610,3 +622,38 @@ def test_a_cancel_does_not_wipe_a_deadline_that_has_passed() -> None:
         assert ends == ["cancelled"]
 
     asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
+@pytest.mark.parametrize("how", ["cancel", "deadline"])
+def test_what_is_spawned_apart_goes_on(how: str) -> None:
+    """What ends who spawned it does not reach it; its own deadline does."""
+    done: list[str] = []
+
+    def tidy() -> None:
+        sleep(0.01)
+        done.append("tidied")
+        with pytest.raises(DeadlineExceeded):
+            sleep(60)
+        done.append("ended")
+
+    def work() -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sleep(60)
+        finally:
+            apart.append(spawn_apart(loop.time() + 0.05, tidy))
+
+    apart: list[Any] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        spawned = spawn_until(loop.time() + (0 if how == "deadline" else 60), work)
+        await asyncio.sleep(0)
+        if how == "cancel":
+            spawned.cancel()
+        with pytest.raises((DeadlineExceeded, asyncio.CancelledError)):
+            await spawned
+        await apart[0]
+
+    asyncio.run(scenario())
+    assert done == ["tidied", "ended"]

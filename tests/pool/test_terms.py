@@ -22,3 +22,15 @@ def test_terms_hold_in_a_block_and_in_what_it_spawns() -> None:
         assert current_terms() is not terms
 
     asyncio.run(scenario())
+
+
+def test_a_part_counts_for_the_whole() -> None:
+    """It is under the same key, with the same headers; whether it may be repeated is its own."""
+    whole = Terms(key="k", idempotent=False, headers={"a": "b"}, user_agent="u")
+    part = whole.part(idempotent=True)
+    whole.count_attempt()
+    part.count_attempt()
+    part.part(idempotent=False).count_attempt()
+    assert (whole.attempts_num, part.attempts_num) == (3, 2)
+    assert (part.key, part.headers, part.user_agent) == ("k", {"a": "b"}, "u")
+    assert (whole.idempotent, part.idempotent) == (False, True)
