@@ -23,7 +23,8 @@ from botod.daemon.retries import (
     pause_s,
     skew_s,
 )
-from botod.pool import Terms, bridge, sleep
+from botod.pool import Terms, bridge, current_terms, sleep
+from botod.pool.terms import Hints
 
 from boto.exception import BotoServerError
 
@@ -55,8 +56,12 @@ class Attempts:
         self._patience = patience
         self._can_repeat = can_repeat
 
-    def run(self, unit: Callable[[], T]) -> T:
-        """What `unit` gives, tried as often as is safe and allowed. Parks between tries."""
+    def run(self, unit: Callable[[], T], part: Terms | None = None) -> T:
+        """What `unit` gives, tried as often as is safe and allowed. Parks between tries.
+
+        part: the terms of this one request, where they are not the job's.
+        """
+        terms = part or self._terms
         self._budget.earn()
         mended: set[Cause] = set()
         tried = 0
@@ -65,13 +70,13 @@ class Attempts:
             try:
                 return unit()
             except Exception as error:
-                cause = cause_of(error, idempotent=self._terms.idempotent)
+                cause = cause_of(error, idempotent=terms.idempotent)
                 if cause is None or not self._can_repeat():
                     raise
                 self._tell_pool(cause, error)
                 if cause in BASE_S:
-                    wait_s = self._pause_s(cause, tried)
-                elif cause in mended or not self._mend(cause, version):
+                    wait_s = self._pause_s(cause, tried, terms.hints)
+                elif cause in mended or not self._mend(cause, version, terms.hints):
                     raise
                 else:
                     mended.add(cause)
@@ -81,22 +86,22 @@ class Attempts:
             tried += 1
             sleep(wait_s)
 
-    def _pause_s(self, cause: Cause, tried: int) -> float | None:
+    def _pause_s(self, cause: Cause, tried: int, hints: Hints) -> float | None:
         """How long to wait before the next try; None: there is none."""
         if tried >= self._patience.tries_max:
             return None
-        wait_s = pause_s(cause, tried, self._terms.hints, self._patience, now=time.time())
+        wait_s = pause_s(cause, tried, hints, self._patience, now=time.time())
         now = asyncio.get_running_loop().time()
         deadline = bridge.current_deadline()
         if deadline is not None and now + wait_s >= deadline:
             return None
         return wait_s if self._budget.spend(now=now) else None
 
-    def _mend(self, cause: Cause, version: int) -> bool:
+    def _mend(self, cause: Cause, version: int, hints: Hints) -> bool:
         """Do something about what would be refused again; whether there was something to do."""
         if cause is Cause.KEYS:
             return self._keys.renew(version)
-        late_s = skew_s(self._terms.hints, now=time.time())
+        late_s = skew_s(hints, now=time.time())
         keys = self._connection.provider
         if late_s is None or abs(late_s - keys.clock_offset_s) < SKEW_S:
             return False
@@ -123,4 +128,4 @@ def use(attempts: Attempts) -> None:
 def attempt(unit: Callable[[], T]) -> T:
     """One request of an operation that makes several, with tries of its own."""
     attempts = _current.get()
-    return unit() if attempts is None else attempts.run(unit)
+    return unit() if attempts is None else attempts.run(unit, current_terms())

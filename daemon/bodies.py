@@ -5,19 +5,20 @@ or a Source; afterwards the Download that it gives is written to a descriptor, o
 or left to be streamed once the answer is given.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from botod.daemon.file_threads import UserThreads
 from botod.daemon.files import FILE_BLOCK_BYTES, open_to_read, open_to_write
 from botod.daemon.held import Held
+from botod.daemon.moved import Counted, Moved
+from botod.daemon.parts import FileParts, GatheredParts
 from botod.daemon.pipes import PeerPipe
 from botod.daemon.services.answers import Download
-from botod.daemon.services.operation import Operation, Params, Result, Source
+from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
-from botod.daemon.sinks import FileSink, PipeSink, Sink, check_fits
+from botod.daemon.sinks import FilePlace, FileSink, PipeSink, Sink, check_fits
 from botod.daemon.sources import PassingSource, file_source, gathered, pipe_reader
 from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.descriptors import Descriptor
@@ -26,14 +27,6 @@ from botod.pool import wait
 
 SMALL_BYTES = CHUNK_BYTES
 """A body up to this is one piece of a stream: held whole, it needs fewer messages and no care."""
-
-
-@dataclass
-class Moved:
-    """Bytes of bodies that a job has moved so far; those sent, in its latest try."""
-
-    sent_bytes: int = 0
-    received_bytes: int = 0
 
 
 class Bodies:
@@ -98,8 +91,9 @@ class Bodies:
         """The params as the operation takes them; what is of no use is refused here. Parks."""
         sends, receives = self._operation.sends, self._operation.receives
         if receives in params:
-            self._open_sink(params[receives])
-            return {name: value for name, value in params.items() if name != receives}
+            place = self._open_sink(params[receives])
+            rest = {name: value for name, value in params.items() if name != receives}
+            return rest if place is None else rest | {receives: place}
         if sends:
             body = self._source(params.get(sends, b""), params.get("ContentLength"))
             self._sent = body if isinstance(body, Counted) else None
@@ -123,7 +117,8 @@ class Bodies:
         self._moved.received_bytes = len(whole)
         return result | {name: whole}
 
-    def _open_sink(self, descriptor: Descriptor) -> None:
+    def _open_sink(self, descriptor: Descriptor) -> FilePlace | None:
+        """Have a sink; where the answer may be written in any order, it gives a place too."""
         file = open_to_write(descriptor, self._threads)
         self._sink_length = descriptor.length
         if file.is_pipe:
@@ -132,6 +127,12 @@ class Bodies:
         else:
             self._sink = FileSink(file)
         self._held.take(self._sink.block_bytes)
+        if self._sink.adds or not self._operation.in_parts:
+            return None
+        return FilePlace(file, descriptor.length, self._count_received)
+
+    def _count_received(self, size: int) -> None:
+        self._moved.received_bytes += size
 
     def _write(self, body: Download, sink: Sink) -> None:
         try:
@@ -165,35 +166,20 @@ class Bodies:
             return self._passing(read, declared if length is None else length)
         source = file_source(file)
         _check_length(declared, source.length_bytes)
+        if self._operation.in_parts:
+            return FileParts(file, source, held=self._held, moved=self._moved)
         self._held.take(min(FILE_BLOCK_BYTES, source.length_bytes))
         return Counted(source, self._moved)
 
     def _passing(self, read: Callable[[], bytes], length: int | None) -> Any:
+        if self._operation.in_parts:
+            return GatheredParts(read, length, held=self._held, moved=self._moved)
         if length is not None and length > SMALL_BYTES:
             return Counted(PassingSource(read, length), self._moved)
         most = self._inline_bytes if length is None else SMALL_BYTES
         body = gathered(read, most=most, exactly=length, reserve=self._held.take)
         self._moved.sent_bytes = len(body)
         return body
-
-
-class Counted:
-    """A source whose bytes are counted as they are taken."""
-
-    def __init__(self, source: Source, moved: Moved) -> None:
-        self.length_bytes = source.length_bytes
-        self._source = source
-        self._moved = moved
-
-    @property
-    def can_repeat(self) -> bool:
-        return self._source.can_repeat
-
-    def blocks(self) -> Iterator[bytes]:
-        self._moved.sent_bytes = 0
-        for block in self._source.blocks():
-            yield block
-            self._moved.sent_bytes += len(block)
 
 
 def _check_length(declared: int | None, length: int) -> None:

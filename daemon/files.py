@@ -56,7 +56,8 @@ def failed(doing: str, error: OSError) -> DescriptorFailed:
 class OpenFile:
     """A peer's file or pipe that may be used.
 
-    appends: it is written at its end, wherever one wants to. size_bytes, position: of a file.
+    appends: it is written at its end, wherever one wants to. size_bytes, position, changed_ns: of a
+    file; the last is when it was written last.
     """
 
     descriptor: Descriptor
@@ -65,6 +66,7 @@ class OpenFile:
     appends: bool
     size_bytes: int = 0
     position: int = 0
+    changed_ns: int = 0
 
     @property
     def begin(self) -> int:
@@ -80,6 +82,28 @@ class OpenFile:
                 return os.pread(fd, size, offset)
 
         return _in_thread(self.threads, "reading", read)
+
+    def look_at(self, offset: int, size: int, take: Callable[[bytes], object]) -> int:
+        """`take`, in a thread, what `read_at` would give; how much that was."""
+
+        def look() -> int:
+            with self.descriptor.use() as fd:
+                data = os.pread(fd, size, offset)
+            take(data)
+            return len(data)
+
+        return _in_thread(self.threads, "reading", look)
+
+    def has_changed(self) -> bool:
+        """Whether it was written since it was opened here, by its size and its time. Parks."""
+
+        def stamp() -> tuple[int, int]:
+            with self.descriptor.use() as fd:
+                found = os.fstat(fd)
+            return found.st_size, found.st_mtime_ns
+
+        now = _in_thread(self.threads, "looking at", stamp)
+        return now != (self.size_bytes, self.changed_ns)
 
     def write_at(self, offset: int, data: bytes) -> None:
         """Write all of `data`; parks. Raises DescriptorFailed, perhaps with some of it written."""
@@ -131,7 +155,8 @@ def _looked_at(descriptor: Descriptor, threads: UserThreads, access: int, words:
         if is_pipe:
             return OpenFile(descriptor, threads, is_pipe, appends)
         position = os.lseek(fd, 0, os.SEEK_CUR)
-    return OpenFile(descriptor, threads, is_pipe, appends, found.st_size, position)
+    size, changed_ns = found.st_size, found.st_mtime_ns
+    return OpenFile(descriptor, threads, is_pipe, appends, size, position, changed_ns)
 
 
 def _refused_kind(flags: int, mode: int) -> str:

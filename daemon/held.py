@@ -17,11 +17,30 @@ class Held:
 
     def take(self, size: int) -> None:
         """Hold `size` bytes more. Raises RpcError, OVERLOADED, if they are not there."""
-        if not self._budget.reserve(size):
+        if not self.try_take(size):
             limit = self._budget.limit_of(size)
             words = f"{size} bytes more would be over {limit}; descriptors and streams take less"
             raise self._refusals.error(limit, words)
-        self._size += size
+
+    def try_take(self, size: int) -> bool:
+        """Hold `size` bytes more, if they are there."""
+        is_there = self._budget.reserve(size)
+        self._size += size if is_there else 0
+        return is_there
+
+    def take_some(self, size: int, most: int) -> int:
+        """Hold `size` bytes up to `most` times, once at least; how often. Raises RpcError."""
+        self.take(size)
+        taken = 1
+        while taken < most and self.try_take(size):
+            taken += 1
+        return taken
+
+    def give_back(self, size: int) -> None:
+        """Hold `size` bytes less; nothing once all were given back."""
+        size = min(size, self._size)
+        self._size -= size
+        self._budget.release(size)
 
     def force(self, size: int) -> None:
         """Hold `size` bytes more, there or not: for what has to be read whatever it takes."""

@@ -10,12 +10,12 @@ from botod.daemon.files import DescriptorFailed
 from botod.daemon.options import Options
 from botod.daemon.refresher import NoCredentials
 from botod.daemon.retries import FAILED, FAULTS, GATEWAYS, THROTTLED, TOO_MANY
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, DetailedError
+from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, DetailedError, ObjectChanged
 from botod.daemon.services.catalog import NoSuchOperation
 from botod.daemon.services.operation import CannotBeCarried, Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import DoesNotFit
-from botod.daemon.sources import BodyTooShort, CannotRepeat
+from botod.daemon.sources import BodyChanged, BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
@@ -183,9 +183,11 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
     (PoolClosed, Code.SHUTTING_DOWN, True),
     (AnswerTooLarge, Code.BODY_TOO_LARGE, False),
     (BadAnswer, Code.BAD_ANSWER, False),
+    (ObjectChanged, Code.BAD_ANSWER, True),
     (DescriptorFailed, Code.DESCRIPTOR_FAILED, False),
     (DoesNotFit, Code.BODY_TOO_LARGE, False),
     (BodyTooShort, Code.BODY_CUT_SHORT, False),
+    (BodyChanged, Code.BODY_CUT_SHORT, True),
     (CannotRepeat, Code.UNREACHABLE, False),
     (http.client.HTTPException, Code.BAD_ANSWER, False),
 )

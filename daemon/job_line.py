@@ -1,8 +1,8 @@
 """The line that the log has about each job. Nothing of its params: those are the users'."""
 
-from botod.daemon.bodies import Moved
 from botod.daemon.gathering import Together
 from botod.daemon.job import Job
+from botod.daemon.moved import Moved
 from botod.ipc.errors import Code, RpcError
 
 

@@ -29,13 +29,15 @@ def lines() -> Iterator[str]:
         yield "| operation | on | safe to repeat | tried again after |"
         yield "|---|---|---|---|"
         for name, operation in table.operations.items():
-            yield f"| `{service}.{name}` | {_resources(operation)} | {_safety(operation)} |"
+            on = _resources(service, operation)
+            yield f"| `{service}.{name}` | {on} | {_safety(operation)} |"
         yield ""
 
 
-def _resources(operation: Operation) -> str:
+def _resources(service: str, operation: Operation) -> str:
     named = ", has to be named" if operation.is_explicit else ""
-    return f"{operation.resources.words}{named}"
+    meant = f", as `{service}.{operation.acts_as}`" if operation.acts_as else ""
+    return f"{operation.resources.words}{named}{meant}"
 
 
 def _safety(operation: Operation) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
 from botod.daemon.roles import Actor
-from botod.daemon.rules import EVERYTHING, Line, Place, Rule, Who
+from botod.daemon.rules import ACTS_AS, EVERYTHING, Line, Place, Rule, Who
 from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
@@ -53,7 +53,7 @@ class Policy:
             decision = _greeting(tables, method)
             if not decision.is_allowed:
                 self._refuse(sender, method, decision)
-        elif not (self._audit or tables.may_call(method)):
+        elif not (self._audit or tables.may_call(ACTS_AS.get(method, method))):
             self._refuse(sender, method, Decision(False, None, None))
 
     def check(self, sender: Sender, job: Job) -> Actor | None:
@@ -62,12 +62,13 @@ class Policy:
         Under which role it is done; None: as the profile.
         """
         tables, profile = self._tables(sender), job.options.profile
-        decision = tables.table(job.method, profile).decide(
-            job.operation.resources.find(job.params)
-        )
-        if not decision.is_allowed:
-            self._refuse(sender, job.method, decision)
-            return None
+        resources = tuple(job.operation.resources.find(job.params))
+        decision = Decision(False, None, None)
+        for method in asked_of(job):
+            decision = tables.table(method, profile).decide(resources)
+            if not decision.is_allowed:
+                self._refuse(sender, method, decision)
+                return None
         if decision.verdict is None:
             return None
         rule, role = decision.verdict.rule, decision.verdict.rule.role
@@ -83,7 +84,7 @@ class Policy:
         """What a caller would be told, without the log."""
         if caller.uid == OVERFLOW_UID:
             return Decision(False, None, None)
-        tables = Tables(caller, self._book)
+        tables, method = Tables(caller, self._book), ACTS_AS.get(method, method)
         if method.startswith("botod."):
             return _greeting(tables, method)
         return tables.table(method, profile).decide(resources)
@@ -107,6 +108,14 @@ class Policy:
             return
         logger.info("pid %d: %s; %s", sender.pid, error.message, why)
         raise error
+
+
+def asked_of(job: Job) -> tuple[str, ...]:
+    """The operations that a job's caller has to be allowed."""
+    method = ACTS_AS.get(job.method, job.method)
+    if not job.operation.stands_for:
+        return (method,)
+    return (method, f"{job.service}.{job.params[job.operation.stands_for]}")
 
 
 def own_rule(uid: int) -> Rule:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from botod.daemon.bodies import Moved
+from botod.daemon.moved import Moved
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES, Download
 from botod.ipc.errors import RpcError
 from botod.ipc.streams import OutgoingStream

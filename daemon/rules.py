@@ -19,10 +19,19 @@ EVERYTHING = "*"
 OWN_METHODS = ("botod.hello", "botod.ping", "botod.status")
 """Of the daemon itself; they touch no resource."""
 
+ACTS_AS = {
+    f"{service}.{name}": f"{service}.{operation.acts_as}"
+    for service, table in SERVICES.items()
+    for name, operation in table.operations.items()
+    if operation.acts_as
+}
+"""Operations that are another one for rules: who may do the one may do the other."""
+
 METHODS: Mapping[str, Resources] = {
     f"{service}.{name}": operation.resources
     for service, table in SERVICES.items()
     for name, operation in table.operations.items()
+    if not operation.acts_as
 } | dict.fromkeys(OWN_METHODS, UNTOLD)
 """Those at hand; the others are in the catalog."""
 
@@ -109,6 +118,8 @@ def read_line(text: str) -> Line:
     if not on:
         resource = EVERYTHING
     line = Line(operation.strip(), resource.strip())
+    if line.operation in ACTS_AS:
+        raise ValueError(f"{line.operation} is allowed as {ACTS_AS[line.operation]}: name that")
     rows = [method for method in METHODS if line.covers(method)]
     service = line.operation.partition(".")[0]
     kinds = [METHODS[method] for method in rows]

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.bodies import Bodies
 from botod.daemon.gathering import Together
 from botod.daemon.held import Held
 from botod.daemon.job import Job, cancelled, overdue, traced
+from botod.daemon.moved import Moved
 from botod.daemon.options import Options
 from botod.daemon.progress import Progress
 from botod.daemon.upstreams import Upstream

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import certifi
@@ -16,12 +16,15 @@ import certifi
 from botod.daemon.claims import SharedKeys
 from botod.daemon.config import Config
 from botod.daemon.control import Hello, who, without_params
+from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.listener import open_listener, remove_socket
+from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
-from botod.daemon.upstreams import Upstreams
+from botod.daemon.upload_files import state_folder
+from botod.daemon.upstreams import NoSuchProfile, Upstreams
 from botod.daemon.worker import Control, Worker
 from botod.ipc.client import default_socket
 from botod.ipc.framing import MessageLimits
@@ -44,7 +47,7 @@ class Service:
     def __init__(self, config: Config) -> None:
         """Build the parts. Needs the running loop; opens epoll's descriptors and the keys file.
 
-        Raises BadKeysFile.
+        Raises BadKeysFile, BadStateDir.
         """
         _forget_boto_config()
         self.socket_path = config.daemon.socket or default_socket()
@@ -56,7 +59,11 @@ class Service:
         self._stop = asyncio.Event()
         self._pool = _pool(config)
         self._warming: list[asyncio.Task[None]] = []
-        self._upstreams = Upstreams(self._pool, config.profiles)
+        folder = state_folder(config.daemon.state_dir)
+        if folder is None:
+            logger.debug("no state_dir: open uploads are not remembered")
+        self._uploads = OpenUploads(folder)
+        self._upstreams = Upstreams(self._pool, config.profiles, uploads=self._uploads)
         limits = _server_limits(config)
         path, remember_s = config.daemon.keys_file, config.daemon.remember_s
         self._shared_keys = SharedKeys(path, remember_s=remember_s) if path else None
@@ -88,7 +95,7 @@ class Service:
 
         Raises SocketInUse. Steps of the stop: no new connections and jobs, no more warm sockets;
         running jobs finish, up to `drain_timeout_s`; their answers are written, and what came of
-        their keys; the pool and the socket are closed.
+        their keys; uploads that came to nothing are aborted; the pool and the socket are closed.
         """
         listener = open_listener(self.socket_path, self._socket_mode)
         self._handle_signals()
@@ -106,6 +113,7 @@ class Service:
             warming = keep_warm(self._pool, origin, sockets_num)
             self._warming.append(asyncio.create_task(warming, name=f"keep_warm {origin}"))
         logger.info("listening on %s", self.socket_path)
+        self._uploads.take_over(self._s3_of, (os.geteuid(), 0, 0))
 
     async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
@@ -117,11 +125,19 @@ class Service:
             await asyncio.wait(self._warming)
         await self._worker.drain(self._drain_timeout_s)
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
-        self._upstreams.close()
         if self._shared_keys is not None:
             await self._shared_keys.close()
+        await self._uploads.close()
+        self._upstreams.close()
         self._pool.close()
         logger.info("stopped")
+
+    def _s3_of(self, profile: str) -> Callable[[], Any] | None:
+        """What gives the connection by which what is left of a profile's uploads is aborted."""
+        try:
+            return self._upstreams.find(profile, "s3").connection
+        except (NoEndpoint, NoSuchProfile):
+            return None
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -161,6 +161,11 @@ def _socket_mistake(value: Any) -> str | None:
     return None
 
 
+def _state_dir_mistake(value: Any) -> str | None:
+    good = isinstance(value, str) and "\0" not in value and value[:1] in ("", "/")
+    return None if good else "has to be a path that begins with /"
+
+
 def _keys_file_mistake(value: Any) -> str | None:
     good = isinstance(value, str) and "\0" not in value and value[:1] in ("", "/")
     return None if good else "has to be a path that begins with /, the same for all who share it"
@@ -196,6 +201,7 @@ _SPECIAL = {
     "region": _region_mistake,
     "socket": _socket_mistake,
     "socket_mode": _mode_mistake,
+    "state_dir": _state_dir_mistake,
     "user_agent": _user_agent_mistake,
     "warm_sockets": _warm_sockets_mistake,
 }

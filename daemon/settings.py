@@ -42,6 +42,9 @@ class DaemonSettings:
     keys_file: str = setting(
         "", "path of a file to share idempotency keys through; empty: one process's memory"
     )
+    state_dir: str = setting(
+        "", "directory that remembers open uploads; empty: $STATE_DIRECTORY, else none"
+    )
     visit_warn_s: float = setting(
         0.1, "a job that keeps the loop for longer at a stretch is logged", (0.001, 60)
     )

@@ -1,5 +1,6 @@
 """Where an answer's body is written: a file or a pipe that the peer passed."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from botod.daemon.files import FILE_BLOCK_BYTES, OpenFile
@@ -38,6 +39,27 @@ class FileSink:
     def write(self, data: bytes) -> None:
         self._file.write_at(self._at, data)
         self._at += len(data)
+
+
+class FilePlace:
+    """A regular file in which pieces are written in any order, from its offset on.
+
+    length: what the body may have at most; None: anything. count: is told of bytes written.
+    """
+
+    block_bytes = FILE_BLOCK_BYTES
+
+    def __init__(self, file: OpenFile, length: int | None, count: Callable[[int], None]) -> None:
+        self._file = file
+        self._length = length
+        self._count = count
+
+    def fit(self, size: int) -> None:
+        check_fits(size, self._length)
+
+    def write_at(self, at: int, data: bytes) -> None:
+        self._file.write_at(self._file.begin + at, data)
+        self._count(len(data))
 
 
 class PipeSink:

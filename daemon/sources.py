@@ -5,10 +5,15 @@ from collections.abc import Callable, Iterator
 from botod.daemon.files import FILE_BLOCK_BYTES, OpenFile
 from botod.daemon.pipes import PeerPipe
 from botod.daemon.services.shapes import InvalidParam
+from botod.pool.bodies import off_the_loop
 
 
 class BodyTooShort(Exception):
     """A body ended before its length. The service was told the length, so it keeps nothing."""
+
+
+class BodyChanged(Exception):
+    """A file was written while it was sent. Nothing of it is kept as an object."""
 
 
 class CannotRepeat(Exception):
@@ -34,6 +39,33 @@ class FileSource:
                 raise BodyTooShort(f"the file ends at byte {at}; {end - at} bytes are missing")
             at += len(block)
             yield block
+
+    def look_through(self, take: Callable[[bytes], object]) -> None:
+        """Raises DescriptorFailed; BodyTooShort comes when it is sent."""
+        at, end = self._offset, self._offset + self.length_bytes
+        while at < end and (size := self._file.look_at(at, min(FILE_BLOCK_BYTES, end - at), take)):
+            at += size
+
+    def part(self, at: int, size: int) -> "FileSource":
+        """A part of this part."""
+        return FileSource(self._file, self._offset + at, size)
+
+
+class BytesSource:
+    """Bytes that are here."""
+
+    can_repeat = True
+
+    def __init__(self, data: bytes) -> None:
+        self.length_bytes = len(data)
+        self._data = data
+
+    def blocks(self) -> Iterator[bytes]:
+        for at in range(0, self.length_bytes, FILE_BLOCK_BYTES):
+            yield self._data[at : at + FILE_BLOCK_BYTES]
+
+    def look_through(self, take: Callable[[bytes], object]) -> None:
+        off_the_loop(self.length_bytes, lambda: take(self._data))
 
 
 class PassingSource:
@@ -70,7 +102,7 @@ class PassingSource:
         while block:
             size += len(block)
             if size > self.length_bytes:
-                raise InvalidParam(_too_much(self.length_bytes))
+                raise too_much(self.length_bytes)
             if held:
                 yield held
             held = block
@@ -79,6 +111,13 @@ class PassingSource:
             raise BodyTooShort(f"Body has {size} bytes; {self.length_bytes} were to come")
         if held:
             yield held
+
+    def look_through(self, _take: Callable[[bytes], object]) -> None:
+        """Raises InvalidParam."""
+        raise InvalidParam(
+            "Body comes by a pipe or a stream, and cannot be read before it is sent: leave out "
+            "ChecksumAlgorithm, give the checksum itself, or use s3.upload_file"
+        )
 
 
 def file_source(file: OpenFile) -> FileSource:
@@ -122,7 +161,7 @@ def gathered(
     body = bytearray()
     while block := read():
         if exactly is not None and len(body) + len(block) > exactly:
-            raise InvalidParam(_too_much(exactly))
+            raise too_much(exactly)
         if len(body) + len(block) > most:
             raise InvalidParam(
                 f"Body has more than {most} bytes and no length, which S3 needs: give ContentLength"
@@ -134,5 +173,7 @@ def gathered(
     return bytes(body)
 
 
-def _too_much(length: int) -> str:
-    return f"Body has more than the {length} bytes that ContentLength says; nothing was stored"
+def too_much(length: int) -> InvalidParam:
+    """What to raise for a body that is longer than what was said."""
+    words = f"Body has more than the {length} bytes that ContentLength says; nothing was stored"
+    return InvalidParam(words)

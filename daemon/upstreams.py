@@ -9,6 +9,7 @@ from typing import Any
 from botod.daemon.budget import Budget
 from botod.daemon.credentials import CHAIN, Keys, find_keys, sts_client
 from botod.daemon.endpoints import endpoint_of, own_url
+from botod.daemon.open_uploads import OpenUploads, ProfileUploads
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, role_keys
@@ -35,7 +36,7 @@ class Upstream:
 
     home: of operations without rows; None: those of the service's table. keys: that holder. base:
     whose keys it takes to get these; None: nobody's. budget: how many retries the host may get.
-    host: where it is, for messages. may_gather: jobs may travel together.
+    host: where it is, for messages. may_gather: jobs may travel together. uploads: the profile's.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Upstream:
         keys: Refresher,
         base: Refresher | None,
         budget: Budget,
+        uploads: ProfileUploads,
     ) -> None:
         self.host = f"{endpoint.host}:{endpoint.port}"
         self.keys = keys
@@ -57,6 +59,7 @@ class Upstream:
         self.user_agent = settings.user_agent
         self.may_gather = settings.sqs_batching
         self._base = base
+        self._uploads = uploads
         self._pool = pool
         self._connect = SERVICES[service].connect if home is None else home.connect
         self._endpoint = endpoint
@@ -70,6 +73,7 @@ class Upstream:
         if self._connection is None:
             connection = self._connect(self._pool, held, self._endpoint)
             connection.retries_itself = False
+            connection.open_uploads = self._uploads
             self._connection = connection
         return self._connection
 
@@ -107,12 +111,21 @@ class Profile:
 
 
 class Upstreams:
-    """All profiles of the daemon. find: looks for a profile's keys; it blocks."""
+    """All profiles of the daemon.
+
+    find: looks for a profile's keys; it blocks. uploads: all that are under way.
+    """
 
     def __init__(
-        self, pool: Pool, profiles: Mapping[str, ProfileSettings], find: Find | None = None
+        self,
+        pool: Pool,
+        profiles: Mapping[str, ProfileSettings],
+        find: Find | None = None,
+        *,
+        uploads: OpenUploads | None = None,
     ) -> None:
         self._pool = pool
+        self._uploads = uploads or OpenUploads()
         self._profiles = {
             name: Profile(name, settings, find or _find) for name, settings in profiles.items()
         }
@@ -154,6 +167,7 @@ class Upstreams:
             keys=found.keys if actor is None else self._actor_keys(found, actor),
             base=None if actor is None else found.keys,
             budget=self._budget(endpoint),
+            uploads=self._uploads.of(profile),
         )
         self._upstreams[key] = upstream
         return upstream

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from botod.daemon.attempts import Attempts, use
-from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.bodies import Bodies
 from botod.daemon.claims import SharedKeys
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.file_threads import FileThreads
@@ -19,6 +19,7 @@ from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refus
 from botod.daemon.job_line import job_line
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
 from botod.daemon.loads import Loading
+from botod.daemon.moved import Moved
 from botod.daemon.names import Names
 from botod.daemon.policy import Policy
 from botod.daemon.pump import Pump

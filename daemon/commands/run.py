@@ -11,6 +11,7 @@ from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.keys_file import BadKeysFile
 from botod.daemon.listener import SocketInUse
 from botod.daemon.service import Service
+from botod.daemon.upload_files import BadStateDir
 from botod.pool import PoolError
 
 EXIT_CONFIG = 78
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         asyncio.run(_serve(config))
-    except BadKeysFile as error:
+    except (BadKeysFile, BadStateDir) as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_CONFIG
     except (SocketInUse, PoolError) as error:

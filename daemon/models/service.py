@@ -17,7 +17,7 @@ from botod.daemon.models.quirk import Quirk
 from botod.daemon.models.quirks import DECODED, quirk_of
 from botod.daemon.models.reading import Params
 from botod.daemon.models.touched import touched
-from botod.daemon.services import s3, sdb
+from botod.daemon.services import s3_connection, sdb
 from botod.daemon.services.operation import CannotBeCarried, Endpoint, Operation
 from botod.daemon.services.shapes import Body, Destination, Number, Shape
 from botod.pool import HeldKeys, Pool
@@ -86,7 +86,7 @@ class ModelService:
     def connect(self, pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
         """A connection of boto's for these operations."""
         if self.name == S3:
-            return s3.connect(pool, keys, endpoint)
+            return s3_connection.connect(pool, keys, endpoint)
         if self.name in QUERY_V2:
             return QUERY_V2[self.name](pool, keys, endpoint)
         connection = _Connection(

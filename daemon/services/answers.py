@@ -1,10 +1,11 @@
 """Reading what a service answered: bounded, checked, in AWS's shapes."""
 
 import base64
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botod.daemon.held import current_held
 from botod.daemon.services.operation import Result
@@ -60,6 +61,10 @@ class DetailedError(BotoServerError):  # type: ignore[misc]
         self.details = details
 
 
+class ObjectChanged(Exception):
+    """An object was replaced while it came in parts."""
+
+
 def checked(response: Any) -> Any:
     """The response, if it is not an error; else raises it as BotoServerError."""
     if response.status not in OK:
@@ -69,20 +74,40 @@ def checked(response: Any) -> Any:
     return response
 
 
+class Check(Protocol):
+    """A checksum that a body is said to have. algorithm: its name; text: its value."""
+
+    algorithm: str
+    text: str
+
+    def update(self, data: bytes) -> None:
+        """Take in what came. Parks."""
+
+    def check(self) -> None:
+        """Once all has come. Raises BadAnswer."""
+
+
 class Download:
     """The body of a good response, not read yet; until it is read or closed it holds a slot.
 
-    length_bytes: None: the service does not say.
+    length_bytes: None: the service does not say. check: what has to hold at its end.
     """
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, check: Check | None = None) -> None:
         self._response = checked(response)
+        self.check = check
         length = response.getheader("content-length")
         self.length_bytes = whole_number(length, "Content-Length") if length else None
 
     def read(self, size: int) -> bytes:
-        """`size` bytes, fewer at the end. Parks."""
+        """`size` bytes, fewer at the end. Parks. Raises BadAnswer at an end that cannot be."""
         data: bytes = self._response.read(size)
+        check = self.check
+        if check is not None:
+            check.update(data)
+            if len(data) < size:
+                self.check = None
+                check.check()
         return data
 
     def whole(self, reserve: Callable[[int], None] = lambda _size: None) -> bytes:
@@ -163,7 +188,8 @@ def document_of(body: bytes) -> ET.Element:
 
 def _parsed(response: Any, name: str, body: bytes) -> ET.Element:
     try:
-        root = document_of(body)
+        # S3 sends blanks while it copies or completes, and then the document.
+        root = document_of(body.lstrip())
     except ET.ParseError as error:
         raise BadAnswer(f"the answer is not XML: {error}") from None
     if name_of(root) == "Error":
@@ -171,6 +197,12 @@ def _parsed(response: Any, name: str, body: bytes) -> ET.Element:
     if name_of(root) != name:
         raise BadAnswer(f"the answer is a document {name_of(root)!r}, not {name!r}")
     return root
+
+
+def text_in(body: bytes, name: str) -> str | None:
+    """What stands in an error's first element called `name`; it may be cut, or no XML at all."""
+    found = re.search(rb"<%b>([^<]{1,1024})</%b>" % (name.encode(), name.encode()), body)
+    return found and found[1].decode("utf-8", "replace")
 
 
 def metadata(response: Any) -> Result:

@@ -45,6 +45,53 @@ class Source(Protocol):
     def blocks(self) -> Iterator[bytes]:
         """All of it, in blocks; called anew for another try. Taking one may park, and may raise."""
 
+    def look_through(self, take: Callable[[bytes], object]) -> None:
+        """Have `take` called with all of it, block by block, before it is sent; parks.
+
+        Raises InvalidParam if it comes once.
+        """
+
+
+class PartedBody(Protocol):
+    """A body of any length that is sent in parts.
+
+    length_bytes: None: not known. at_once: parts that may be under way together.
+    """
+
+    length_bytes: int | None
+    at_once: int
+
+    def whole(self, most: int) -> "Source | bytes | None":
+        """All of it, if that is at most so many bytes; else None. Called first, once. Parks."""
+
+    def next_part(self, size: int, wait_for_room: Callable[[], bool]) -> "Source | None":
+        """The next part, shorter than `size` at the end; None: there is no more. Parks.
+
+        wait_for_room: called where there is no memory for it: waits until one of the parts under
+        way has been sent; False: there is none.
+        """
+
+    def sent(self, part: "Source") -> None:
+        """A part is no longer needed."""
+
+    def check(self) -> None:
+        """Raise BodyChanged if it is not what it was when it was opened. Parks."""
+
+
+class Place(Protocol):
+    """A file in which a body is written in pieces, in any order.
+
+    block_bytes: how much to write at once.
+    """
+
+    block_bytes: int
+
+    def fit(self, size: int) -> None:
+        """Raise DoesNotFit if a body of `size` bytes is too long for it."""
+
+    def write_at(self, at: int, data: bytes) -> None:
+        """Write a piece, `at` bytes from the body's beginning; parks. Raises DescriptorFailed."""
+
 
 @dataclass(frozen=True)
 class Gathering:
@@ -86,8 +133,13 @@ class Operation:
     tokens: params that mark a request as one and the same; those that a peer does not give are made
     up, once a job. home: whose connection it takes; None: that of its service's table.
 
+    in_parts: such a body moves in parts, by several requests at once: `run` gets a PartedBody in
+    the place of the Source, and a Place for a descriptor in which the answer goes.
+
     resources: what rules of policy are written about. is_explicit: a rule has to name it, a `*`
-    does not allow it: it gives credentials away, or what works without them.
+    does not allow it: it gives credentials away, or what works without them. acts_as: the operation
+    that it is for rules, if it is another way to do that. stands_for: the param that names another
+    operation, which the caller has to be allowed too.
     """
 
     params: ParamsShape
@@ -99,10 +151,13 @@ class Operation:
     gathering: Gathering | None = field(default=None, kw_only=True)
     sends: str = ""
     receives: str = ""
+    in_parts: bool = False
     resources: Resources = field(kw_only=True)
     is_explicit: bool = field(default=False, kw_only=True)
     tokens: tuple[str, ...] = field(default=(), kw_only=True)
     home: "Home | None" = field(default=None, kw_only=True)
+    acts_as: str = field(default="", kw_only=True)
+    stands_for: str = field(default="", kw_only=True)
 
     def is_idempotent(self, params: Params) -> bool:
         is_safe = self.idempotent or any(name in params for name in self.tokens)

@@ -47,6 +47,10 @@ def _object(params: dict[str, Any]) -> Names:
     return (object_name(params.get("Bucket"), params.get("Key")),)
 
 
+def _presigned(params: dict[str, Any]) -> Names:
+    return _object(params.get("Params", {}))
+
+
 def _objects(params: dict[str, Any]) -> Names:
     items = params.get("Delete", {}).get("Objects") or [{}]
     return [object_name(params.get("Bucket"), item.get("Key")) for item in items]
@@ -81,6 +85,7 @@ _NAMES = r"[0-9A-Za-z._*-]+"
 UNTOLD = Resources("no name that its params tell", r"\*", lambda _params: (None,))
 BUCKET = Resources("a bucket", _BUCKETS, _bucket)
 OBJECT = Resources("a bucket/key", _OBJECTS, _object)
+PRESIGNED = Resources("a bucket/key", _OBJECTS, _presigned)
 OBJECTS = Resources("a bucket/key", _OBJECTS, _objects)
 QUEUE = Resources("a queue's name", _NAMES, _queue)
 QUEUE_NAME = Resources("a queue's name", _NAMES, _queue_name)

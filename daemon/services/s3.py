@@ -1,4 +1,4 @@
-"""S3: its connection, and what each operation does with it."""
+"""S3: how a request is made, and what its operations on buckets and lists do."""
 
 import base64
 import hashlib
@@ -8,23 +8,19 @@ from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import escape
 
 from botod.daemon.services.answers import (
-    Download,
     all_of,
     checked,
     metadata,
-    moment,
     read_document,
     root_of,
     text_of,
     texts_of,
     whole_number,
 )
-from botod.daemon.services.operation import Endpoint, Params, Result, Source
+from botod.daemon.services.operation import Params, Result, Source
+from botod.daemon.services.s3_headers import query_of, with_headers
 from botod.daemon.services.sending import send_source
 from botod.daemon.services.shapes import BucketName, InvalidParam, Text
-from botod.pool import HeldKeys, Pool, pooled
-
-from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
 
 MAX_KEY_BYTES = 1024
 """S3's bound, of a key as UTF-8."""
@@ -36,50 +32,6 @@ MAX_COPY_SOURCE_BYTES = 5 * 1024
 """Of a CopySource as a text: a key with each of its bytes quoted, bucket and version beside it."""
 
 
-class _CallingFormat(SubdomainCallingFormat):  # type: ignore[misc]
-    """A bucket's own host name, except where the certificate could not match it."""
-
-    def build_host(self, server: str, bucket: str) -> str:
-        return str(_format_for(bucket).build_host(server, bucket))
-
-    def build_path_base(self, bucket: str, key: str = "") -> str:
-        return str(_format_for(bucket).build_path_base(bucket, key))
-
-
-class _Connection(pooled(S3Connection)):  # type: ignore[misc]
-    """boto's, always with Signature Version 4; boto would decide by the host's name."""
-
-    def _required_auth_capability(self) -> list[str]:
-        return ["hmac-v4-s3"]
-
-
-class _OldConnection(pooled(S3Connection)):  # type: ignore[misc]
-    """boto's with Signature Version 2, for servers that know no other."""
-
-    def _required_auth_capability(self) -> list[str]:
-        return ["s3"]
-
-
-def connect(pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
-    connection = (_OldConnection if endpoint.signature == "v2" else _Connection)(
-        pool=pool,
-        keys=keys,
-        host=endpoint.host,
-        calling_format=_calling_format(endpoint),
-        suppress_consec_slashes=False,  # "a//b" and "a/b" are two keys
-        **endpoint.boto_arguments(),
-    )
-    connection.auth_region_name = endpoint.region
-    return connection
-
-
-def _calling_format(endpoint: Endpoint) -> Any:
-    """A bucket in the host's name or in the path: a server of one's own often has one name."""
-    if endpoint.addressing == "auto":
-        return _BY_PATH if endpoint.own else _CallingFormat()
-    return _BY_PATH if endpoint.addressing == "path" else _BY_HOST
-
-
 def create_bucket(connection: Any, params: Params) -> Result:
     location = params.get("CreateBucketConfiguration", {}).get("LocationConstraint")
     data = b""
@@ -88,16 +40,16 @@ def create_bucket(connection: Any, params: Params) -> Result:
             "<CreateBucketConfiguration><LocationConstraint>"
             f"{escape(location)}</LocationConstraint></CreateBucketConfiguration>"
         ).encode()
-    response = checked(_request(connection, "PUT", params, data=data))
-    return _with_headers(response, {"Location": "location"})
+    response = checked(request(connection, "PUT", params, data=data))
+    return with_headers(response, {"location": "Location"})
 
 
 def delete_bucket(connection: Any, params: Params) -> Result:
-    return metadata(checked(_request(connection, "DELETE", params)))
+    return metadata(checked(request(connection, "DELETE", params)))
 
 
 def list_buckets(connection: Any, params: Params) -> Result:
-    response = _request(connection, "GET", params)
+    response = request(connection, "GET", params)
     root = root_of(response, "ListAllMyBucketsResult")
     buckets = [
         texts_of(bucket, ("Name", "CreationDate"))
@@ -109,43 +61,14 @@ def list_buckets(connection: Any, params: Params) -> Result:
 
 
 def head_bucket(connection: Any, params: Params) -> Result:
-    response = checked(_request(connection, "HEAD", params))
-    return _with_headers(response, {"BucketRegion": "x-amz-bucket-region"})
-
-
-def put_object(connection: Any, params: Params) -> Result:
-    headers = _headers(params) | _metadata_headers(params)
-    body = params.get("Body", b"")
-    if isinstance(body, bytes):
-        response = _request(connection, "PUT", params, headers=headers, data=body)
-    else:
-        # Unsigned: its hash would have to be known before its first byte is sent.
-        headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
-        headers["Content-Length"] = str(body.length_bytes)
-        response = _request(connection, "PUT", params, headers=headers, source=body)
-    return _with_headers(checked(response), _PUT_RESULT)
-
-
-def get_object(connection: Any, params: Params) -> Result:
-    response = _request(connection, "GET", params, headers=_headers(params))
-    return {"Body": Download(response)} | _object_headers(response)
-
-
-def head_object(connection: Any, params: Params) -> Result:
-    return _object_headers(checked(_request(connection, "HEAD", params, headers=_headers(params))))
-
-
-def copy_object(connection: Any, params: Params) -> Result:
-    headers = _headers(params) | _metadata_headers(params)
-    headers["x-amz-copy-source"] = copy_source_text(params["CopySource"])
-    response = _request(connection, "PUT", params, headers=headers)
-    copied = texts_of(root_of(response, "CopyObjectResult"), ("ETag", "LastModified"))
-    return {"CopyObjectResult": copied} | _with_headers(response, _COPY_RESULT)
+    response = checked(request(connection, "HEAD", params))
+    return with_headers(response, {"x-amz-bucket-region": "BucketRegion"})
 
 
 def delete_object(connection: Any, params: Params) -> Result:
-    response = checked(_request(connection, "DELETE", params))
-    return _with_headers(response, {"VersionId": "x-amz-version-id"})
+    query = query_of(params, {"VersionId": "versionId"})
+    response = checked(request(connection, "DELETE", params, query=query))
+    return with_headers(response, {"x-amz-version-id": "VersionId"})
 
 
 def delete_objects(connection: Any, params: Params) -> Result:
@@ -154,9 +77,7 @@ def delete_objects(connection: Any, params: Params) -> Result:
         "Content-MD5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode(),
         "Content-Type": "application/xml",
     }
-    response = _request(
-        connection, "POST", params, query={"delete": ""}, headers=headers, data=data
-    )
+    response = request(connection, "POST", params, query={"delete": ""}, headers=headers, data=data)
     root = root_of(response, "DeleteResult")
     deleted = [texts_of(item, ("Key", "VersionId")) for item in all_of(root, "Deleted")]
     errors = [
@@ -167,10 +88,8 @@ def delete_objects(connection: Any, params: Params) -> Result:
 
 def list_objects_v2(connection: Any, params: Params) -> Result:
     query = {"list-type": "2", "encoding-type": "url"}
-    query |= {
-        wire: _wire_text(params[name]) for name, wire in _LIST_QUERY.items() if name in params
-    }
-    response = _request(connection, "GET", params, query=query)
+    query |= query_of(params, _LIST_QUERY)
+    response = request(connection, "GET", params, query=query)
     return read_document(response, "ListBucketResult", _list) | metadata(response)
 
 
@@ -194,19 +113,40 @@ def _list(root: Any) -> Result:
     return result
 
 
-def _request(
+def request(
     connection: Any,
     method: str,
     params: Params,
-    *,
     query: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
+    *,
     data: bytes = b"",
     source: Source | None = None,
 ) -> Any:
-    """One request about the bucket and key that the params name."""
-    if "VersionId" in params:
-        query = (query or {}) | {"versionId": params["VersionId"]}
+    """One request about the bucket and key that the params name, sent to the bucket's region.
+
+    Raises BotoServerError for some errors, of others the answer is checked by who reads it.
+    """
+    send = partial(
+        _send, method=method, params=params, query=query, headers=headers, data=data, source=source
+    )
+    bucket = params.get("Bucket", "")
+    response = send(connection.for_bucket(bucket))
+    if not connection.for_bucket(bucket).learn(bucket, response):
+        return response
+    return send(connection.for_bucket(bucket))
+
+
+def _send(
+    connection: Any,
+    *,
+    method: str,
+    params: Params,
+    query: dict[str, str] | None,
+    headers: dict[str, str] | None,
+    data: bytes,
+    source: Source | None,
+) -> Any:
     query_args = "&".join(
         f"{name}={quote(value, safe='-_.~')}" if value else name
         for name, value in (query or {}).items()
@@ -215,41 +155,11 @@ def _request(
         method,
         params.get("Bucket", ""),
         params.get("Key", ""),
-        headers=headers,
+        headers=None if headers is None else dict(headers),  # signing adds to them
         data=data,
         query_args=query_args or None,
         sender=None if source is None else partial(send_source, source),
     )
-
-
-def _headers(params: Params) -> dict[str, str]:
-    return {header: params[name] for name, header in _REQUEST_HEADERS.items() if name in params}
-
-
-def _metadata_headers(params: Params) -> dict[str, str]:
-    return {f"x-amz-meta-{name}": value for name, value in params.get("Metadata", {}).items()}
-
-
-def _with_headers(response: Any, names: dict[str, str]) -> Result:
-    """The values of those headers that the response has, under AWS's result names."""
-    found = ((name, response.getheader(header)) for name, header in names.items())
-    return {name: value for name, value in found if value is not None} | metadata(response)
-
-
-def _object_headers(response: Any) -> Result:
-    result = _with_headers(response, _OBJECT_RESULT)
-    for name in ("ContentLength", "MissingMeta"):
-        if name in result:
-            result[name] = whole_number(result[name], name)
-    if "LastModified" in result:
-        result["LastModified"] = moment(result["LastModified"], "LastModified")
-    prefix = "x-amz-meta-"
-    result["Metadata"] = {
-        name.lower().removeprefix(prefix): value
-        for name, value in response.getheaders()
-        if name.lower().startswith(prefix)
-    }
-    return result
 
 
 def copy_source(source: str | dict[str, str]) -> tuple[str, str]:
@@ -302,21 +212,6 @@ def _unquoted(text: str, *, is_quoted: bool) -> str:
     return unquote_plus(text) if is_quoted else text
 
 
-def _wire_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def _format_for(bucket: str) -> Any:
-    """By path where a wildcard certificate, which matches one label of a name, would not do."""
-    return _BY_PATH if "." in bucket or bucket != bucket.lower() else _BY_HOST
-
-
-_BY_HOST = SubdomainCallingFormat()
-_BY_PATH = OrdinaryCallingFormat()
-
-
 _XML_SPACES = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 _LIST_QUERY = {
@@ -326,43 +221,4 @@ _LIST_QUERY = {
     "MaxKeys": "max-keys",
     "Prefix": "prefix",
     "StartAfter": "start-after",
-}
-
-_REQUEST_HEADERS = {
-    "CacheControl": "Cache-Control",
-    "ContentDisposition": "Content-Disposition",
-    "ContentEncoding": "Content-Encoding",
-    "ContentLanguage": "Content-Language",
-    "ContentMD5": "Content-MD5",
-    "ContentType": "Content-Type",
-    "IfMatch": "If-Match",
-    "IfModifiedSince": "If-Modified-Since",
-    "IfNoneMatch": "If-None-Match",
-    "IfUnmodifiedSince": "If-Unmodified-Since",
-    "MetadataDirective": "x-amz-metadata-directive",
-    "Range": "Range",
-    "StorageClass": "x-amz-storage-class",
-}
-
-_PUT_RESULT = {"ETag": "etag", "VersionId": "x-amz-version-id"}
-
-_COPY_RESULT = {
-    "CopySourceVersionId": "x-amz-copy-source-version-id",
-    "VersionId": "x-amz-version-id",
-}
-
-_OBJECT_RESULT = {
-    "AcceptRanges": "accept-ranges",
-    "CacheControl": "cache-control",
-    "ContentDisposition": "content-disposition",
-    "ContentEncoding": "content-encoding",
-    "ContentLanguage": "content-language",
-    "ContentLength": "content-length",
-    "ContentRange": "content-range",
-    "ContentType": "content-type",
-    "ETag": "etag",
-    "LastModified": "last-modified",
-    "MissingMeta": "x-amz-missing-meta",
-    "StorageClass": "x-amz-storage-class",
-    "VersionId": "x-amz-version-id",
 }

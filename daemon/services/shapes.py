@@ -15,6 +15,9 @@ from botod.ipc.streams import IncomingStream
 MAX_HEADER_BYTES = 8 * 1024
 """Of a header's text: S3 takes so many for all headers of a request together."""
 
+CUSTOMER_KEY_BYTES = 32
+"""Of AES-256, the only one that S3 takes."""
+
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -142,6 +145,17 @@ class Blob:
         if self.max_bytes is not None and len(blob) > self.max_bytes:
             raise InvalidParam(f"{where} has {len(blob)} bytes; {self.max_bytes} may be")
         return blob
+
+
+@dataclass(frozen=True)
+class CustomerKey(Blob):
+    """A key of the customer's own for S3's encryption, as it is: 256 bits."""
+
+    def read(self, value: Any, where: str) -> bytes:
+        key = super().read(value, where)
+        if len(key) != CUSTOMER_KEY_BYTES:
+            raise InvalidParam(f"{where} has {len(key)} bytes; {CUSTOMER_KEY_BYTES} have to be")
+        return key
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -91,6 +92,8 @@ class Rig:
             can_repeat=can_repeat,
         )
 
+        self.run: Callable[[Unit], Any] = self.attempts.run
+
     async def do(self, unit: Unit, *, within_s: float = 60.0) -> Any:
         """What the unit comes to at last."""
         deadline = asyncio.get_running_loop().time() + within_s
@@ -98,7 +101,7 @@ class Rig:
             patch.setattr(attempts_module, "sleep", self.pauses.append)
             patch.setattr(attempts_module.time, "time", lambda: NOW)
             patch.setattr(retries, "random", lambda: 1.0)
-            return await spawn_until(deadline, self.attempts.run, unit)
+            return await spawn_until(deadline, self.run, unit)
 
 
 def test_a_later_try_may_work() -> None:
@@ -263,5 +266,20 @@ def test_each_request_of_several_has_its_own_tries() -> None:
             assert await spawn(job) == ["one", "two"]
         assert (first.tries, second.tries) == (1, 2)
         assert await spawn(attempt, Unit("alone")) == "alone"
+
+    run(scenario)
+
+
+def test_a_request_s_own_terms_count() -> None:
+    """A part of a job that may not be repeated may be, by itself."""
+
+    async def scenario() -> None:
+        rig, unit = Rig(idempotent=False), Unit(Interrupted("x"), "done")
+        part = rig.terms.part(idempotent=True)
+        with pytest.raises(Interrupted):
+            await rig.do(Unit(Interrupted("x"), "done"))
+        rig.run = partial(rig.attempts.run, part=part)
+        assert await rig.do(unit) == "done"
+        assert unit.tries == 2
 
     run(scenario)

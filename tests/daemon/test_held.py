@@ -65,3 +65,16 @@ def test_more_than_there_is() -> None:
     assert caught.value.data["retryable"] is True
     assert refusals.by_limit() == {"buffered_bytes": 1}
     assert budget.used_bytes == 60
+
+
+def test_a_part_may_be_given_back() -> None:
+    """Never more than is held: the job may have ended, and given all back, before."""
+    budget = Budget(100)
+    held = Held(budget, Refusals())
+    assert held.try_take(60)
+    assert not held.try_take(50)
+    held.give_back(20)
+    assert budget.used_bytes == 40
+    held.release()
+    held.give_back(40)
+    assert budget.used_bytes == 0

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.bodies import Moved
 from botod.daemon.gathering import Together
 from botod.daemon.job import Job
 from botod.daemon.job_line import job_line
+from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.services import SERVICES
 from botod.ipc.errors import Code, RpcError

@@ -186,3 +186,50 @@ def test_each_of_the_daemon_s_methods_is_known_to_rules() -> None:
         service._pool.close()
 
     run(main)
+
+
+def test_moving_in_parts_is_the_operation_that_it_stands_for() -> None:
+    """Who may put may upload, who may not may not, whatever a `*` allows."""
+    rules = [rule(Who(uid=33), "s3.*", deny=("s3.put_object on logs/secret",))]
+    policy = Policy(1000, rules=rules)
+    body = {"Body": b"x"}
+    ask(policy, sender(33), "s3.upload_file", LOG | body)
+    error = refused(policy, sender(33), "s3.upload_file", SECRET | body)
+    assert "s3.put_object on 'logs/secret'" in error.message
+    reads = Policy(1000, rules=[rule(Who(uid=33), "s3.get_object on logs/*")])
+    ask(reads, sender(33), "s3.download_file", LOG)
+    refused(reads, sender(33), "s3.upload_file", LOG | body)
+    with pytest.raises(ValueError, match="name that"):
+        read_line("s3.upload_file")
+
+
+PRESIGN = "s3.generate_presigned_url on logs/*"
+
+
+@pytest.mark.parametrize(
+    ("allow", "method", "may"),
+    [
+        ((PRESIGN, "s3.get_object on logs/*"), "get_object", True),
+        ((PRESIGN, "s3.*"), "delete_object", True),
+        ((PRESIGN, "s3.get_object on logs/*"), "put_object", False),
+        ((PRESIGN,), "get_object", False),
+        (("s3.*",), "get_object", False),
+        ((PRESIGN, "s3.get_object on other/*"), "get_object", False),
+    ],
+)
+def test_who_presigns_has_to_be_allowed_both(
+    allow: tuple[str, ...], method: str, may: bool
+) -> None:
+    """Presigning by its name, and what the URL is for, each on the object."""
+    policy = Policy(1000, rules=[rule(Who(uid=33), *allow)])
+    params = {"ClientMethod": method, "Params": LOG}
+    if may:
+        ask(policy, sender(33), "s3.generate_presigned_url", params)
+    else:
+        refused(policy, sender(33), "s3.generate_presigned_url", params)
+
+
+def test_the_daemon_s_own_user_may_presign() -> None:
+    """It has the keys anyway."""
+    params = {"ClientMethod": "get_object", "Params": LOG}
+    ask(Policy(1000), sender(1000), "s3.generate_presigned_url", params)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from botod.daemon.bodies import Moved
+from botod.daemon.moved import Moved
 from botod.daemon.pump import Pump
 from botod.daemon.services.answers import Download
 from botod.ipc.errors import Code, RpcError

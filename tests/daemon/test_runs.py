@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.bodies import Bodies
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.held import Held
 from botod.daemon.job import Job
+from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.runs import Run
 from botod.daemon.services import SERVICES

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from botod.daemon.bodies import Bodies, Moved
+from botod.daemon.bodies import Bodies
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.held import Held
+from botod.daemon.moved import Moved
 from botod.daemon.services import SERVICES
 from botod.daemon.services.answers import Download
 from botod.daemon.services.operation import Params, Result

@@ -127,19 +127,27 @@ def incoming(pieces: list[bytes | RpcError], *, number: int = 7) -> IncomingStre
     An error breaks it off; else it ends after the last piece.
     """
     left = list(pieces)
+    is_due = False
 
     def send() -> None:
+        nonlocal is_due
+        is_due = False
         if not left:
             stream.end()
         elif isinstance(left[0], RpcError):
             stream.break_off(left.pop(0))  # type: ignore[arg-type]
-        else:
+        elif len(left[0]) <= stream._credit:
             stream.feed(left.pop(0))  # type: ignore[arg-type]
+            send_soon()
+
+    def send_soon() -> None:
+        nonlocal is_due
+        if not is_due:
+            is_due = True
             asyncio.get_running_loop().call_soon(send)
 
     def granted(_pieces: list[bytes]) -> None:
-        if not stream.received_bytes:
-            asyncio.get_running_loop().call_soon(send)
+        send_soon()
 
     stream = IncomingStream(
         number, tell=granted, hold=lambda _size: None, let_go=lambda _size: None

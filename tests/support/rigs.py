@@ -11,6 +11,7 @@ import pytest
 from botod.daemon.credentials import Keys, NoKeys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
+from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
 from botod.daemon.settings import ProfileSettings
@@ -93,9 +94,9 @@ async def rig(
     """A worker with the profiles default and poor, which has no keys."""
     with http_server(answer) as server:
         async with open_pool(**pool_options) as pool:
-            upstreams = upstreams_at(
-                pool, f"{scheme}://127.0.0.1:{port or server.port}", retries, sqs_batching
-            )
+            uploads = OpenUploads()
+            url = f"{scheme}://127.0.0.1:{port or server.port}"
+            upstreams = upstreams_at(pool, url, retries, sqs_batching, uploads=uploads)
             joins = Joins[Run](remember_s=remember_s)
             worker = Worker(
                 upstreams,
@@ -110,9 +111,17 @@ async def rig(
             yield Rig(worker, joins, server)
             await asyncio.sleep(0)  # what is done is forgotten in the next turn
             assert worker.running_num == 0, "a job has not been settled"
+            await uploads.close()
 
 
-def upstreams_at(pool: Pool, url: str, retries: int, sqs_batching: bool = True) -> Upstreams:
+def upstreams_at(
+    pool: Pool,
+    url: str,
+    retries: int,
+    sqs_batching: bool = True,
+    *,
+    uploads: OpenUploads | None = None,
+) -> Upstreams:
     """The profiles default, with all services at one server, and poor, which has no keys."""
     settings = ProfileSettings(retries=retries, endpoint=url, sqs_batching=sqs_batching)
 
@@ -121,7 +130,8 @@ def upstreams_at(pool: Pool, url: str, retries: int, sqs_batching: bool = True) 
             raise NoKeys("nobody gives it any")
         return Keys(*KEYS)
 
-    return Upstreams(pool, {"default": settings, "poor": settings}, find)
+    profiles = {"default": settings, "poor": settings}
+    return Upstreams(pool, profiles, find, uploads=uploads)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from botod.daemon.attempts import Attempts, use
 from botod.daemon.budget import Budget
 from botod.daemon.credentials import Keys
+from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.services import CATALOG, SERVICES
@@ -21,6 +22,7 @@ from support.pools import KEYS, open_pool
 
 REGION = "eu-central-1"
 REQUEST_ID = "4442587FB7D0A2F9"
+META = {"HTTPStatusCode": 200, "RequestId": REQUEST_ID}
 SQS_XMLNS = 'xmlns="http://queue.amazonaws.com/doc/2012-11-05/"'
 
 
@@ -94,6 +96,12 @@ def _always() -> bool:
     return True
 
 
+def query_of(exchange: Exchange) -> dict[str, str]:
+    """The query of a request's target, decoded."""
+    pairs = parse_qs(urlsplit(exchange.target).query, keep_blank_values=True)
+    return {name: values[0] for name, values in pairs.items()}
+
+
 class CannedService:
     """Answers each request with the next of `replies`, and with the last one ever after.
 
@@ -133,6 +141,7 @@ class CannedService:
                     home = _operation(calls[0])[0].home or SERVICES[calls[0][0].partition(".")[0]]
                     connection = home.connect(pool, keys or HeldKeys(*KEYS), endpoint)
                     connection.retries_itself = False
+                    connection.open_uploads = OpenUploads().of("default")
                     patience = Patience(retries, 1.0)
                     with on_terms(Terms(idempotent=idempotent)):
                         return [

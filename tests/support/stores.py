@@ -54,7 +54,7 @@ class Store:
                 return
         self.objects[exchange.request.params["Key"]] = body
         exchange.progress({"bytes_sent": len(body) // 2})
-        exchange.answer({"ETag": "e"})
+        exchange.answer({"ETag": "e", "Size": len(body)})
 
     async def _get_object(self, exchange: Exchange) -> None:
         body = self.objects.get(exchange.request.params["Key"])
@@ -72,6 +72,9 @@ class Store:
             self._start(_sent(stream, body))
         else:
             exchange.answer({**result, "Body": body})
+
+    _upload_file = _put_object
+    _download_file = _get_object
 
     async def _hold(self, exchange: Exchange) -> None:
         exchange.on_cancel = lambda: exchange.fail(RpcError(Code.CANCELLED, "cancelled"))

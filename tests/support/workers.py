@@ -9,6 +9,7 @@ from typing import Any
 from botod.daemon.credentials import Keys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
+from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
 from botod.daemon.settings import ProfileSettings
@@ -48,7 +49,13 @@ async def open_worker(
     """A worker whose pool has to be empty at the end, counted from outside (see open_pool)."""
     async with open_pool(**pool_options) as pool:
         profile = ProfileSettings(retries=retries, endpoints=endpoints, sqs_batching=sqs_batching)
-        upstreams = Upstreams(pool, {"default": profile}, lambda _name, _settings: Keys(*KEYS))
+        uploads = OpenUploads()
+        upstreams = Upstreams(
+            pool,
+            {"default": profile},
+            lambda _name, _settings: Keys(*KEYS),
+            uploads=uploads,
+        )
         worker = Worker(
             upstreams,
             Policy(),
@@ -60,3 +67,4 @@ async def open_worker(
             unread_timeout_s=BOUND_S,
         )
         yield Jobs(pool, worker)
+        await uploads.close()

@@ -21,6 +21,12 @@ EXAMPLES: dict[str, tuple[dict[str, Any], Sequence[str | None]]] = {
     "s3.list_buckets": ({}, [None]),
     "s3.head_bucket": ({"Bucket": "photos"}, ["photos"]),
     "s3.put_object": (OBJECT_PARAMS, ["photos/cats/1.jpg"]),
+    "s3.upload_file": (OBJECT_PARAMS, ["photos/cats/1.jpg"]),
+    "s3.download_file": (OBJECT_PARAMS, ["photos/cats/1.jpg"]),
+    "s3.generate_presigned_url": (
+        {"ClientMethod": "get_object", "Params": OBJECT_PARAMS},
+        ["photos/cats/1.jpg"],
+    ),
     "s3.get_object": (OBJECT_PARAMS | {"VersionId": "3"}, ["photos/cats/1.jpg"]),
     "s3.head_object": (OBJECT_PARAMS, ["photos/cats/1.jpg"]),
     "s3.copy_object": (

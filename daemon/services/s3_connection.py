@@ -1,0 +1,148 @@
+"""S3's connection: where a bucket is, and whom a signed request may go to."""
+
+import copy
+import re
+from typing import Any
+
+from botod.daemon.services.answers import MAX_ERROR_BYTES, BadAnswer, text_in
+from botod.daemon.services.operation import Endpoint
+from botod.pool import HeldKeys, Pool, pooled
+
+from boto.exception import BotoServerError
+from boto.s3.connection import OrdinaryCallingFormat, S3Connection, SubdomainCallingFormat
+
+REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}"
+"""Of AWS's regions."""
+
+DOMAINS = r"amazonaws\.com(?:\.cn)?|amazonaws\.eu|s?c2s\.(?:ic|sgov)\.gov|csp\.hci\.ic\.gov"
+"""Of AWS's partitions."""
+
+S3_HOST = re.compile(
+    rf"(?:[a-z0-9._-]+\.)?s3(?:-fips)?(?:[.-](?:dualstack\.)?{REGION}|-external-1)?\.(?:{DOMAINS})"
+)
+"""A host of S3's. Others in AWS's domains may be anybody's."""
+
+GLOBAL_HOST = "s3.amazonaws.com"
+
+MOVED = frozenset({301, 307, 400})
+"""What S3 answers where it does not have the bucket: PermanentRedirect, TemporaryRedirect, and
+AuthorizationHeaderMalformed."""
+
+BUCKETS_MAX = 1024
+"""Whose regions are known; the oldest are asked for again."""
+
+
+class _CallingFormat(SubdomainCallingFormat):  # type: ignore[misc]
+    """A bucket's own host name, except where the certificate could not match it."""
+
+    def build_host(self, server: str, bucket: str) -> str:
+        return str(_format_for(bucket).build_host(server, bucket))
+
+    def build_path_base(self, bucket: str, key: str = "") -> str:
+        return str(_format_for(bucket).build_path_base(bucket, key))
+
+
+class _Connection(pooled(S3Connection)):  # type: ignore[misc]
+    """boto's, always with Signature Version 4; boto would decide by the host's name.
+
+    is_aws: S3 itself, not a server that speaks like it. open_uploads: those of the daemon; set by
+    who makes this.
+    """
+
+    is_aws: bool
+    open_uploads: Any
+    _regions: dict[str, str]
+    _siblings: dict[str, "_Connection"]
+
+    def _required_auth_capability(self) -> list[str]:
+        return ["hmac-v4-s3"]
+
+    def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
+        """A connection to S3, or to the server that was configured. Raises BadAnswer for others.
+
+        boto follows a redirect to wherever it leads, signs for it, and sends the body there.
+        """
+        if host is not None and not self._is_ours(host, int(port), is_secure=bool(is_secure)):
+            raise BadAnswer(f"S3 sends the request on to {host!r}, which is none of its hosts")
+        return super().new_http_connection(host, port, is_secure)
+
+    def for_bucket(self, bucket: str) -> "_Connection":
+        """The one to the bucket's region, as far as that is known."""
+        region = self._regions.get(bucket)
+        return self if region is None else self._in_region(region)
+
+    def learn(self, bucket: str, response: Any) -> bool:
+        """Whether an answer says that the bucket is elsewhere, which then is known.
+
+        Raises BotoServerError for another error of that kind.
+        """
+        if not self.is_aws or response.status not in MOVED:
+            return False
+        body = response.read(MAX_ERROR_BYTES)
+        response.close()
+        region = response.getheader("x-amz-bucket-region") or text_in(body, "Region")
+        if not region or region == self.auth_region_name or not re.fullmatch(REGION, region):
+            raise BotoServerError(response.status, response.reason, body)
+        if len(self._regions) >= BUCKETS_MAX:
+            del self._regions[next(iter(self._regions))]
+        self._regions[bucket] = region
+        return True
+
+    def _in_region(self, region: str) -> "_Connection":
+        sibling = self._siblings.get(region)
+        if sibling is None:
+            sibling = self._siblings[region] = copy.copy(self)
+            # Whatever else the name says, such as FIPS or dual stack, stays as it is.
+            host = self.host.replace(GLOBAL_HOST, f"s3.{self.auth_region_name}.amazonaws.com")
+            sibling.host = host.replace(self.auth_region_name, region)
+            sibling._auth_handler = copy.copy(self._auth_handler)  # noqa: SLF001 - one of us
+            sibling.auth_region_name = region
+        return sibling
+
+    def _is_ours(self, host: str, port: int, *, is_secure: bool) -> bool:
+        name = host.lower().removesuffix(f":{port}")
+        if is_secure != self.is_secure:
+            return False
+        if self.is_aws:
+            return S3_HOST.fullmatch(name) is not None
+        own = self.host.lower()
+        return port == self.port and (name == own or name.endswith(f".{own}"))
+
+
+class _OldConnection(_Connection):
+    """With Signature Version 2, for servers that know no other."""
+
+    def _required_auth_capability(self) -> list[str]:
+        return ["s3"]
+
+
+def connect(pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
+    connection = (_OldConnection if endpoint.signature == "v2" else _Connection)(
+        pool=pool,
+        keys=keys,
+        host=endpoint.host,
+        calling_format=_calling_format(endpoint),
+        suppress_consec_slashes=False,  # "a//b" and "a/b" are two keys
+        **endpoint.boto_arguments(),
+    )
+    connection.auth_region_name = endpoint.region
+    connection.is_aws = not endpoint.own
+    connection._regions = {}  # noqa: SLF001 - set up here, as boto's class takes no more arguments
+    connection._siblings = {}  # noqa: SLF001
+    return connection
+
+
+def _calling_format(endpoint: Endpoint) -> Any:
+    """A bucket in the host's name or in the path: a server of one's own often has one name."""
+    if endpoint.addressing == "auto":
+        return _BY_PATH if endpoint.own else _CallingFormat()
+    return _BY_PATH if endpoint.addressing == "path" else _BY_HOST
+
+
+def _format_for(bucket: str) -> Any:
+    """By path where a wildcard certificate, which matches one label of a name, would not do."""
+    return _BY_PATH if "." in bucket or bucket != bucket.lower() else _BY_HOST
+
+
+_BY_HOST = SubdomainCallingFormat()
+_BY_PATH = OrdinaryCallingFormat()
