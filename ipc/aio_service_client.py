@@ -9,7 +9,7 @@ from botod.ipc.files import PartFile, Progress, is_special
 from botod.ipc.options import Options
 from botod.ipc.paging import PAGED, Pages, paging_of
 from botod.ipc.requests import merged, prepared
-from botod.ipc.sending import size_of, to_fill
+from botod.ipc.sending import to_fill
 from botod.ipc.service_client import COPY_BYTES, Exceptions
 
 
@@ -73,10 +73,8 @@ class Client:
         """Put what a file object gives from where it stands to its end."""
         progress = Progress(Callback, "bytes_sent")
         params = prepared({"Bucket": Bucket, "Key": Key, "Body": Fileobj, **(ExtraArgs or {})})
-        await self._do("put_object", params, progress)
-        size = size_of(params)
-        if size is not None:
-            progress.reached(size)
+        result = await self._do("upload_file", params, progress)
+        progress.reached(result["Size"])
 
     async def download_file(
         self,
@@ -110,13 +108,13 @@ class Client:
         part = to_fill(Fileobj)
         if part is None:
             done = 0
-            async with (await self._do("get_object", params))["Body"] as body:
+            async with (await self._do("download_file", params))["Body"] as body:
                 async for chunk in body.iter_chunks(COPY_BYTES):
                     Fileobj.write(chunk)
                     done += len(chunk)
                     progress.reached(done)
             return
-        result = await self._do("get_object", {**params, "Body": part}, progress)
+        result = await self._do("download_file", {**params, "Body": part}, progress)
         if part.offset is not None:
             Fileobj.seek(part.offset + result["ContentLength"])
         progress.reached(result["ContentLength"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 
 from botod.ipc.framing import MAX_INLINE_BYTES
 
@@ -152,13 +152,3 @@ def checked(piece: Any) -> bytes:
     if not isinstance(piece, (bytes, bytearray, memoryview)):
         raise TypeError(f"a Body gives bytes, not {type(piece).__name__}")
     return bytes(piece)
-
-
-def size_of(params: Mapping[str, Any]) -> int | None:
-    """How many bytes were sent as `Body`, now that they were; None: nobody knows."""
-    body = params["Body"]
-    if isinstance(body, FilePart):
-        return os.fstat(body.file.fileno()).st_size - (body.offset or 0)
-    if isinstance(body, Pieces):
-        return body.length
-    return len(body)

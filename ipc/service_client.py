@@ -9,7 +9,7 @@ from botod.ipc.errors import ClientError, service_error
 from botod.ipc.files import PartFile, Progress, is_special
 from botod.ipc.paging import PAGED, Pages, Paging, paging_of
 from botod.ipc.requests import merged, prepared
-from botod.ipc.sending import size_of, to_fill
+from botod.ipc.sending import to_fill
 from botod.ipc.streaming import StreamingBody, body_name
 
 TYPE_CHECKING = False
@@ -92,10 +92,8 @@ class Client:
         """Put what a file object gives from where it stands to its end."""
         progress = Progress(Callback, "bytes_sent")
         params = prepared({"Bucket": Bucket, "Key": Key, "Body": Fileobj, **(ExtraArgs or {})})
-        self._do("put_object", params, progress.listener)
-        size = size_of(params)
-        if size is not None:
-            progress.reached(size)
+        result = self._do("upload_file", params, progress.listener)
+        progress.reached(result["Size"])
 
     def download_file(
         self,
@@ -131,12 +129,12 @@ class Client:
         params = {"Bucket": Bucket, "Key": Key, **(ExtraArgs or {})}
         part = to_fill(Fileobj)
         if part is None:
-            with self._do("get_object", params)["Body"] as body:
+            with self._do("download_file", params)["Body"] as body:
                 for chunk in body.iter_chunks(COPY_BYTES):
                     Fileobj.write(chunk)
                     progress.reached(body.tell())
             return
-        result = self._do("get_object", {**params, "Body": part}, progress.listener)
+        result = self._do("download_file", {**params, "Body": part}, progress.listener)
         if part.offset is not None:
             Fileobj.seek(part.offset + result["ContentLength"])
         progress.reached(result["ContentLength"])

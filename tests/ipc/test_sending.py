@@ -21,7 +21,6 @@ from botod.ipc.sending import (
     is_append,
     piece_reader,
     plain_file,
-    size_of,
     to_fill,
     to_send,
 )
@@ -246,16 +245,3 @@ def test_a_source_gives_bytes() -> None:
     with pytest.raises(TypeError, match="not str"):
         pieces_of(io.StringIO("text"), iter([9]))
     assert type(checked(memoryview(b"a"))) is bytes
-
-
-# How much it was
-
-
-def test_how_much_was_sent(file: Path) -> None:
-    """Of a file what lies behind its place; of a stream what is known of it."""
-    with file.open("rb") as body:
-        assert size_of({"Body": FilePart(body, 3)}) == 7
-        assert size_of({"Body": FilePart(body, None)}) == 10
-    assert size_of({"Body": Pieces(None, 5)}) == 5
-    assert size_of({"Body": Pieces(None, None)}) is None
-    assert size_of({"Body": b"abc"}) == 3
