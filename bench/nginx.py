@@ -21,11 +21,23 @@ SENT = (
     "</SendMessageResult></SendMessageResponse>"
 )
 
+ETAG = "fafb00f5732ab283681e124bf8747ed1"
+
+CREATED = "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>"
+
+COMPLETED = f"""<CompleteMultipartUploadResult><ETag>"{ETAG}-1"</ETag>\
+</CompleteMultipartUploadResult>"""
+
 CONFIG = """\
 daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
 events {{ worker_connections 16384; }}
 http {{
   map $args $page {{ default 1; "~continuation-token=(?<token>[0-9]+)" $token; }}
+  map "$request_method $args" $asked {{
+    default "";
+    "~^POST uploads" create;
+    "~^POST uploadId" complete;
+  }}
   access_log off; keepalive_requests 100000000; keepalive_timeout 600s;
   client_body_temp_path {folder}/body; client_max_body_size 0;
   server {{
@@ -34,7 +46,12 @@ http {{
     ssl_protocols TLSv1.3;
     location /bucket/ {{ alias {folder}/files/; }}
     location /1/ {{ return 200 '{sent}'; }}
-    location /put/ {{ alias {folder}/files/; dav_methods PUT; client_body_buffer_size 1m; }}
+    location /put/ {{
+      if ($asked = create) {{ return 200 '{created}'; }}
+      if ($asked = complete) {{ return 200 '{completed}'; }}
+      add_header ETag '"{etag}"' always;
+      alias {folder}/files/; dav_methods PUT; client_body_buffer_size 1m;
+    }}
     location ~ "^/tree/?$" {{ root {folder}/pages; try_files /$page =404; }}
     location /tree/ {{ alias {folder}/files/; dav_methods PUT; create_full_put_path on; }}
     location = /status {{ stub_status; }}
@@ -75,7 +92,8 @@ class Nginx(NamedTuple):
 def running_nginx(where: str | None = None) -> Iterator[Nginx]:
     """Serve /bucket/k (1 KiB) and /1/q (the answer to a SendMessage) for the length of a block.
 
-    /put/NAME takes an object, and /bucket/NAME gives it. The bucket "tree" takes and gives objects
+    /put/NAME takes an object, whole or in parts, each of which is kept in the place of the one
+    before; /bucket/NAME gives it, or a part of it. The bucket "tree" takes and gives objects
     whose keys are paths, and is listed by what stands in `pages`. where: the folder for its files.
     """
     binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
@@ -99,7 +117,11 @@ def running_nginx(where: str | None = None) -> Iterator[Nginx]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         config = Path(folder, "nginx.conf")
-        config.write_text(CONFIG.format(folder=folder, port=port, sent=SENT))
+        config.write_text(
+            CONFIG.format(
+                folder=folder, port=port, sent=SENT, created=CREATED, completed=COMPLETED, etag=ETAG
+            )
+        )
         process = subprocess.Popen([binary, "-c", str(config), "-e", f"{folder}/error.log"])
         try:
             _wait_for(port)
