@@ -1,13 +1,16 @@
 """`botod cp` to and from a server that others wrote: what S3's keys may be, and large bodies."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.copying import cp, tree_of
-from support.daemons import Daemon, running_daemon
+from botod.ipc import ClientError
+from support.copying import cp, started, tree_of
+from support.daemons import BOUND_S, Daemon, running_daemon, wait_until
 from support.servers import Servers
 
 DONE = (0, b"", "")
@@ -59,6 +62,33 @@ def test_a_large_body_each_way(daemon: Daemon, tmp_path: Path) -> None:
     assert cp(f"s3://{BUCKET}/y", tmp_path).outcome == DONE
     assert (tmp_path / "y").read_bytes() == LARGE
     assert cp(f"s3://{BUCKET}/x", "-").outcome == (0, LARGE, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_of_an_upload(daemon: Daemon, number: int) -> None:
+    """Parts were sent already: there is no object, and no part is left."""
+    process = started("-", f"s3://{BUCKET}/cut")
+    assert process.stdin is not None, "asked for as a pipe"
+    with daemon.connect() as connection:
+        s3 = connection.client("s3")
+
+        def uploads() -> list[str]:
+            listed = s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+            return [upload["Key"] for upload in listed]
+
+        for _ in range(4):
+            process.stdin.write(LARGE)
+        process.stdin.flush()
+        wait_until(lambda: uploads() == ["cut"], daemon)
+        process.send_signal(number)
+        assert process.wait(BOUND_S) == -number
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None, "asked for as a pipe"
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        wait_until(lambda: uploads() == [], daemon)
+        with pytest.raises(ClientError, match="404"):
+            s3.head_object(Bucket=BUCKET, Key="cut")
 
 
 def test_what_the_service_refuses(daemon: Daemon, tmp_path: Path) -> None:
