@@ -270,7 +270,39 @@ def sqs() -> Script:
     yield "list_queue_tags", {"QueueUrl": queue["QueueUrl"] + "none"}
 
 
+def cloudformation() -> Script:
+    """The query protocol, with documents in it: a stack, its resources, an update, and errors."""
+    template = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "<&> ü",
+        "Parameters": {"Delay": {"Type": "Number", "Default": "1"}},
+        "Resources": {
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"QueueName": "NAME-of-stack", "DelaySeconds": {"Ref": "Delay"}},
+            }
+        },
+        "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Queue", "QueueName"]}}},
+    }
+    stack = {"StackName": "NAME"}
+    body = {"TemplateBody": json.dumps(template)}
+    yield "validate_template", body
+    tags = [{"Key": "a b", "Value": "ü&="}]
+    yield "create_stack", stack | body | {"Tags": tags}
+    yield "describe_stacks", stack
+    yield "describe_stack_resources", stack
+    yield "list_stack_resources", stack
+    yield "get_template", stack
+    delay = [{"ParameterKey": "Delay", "ParameterValue": "2"}]
+    yield "update_stack", stack | body | {"Parameters": delay}
+    yield "list_stacks", {}
+    yield "create_stack", stack | body
+    yield "delete_stack", stack
+    yield "describe_stacks", stack
+
+
 SCRIPTS: dict[str, Callable[[], Script]] = {
+    "cloudformation": cloudformation,
     "cloudwatch": cloudwatch,
     "dynamodb": dynamodb,
     "ec2": ec2,
