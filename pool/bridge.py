@@ -19,7 +19,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
 from functools import partial
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 import greenlet
@@ -271,6 +271,16 @@ def current_deadline() -> float | None:
 def live_num() -> int:
     """How many spawned functions have not ended."""
     return len(_live)
+
+
+def live_stacks() -> Iterator[tuple[str, FrameType | None]]:
+    """The name of each spawned function that has not ended, and where it is parked.
+
+    None: it has not begun, or is the one that runs.
+    """
+    for spawned in list(_live):
+        stack = spawned._stack  # noqa: SLF001 - of this module's own class
+        yield spawned.name, None if stack is None else stack.gr_frame
 
 
 def visit_stats() -> VisitStats:

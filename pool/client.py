@@ -6,6 +6,7 @@ never queues: who starts a transfer holds a slot for it.
 """
 
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import chain
@@ -17,7 +18,7 @@ from tornado.curl_httpclient import CurlAsyncHTTPClient
 from tornado.ioloop import IOLoop
 
 from botod.pool.errors import PoolClosed, PoolError
-from botod.pool.handle import Handle
+from botod.pool.handle import Handle, Options
 from botod.pool.lane import Tls, TlsVersion
 from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Sockets, SocketStats
@@ -71,12 +72,22 @@ class CurlClient(CurlAsyncHTTPClient):
         self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
         self.ready = ReadySockets(self._loop, self._act)
         super().initialize(**tornado_options)
+        self._era = 0
         self.options = _options(ca_file, connect_timeout_s, idle_timeout_s)
         self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_KEPT)
         self._idle: defaultdict[Tls, list[Handle]] = defaultdict(list)
         self._carrying: dict[pycurl.Curl, Handle] = {}
         self._handle_of: dict[Transfer, Handle] = {}
         self.sockets = Sockets()
+
+    def reload(self, *, ca_file: str, connect_timeout_s: float, idle_timeout_s: float) -> None:
+        """Have other options from the next transfer on; those of `initialize`.
+
+        Files of roots are read anew, though their names be the same: new connections are verified
+        against what is in them now. Those that are open stay.
+        """
+        self._era += 1
+        self.options = _options(_respelled(ca_file, self._era), connect_timeout_s, idle_timeout_s)
 
     def start(self, transfer: Transfer, *, anew: bool = False) -> None:
         """Hand a transfer to curl at once. Raises ValueError for what curl cannot send.
@@ -87,6 +98,8 @@ class CurlClient(CurlAsyncHTTPClient):
             raise PoolClosed("the client is closed")
         idle = self._idle[transfer.request.origin.lane.tls]
         handle = idle.pop() if idle else self._new_handle(transfer.request.origin.lane.tls)
+        if handle.era != self._era:
+            handle.set_up(self._options_of(handle.tls), self._era)
         try:
             handle.carry(transfer, anew=anew)
         except (pycurl.error, UnicodeError) as error:
@@ -190,8 +203,11 @@ class CurlClient(CurlAsyncHTTPClient):
         self._idle[handle.tls].append(handle)
 
     def _new_handle(self, tls: Tls) -> Handle:
-        options = {**self.options, **_tls_options(tls)}
-        return Handle(options, self.sockets, self.ready, tls=tls)
+        options = self._options_of(tls)
+        return Handle(options, self.sockets, self.ready, tls=tls, era=self._era)
+
+    def _options_of(self, tls: Tls) -> Options:
+        return {**self.options, **_tls_options(tls, self._era)}
 
     def _finish(
         self,
@@ -272,11 +288,16 @@ class CurlClient(CurlAsyncHTTPClient):
             self._set_timeout(self._multi.timeout())  # curl tells only when it changes its mind
 
 
-def _tls_options(tls: Tls) -> dict[int, int | str]:
+def _respelled(path: str, era: int) -> str:
+    """The same file under another name than last time: curl keeps the roots of a name for a day."""
+    return os.path.join("/", *["."] * (era % 2), os.path.abspath(path).lstrip("/"))  # noqa: PTH100, PTH118 - Path would mend it
+
+
+def _tls_options(tls: Tls, era: int) -> dict[int, int | str]:
     """What differs for the connections of a lane. curl uses none that was made otherwise."""
     options: dict[int, int | str] = {pycurl.SSLVERSION: _TLS_VERSIONS[tls.min_version]}
     if tls.ca_file is not None:
-        options[pycurl.CAINFO] = tls.ca_file
+        options[pycurl.CAINFO] = _respelled(tls.ca_file, era)
     if tls.cert_file is not None:
         options[pycurl.SSLCERT] = tls.cert_file
         options[pycurl.SSLKEY] = tls.key_file or tls.cert_file

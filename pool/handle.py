@@ -53,8 +53,9 @@ class Handle:
     """An easy handle, and the transfer that it carries now.
 
     found_dead: it was not sent, because the server had left the connection. opened: the sockets
-    that were opened for this transfer. tls: how its connections prove who is there; it does not
-    change, as curl has no way to take back a certificate of ours.
+    that were opened for this transfer. era: which of the client's options it is set up with, by
+    their count. tls: how its connections prove who is there; it does not change, as curl has no way
+    to take back a certificate of ours.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Handle:
         "_set_for",
         "_sockets",
         "curl",
+        "era",
         "found_dead",
         "opened",
         "tls",
@@ -69,7 +71,7 @@ class Handle:
     )
 
     def __init__(
-        self, options: Options, sockets: Sockets, ready_sockets: ReadySockets, *, tls: Tls
+        self, options: Options, sockets: Sockets, ready_sockets: ReadySockets, *, tls: Tls, era: int
     ) -> None:
         self.tls = tls
         self.transfer: Transfer | None = None
@@ -79,13 +81,18 @@ class Handle:
         self._sockets = sockets
         self._ready_sockets = ready_sockets
         self._set_for: _Kind | None = None
-        for option, value in options.items():
-            self.curl.setopt(option, value)
+        self.set_up(options, era)
         # Each handle's own, or all connections of a burst would be replaced in one moment.
         self.curl.setopt(pycurl.MAXLIFETIME_CONN, _jittered(LONGEST_CONNECTION_S))
         self.curl.setopt(pycurl.PREREQFUNCTION, self._ready)
         self.curl.setopt(pycurl.SEEKFUNCTION, _cannot_seek)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._socket_opened)
+
+    def set_up(self, options: Options, era: int) -> None:
+        """Set what is the same for every request; on a handle that has been in use, too."""
+        self.era = era
+        for option, value in options.items():
+            self.curl.setopt(option, value)
 
     def carry(self, transfer: Transfer, *, anew: bool = False) -> None:
         """Set what differs from request to request. Nothing may stay from the one before.

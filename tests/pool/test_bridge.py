@@ -21,7 +21,7 @@ from botod.pool import (
     spawn_until,
     wait,
 )
-from botod.pool.bridge import current_deadline, live_num, visit_stats
+from botod.pool.bridge import current_deadline, live_num, live_stacks, visit_stats
 
 VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
 
@@ -657,3 +657,27 @@ def test_what_is_spawned_apart_goes_on(how: str) -> None:
 
     asyncio.run(scenario())
     assert done == ["tidied", "ended"]
+
+
+def test_where_greenlets_stand() -> None:
+    """Each with its name; one that has not begun stands nowhere yet."""
+
+    async def scenario() -> None:
+        async def never() -> None:
+            await asyncio.Event().wait()
+
+        def parked() -> None:
+            wait(never())
+
+        spawned = spawn(parked)
+        ((name, frame),) = live_stacks()
+        assert (name.rpartition(".")[2], frame) == ("parked", None)
+        await asyncio.sleep(0)
+        ((name, frame),) = live_stacks()
+        assert "parked" in "".join(traceback.format_stack(frame))
+        spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+
+    asyncio.run(scenario())
+    assert list(live_stacks()) == []

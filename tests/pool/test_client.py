@@ -1,6 +1,8 @@
 """curl carries transfers: streamed, paused, aborted, sent once."""
 
 import asyncio
+import contextlib
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -371,5 +373,32 @@ def test_a_libcurl_that_resolves_names_on_the_loop_is_refused(
     async def scenario() -> None:
         with pytest.raises(PoolError, match="AsynchDNS"):
             CurlClient(force_instance=True, ca_file="")
+
+    run(scenario)
+
+
+def test_another_ca_file_holds_from_the_next_connection_on(tmp_path: Path) -> None:
+    """Also where it has the same name as before: curl keeps the roots of a name for a day."""
+    first, second = (new_authority(tmp_path / name) for name in ("a", "b"))
+    file = tmp_path / "ca.pem"
+    shutil.copy(first.ca_file, file)
+    times = {"connect_timeout_s": 10.0, "idle_timeout_s": 70.0}
+
+    async def state_at(pool: Pool, port: int) -> State:
+        request = request_to(port)
+        secure = request.origin._replace(scheme="https")
+        transfer = await carried(pool, Request("GET", secure, "/", request.headers, is_last=True))
+        return transfer.state
+
+    async def scenario() -> None:
+        contexts = (one.server_context("127.0.0.1") for one in (first, second))
+        with contextlib.ExitStack() as stack:
+            old, new = (stack.enter_context(http_server(tls=context)).port for context in contexts)
+            async with open_pool(ca_file=str(file)) as pool:
+                for content, good, bad in ((second, new, old), (first, old, new)) * 2:
+                    shutil.copy(content.ca_file, file)
+                    pool.client.reload(ca_file=str(file), **times)
+                    assert await state_at(pool, good) is State.COMPLETE
+                    assert await state_at(pool, bad) is State.FAILED
 
     run(scenario)

@@ -22,7 +22,8 @@ class Authority(NamedTuple):
 
 
 def new_authority(folder: Path) -> Authority:
-    """An authority whose own certificate is written to `folder`."""
+    """An authority whose own certificate is written to `folder`, which is made if missing."""
+    folder.mkdir(exist_ok=True)
     ca = trustme.CA()
     ca_file = folder / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
