@@ -150,6 +150,13 @@ class Accounts:
         self._budget = budget
         self._accounts: dict[int, Account] = {}
 
+    def reload(self, limits: ServerLimits) -> None:
+        """Have other bounds, for those who are known, too."""
+        self._rate = limits.requests_per_s_per_uid
+        self._bytes = limits.buffered_bytes_per_uid
+        for account in self._accounts.values():
+            account.budget.total_bytes = self._bytes
+
     def of(self, uid: int, *, now: float) -> Account:
         account = self._accounts.get(uid)
         if account is None:

@@ -105,7 +105,12 @@ class PeerConnection:
         self._close_if_done()
 
     def finish(self) -> None:
-        """Take no more requests; close when the last answer is written and each stream ended."""
+        """Take no more requests; close when the last answer is written and each stream ended.
+
+        What has come by now is acted on: its sender may have been told of no connection but this.
+        """
+        if self.life is Life.OPEN:
+            self._read()
         if self.life is Life.OPEN:
             self._become(Life.FINISHING)
             self._session.is_refusing = RpcError(

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+from dataclasses import replace
+from typing import Protocol
 
 from botod.ipc.exchange import Handler
 from botod.ipc.hang_ups import HangUps
@@ -27,19 +29,34 @@ REFUSED_RETRY_MS = 1000
 """When to come back if there are too many connections: they last longer than requests."""
 
 
+class Colleagues(Protocol):
+    """Other processes that accept connections on the same listening socket."""
+
+    def take(self, sock: socket.socket) -> bool:
+        """Have one of them serve a connection of which nothing was read; False: nobody does."""
+
+    def count(self, number: int) -> None:
+        """Tell them that this process has so many."""
+
+
 class Server:
     """Serves peers on one listening Unix socket.
 
-    refusals: how often each limit refused something. budget: the bytes of all peers' messages.
+    colleagues: None: there are none. refusals: how often each limit refused something. budget: the
+    bytes of all peers' messages.
     """
 
-    def __init__(self, handler: Handler, limits: ServerLimits) -> None:
+    def __init__(
+        self, handler: Handler, limits: ServerLimits, colleagues: Colleagues | None = None
+    ) -> None:
         self.refusals = Refusals()
         self.budget = Budget(limits.buffered_bytes)
         self._limits = limits
         self._shared = Shared(handler, limits, self.refusals)
         self._accounts = Accounts(limits, self.budget)
         self._hang_ups = HangUps()
+        self._colleagues = colleagues
+        self._is_finishing = False
         self._listener: socket.socket | None = None
         self._connections: dict[int, PeerConnection] = {}
         self._connections_total = 0
@@ -62,15 +79,20 @@ class Server:
             asyncio.get_running_loop().remove_reader(listener)
             listener.close()
 
-    async def close(self, *, timeout_s: float) -> None:
-        """Stop listening, let answers be written for up to `timeout_s`, then hang up.
+    def finish(self) -> None:
+        """Stop listening, act on what has come by now, and let each connection come to its end.
 
-        Idempotent.
+        One without requests is closed at once; on the others new requests are refused.
         """
         self.stop_listening()
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        self._is_finishing = True
         for connection in list(self._connections.values()):
             connection.finish()
+
+    async def close(self, *, timeout_s: float) -> None:
+        """Finish, let answers be written for up to `timeout_s`, then hang up. Idempotent."""
+        self.finish()
+        deadline = asyncio.get_running_loop().time() + timeout_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 while self._connections:
@@ -80,14 +102,32 @@ class Server:
             connection.hang_up()
         self._hang_ups.close()
 
+    def reload(self, limits: ServerLimits) -> None:
+        """Have other limits: for all together at once, for one connection from the next one on."""
+        self._limits = limits
+        self._shared = replace(self._shared, limits=limits)
+        self._accounts.reload(limits)
+        self.budget.total_bytes = limits.buffered_bytes
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere, of which nothing was read."""
+        self._adopt(sock)
+        if self._is_finishing:
+            self._connections[sock.fileno()].finish()
+
     def stats(self) -> tuple[PeerStats, ...]:
         return tuple(connection.stats() for connection in self._connections.values())
 
     def _forget(self, connection: PeerConnection) -> None:
         del self._connections[connection.sock.fileno()]
         connection.account.peers_num -= 1
+        self._count()
         if not self._connections:
             self._emptied.set()
+
+    def _count(self) -> None:
+        if self._colleagues is not None:
+            self._colleagues.count(len(self._connections))
 
     def _accept(self) -> None:
         assert self._listener is not None, "accepting without a listener"
@@ -100,7 +140,8 @@ class Server:
                 logger.warning("cannot accept a connection: %s", error)
                 self._pause(self._listener)
                 return
-            self._adopt(sock)
+            if self._colleagues is None or not self._colleagues.take(sock):
+                self._adopt(sock)
 
     def _pause(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -113,6 +154,8 @@ class Server:
 
     def _adopt(self, sock: socket.socket) -> None:
         sock.setblocking(False)
+        # Linux 6.16 and later inherit it as the peer connects, which may have been before `listen`.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._connections_total += 1
         account = self._accounts.of(connected_as(sock).uid, now=asyncio.get_running_loop().time())
         account.peers_num += 1
@@ -126,6 +169,7 @@ class Server:
             on_close=self._forget,
         )
         self._connections[sock.fileno()] = connection
+        self._count()
         self._check_number(connection, account)
 
     def _check_number(self, connection: PeerConnection, account: Account) -> None:

@@ -457,3 +457,140 @@ def test_a_listener_that_listens_already(path: Path) -> None:
                 await server.close(timeout_s=0)
 
     run(scenario())
+
+
+# Several processes on one listening socket, and a change of limits
+
+
+class Others:
+    """Colleagues that take what they are told to."""
+
+    def __init__(self, *, take: bool) -> None:
+        self.takes = take
+        self.taken: list[socket.socket] = []
+        self.counts: list[int] = []
+
+    def take(self, sock: socket.socket) -> bool:
+        if self.takes:
+            self.taken.append(sock)
+        return self.takes
+
+    def count(self, number: int) -> None:
+        self.counts.append(number)
+
+
+def test_a_fresh_connection_may_go_to_a_colleague(path: Path) -> None:
+    """It is served there, with all that its peer had sent; here it counts for nothing."""
+
+    async def scenario() -> None:
+        others = Others(take=True)
+        async with serving(path, scripted(echo), colleagues=others) as host:
+            peer = await host.connect()
+            await peer.send(request("hello", here=True))
+            await until(lambda: others.taken)
+            assert host.server.stats() == ()
+            assert others.counts == []
+            host.server.adopt(others.taken.pop())
+            answer = await peer.answer()
+            assert answer.result == {"here": True}
+            assert others.counts == [1]
+            peer.close()
+            await host.empty()
+            assert others.counts == [1, 0]
+
+    run(scenario())
+
+
+def test_a_connection_that_no_colleague_takes(path: Path) -> None:
+    """Is served here, and counted."""
+
+    async def scenario() -> None:
+        others = Others(take=False)
+        async with serving(path, scripted(echo), colleagues=others) as host:
+            peer = await host.connect()
+            await assert_served(peer)
+            assert others.counts == [1]
+
+    run(scenario())
+
+
+def test_a_connection_from_before_the_server_listens(path: Path) -> None:
+    """As under supervisor, whose socket is there first: its sender is known all the same."""
+
+    async def scenario() -> None:
+        listener = bound(path)
+        listener.listen()
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(path))
+            sock.setblocking(False)
+            peer = Peer(sock)
+            await peer.send(request("hello", here=True))
+            server = Server(scripted(echo), LIMITS)
+            server.listen(listener)
+            assert (await peer.answer()).result == {"here": True}
+            await server.close(timeout_s=1)
+
+    run(scenario())
+
+
+def test_finishing_answers_what_has_come(path: Path) -> None:
+    """A request that was sent before is done; a connection without one is closed."""
+
+    async def scenario() -> None:
+        calls = Calls()
+        async with serving(path, calls) as host:
+            asking, idle = await host.connect(), await host.connect()
+            await asking.send(request(1))
+            await until(lambda: len(host.server.stats()) == 2)
+            await asking.send(request(2))
+            host.server.finish()
+            assert await idle.rest() == b""
+            for _ in range(2):
+                (await calls.next()).answer({})
+            assert {(await asking.answer()).id for _ in range(2)} == {1, 2}
+            assert await asking.rest() == b""
+
+    run(scenario())
+
+
+def test_what_is_adopted_by_a_server_that_finishes(path: Path) -> None:
+    """Its request is taken, as it was on its way to us; then it is closed."""
+
+    async def scenario() -> None:
+        others = Others(take=True)
+        async with serving(path, scripted(echo), colleagues=others) as host:
+            peer = await host.connect()
+            await peer.send(request(1, here=True))
+            await until(lambda: others.taken)
+            host.server.finish()
+            host.server.adopt(others.taken.pop())
+            assert (await peer.answer()).result == {"here": True}
+            assert await peer.rest() == b""
+
+    run(scenario())
+
+
+def test_other_limits(path: Path) -> None:
+    """For all together at once; a connection has those that held when it was made."""
+
+    async def scenario() -> None:
+        calls = Calls()
+        async with serving(path, calls, limits(in_flight_per_peer=1, peers=2)) as host:
+            first = await host.connect()
+            await first.send(request(1))
+            call = await calls.next()
+            host.server.reload(limits(in_flight_per_peer=2, peers=3, buffered_bytes=5000))
+            assert host.server.budget.total_bytes == 5000
+            await first.send(request(2))
+            assert (await first.answer()).limit == "in_flight_per_peer"
+            second, third = await host.connect(), await host.connect()
+            for peer in (second, third):
+                await peer.send(request(1))
+                await peer.send(request(2))
+            answered = [call, *[await calls.next() for _ in range(4)]]
+            for one in answered:
+                one.answer({})
+            fourth = await host.connect()
+            assert (await fourth.answer()).limit == "peers"
+
+    run(scenario())

@@ -22,7 +22,7 @@ from botod.ipc.exchange import Brought, Exchange, Handler, Sender, Stage
 from botod.ipc.framing import MessageLimits
 from botod.ipc.limits import Budget, ServerLimits
 from botod.ipc.protocol import Request
-from botod.ipc.server import Server
+from botod.ipc.server import Colleagues, Server
 from botod.ipc.streams import IncomingStream, OutgoingStream
 from support.pools import descriptors_num
 
@@ -390,7 +390,11 @@ def watched_num() -> int:
 
 @contextlib.asynccontextmanager
 async def serving(
-    path: Path, handler: Handler, server_limits: ServerLimits = LIMITS
+    path: Path,
+    handler: Handler,
+    server_limits: ServerLimits = LIMITS,
+    *,
+    colleagues: Colleagues | None = None,
 ) -> AsyncIterator[Host]:
     """A server on the running loop; at the end nothing of it may be left.
 
@@ -398,7 +402,7 @@ async def serving(
     """
     before = descriptors_num()
     watched_before = watched_num()
-    server = Server(handler, server_limits)
+    server = Server(handler, server_limits, colleagues)
     server.listen(bound(path))
     host = Host(server, path)
     try:
