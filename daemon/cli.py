@@ -12,6 +12,8 @@ COMMANDS = {
     "run": "run the daemon",
     "call": "have one operation done: botod call s3.get_object Bucket=bucket Key=k",
     "cp": "copy files and objects: botod cp FILE s3://bucket/k",
+    "restart": "have a running daemon begin anew: new program and configuration, same socket",
+    "supervisor-watchdog": "for supervisor: restart workers that do not answer",
     "status": "show peers, jobs and pools of a running daemon",
     "services": "list services, operations and their parameters: botod services dynamodb.get_item",
     "policy": "say which rule of policy decides: botod policy check --user NAME OPERATION …",
@@ -29,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, words in COMMANDS.items():
         commands.add_parser(name, help=words, add_help=False)
     command = parser.parse_args(argv[:1]).command
-    module = importlib.import_module(f"botod.daemon.commands.{command}")
+    module = importlib.import_module(f"botod.daemon.commands.{command.replace('-', '_')}")
     status: int = module.main(argv[1:])
     return status
 

@@ -104,12 +104,12 @@ class Refresher:
         if self._looking is None and not self._is_closed:
             self._look()
 
-    def close(self) -> None:
+    def close(self, why: str = "the daemon stops") -> None:
         """Look no more; whoever waits is told so."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self._failure = self._failure or "the daemon stops"
+        self._failure = self._failure or why
         self._end_look()
 
     def keys(self) -> HeldKeys:

@@ -16,7 +16,7 @@ from botod.daemon.services.resources import UNTOLD, Resources
 
 EVERYTHING = "*"
 
-OWN_METHODS = ("botod.hello", "botod.ping", "botod.status")
+OWN_METHODS = ("botod.hello", "botod.ping", "botod.restart", "botod.status")
 """Of the daemon itself; they touch no resource."""
 
 ACTS_AS = {
@@ -37,6 +37,9 @@ METHODS: Mapping[str, Resources] = {
 
 NAMES_TOLD = 5
 """Of services that a line could be about, to who is asked which of them is meant."""
+
+NAMED_ONLY = frozenset({"botod.restart"})
+"""Own methods that a rule has to name to allow them, as with operations that give out keys."""
 
 
 @dataclass(frozen=True)

@@ -1,136 +1,178 @@
-"""Builds everything from the configuration, runs it, and takes it down again. Decides nothing."""
+"""Builds a worker from the configuration, runs it, and takes it down again. Decides nothing."""
 
 import asyncio
-import dataclasses
 import logging
 import os
 import signal
-import socket
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
-import certifi
-
+from botod.daemon import building
 from botod.daemon.claims import SharedKeys
-from botod.daemon.config import Config
-from botod.daemon.control import Hello, who, without_params
+from botod.daemon.colleagues import Colleagues
+from botod.daemon.config import Config, ConfigError
+from botod.daemon.control import Hello, answered_later, who, without_params
 from botod.daemon.endpoints import NoEndpoint
-from botod.daemon.intake import Intake
+from botod.daemon.handed import Listener
+from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
-from botod.daemon.listener import open_listener, remove_socket
+from botod.daemon.leader import Leader
 from botod.daemon.open_uploads import OpenUploads
-from botod.daemon.policy import Policy
+from botod.daemon.notify import Notifier, keep_telling
+from botod.daemon.reloading import changed, effective, needs_restart
 from botod.daemon.runs import Run
+from botod.daemon.share import Share
+from botod.daemon.stacks import where_all_stand
+from botod.daemon.status import Status
 from botod.daemon.upload_files import state_folder
 from botod.daemon.upstreams import NoSuchProfile, Upstreams
+from botod.daemon.warming import Warming
 from botod.daemon.worker import Control, Worker
-from botod.ipc.client import default_socket
-from botod.ipc.framing import MessageLimits
-from botod.ipc.limits import ServerLimits
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Exchange
 from botod.ipc.server import Server
-from botod.pool import CurlClient, HostPoolStats, Pool, visit_stats, watched_visits
-from botod.pool.warmth import keep_warm
-
-import boto
+from botod.pool import watched_visits
 
 logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 5.0
 """After the last job, how long peers may take to read their answers."""
 
+ALONE = Share()
+
+
+class Ending(Enum):
+    """Why a worker came to its end."""
+
+    STOPPED = "it was told to stop"
+    RESTART = "it is to begin anew, with the same listening socket"
+
 
 class Service:
-    """One daemon: a listening socket, a worker, a pool."""
+    """One worker: a pool, and the listening socket that it serves alone or with others.
 
-    def __init__(self, config: Config) -> None:
+    config: this worker's share of the configuration; read_config: gives that of the file as it is
+    now, and may block. notifier: hears of this worker's life. restart: has the daemon begin anew;
+    None: this process does.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        listener: Listener,
+        *,
+        read_config: Callable[[], Config],
+        share: Share = ALONE,
+        notifier: Notifier | None = None,
+        restart: Callable[[], None] | None = None,
+    ) -> None:
         """Build the parts. Needs the running loop; opens epoll's descriptors and the keys file.
 
-        Raises BadKeysFile, BadStateDir.
+        Raises BadKeysFile, BadStateDir, PoolError, and SocketInUse if the runtime directory is
+        no place for workers.
         """
-        _forget_boto_config()
-        self.socket_path = config.daemon.socket or default_socket()
-        self._socket_mode = int(config.daemon.socket_mode, 8)
-        self._drain_timeout_s = config.daemon.drain_timeout_s
-        self._visit_warn_s = config.daemon.visit_warn_s
-        self._is_audit = config.daemon.policy_mode == "audit"
-        self._began = time.monotonic()
+        building.forget_boto_config()
+        self._config = config
+        self._listener = listener
+        self._read_config = read_config
+        self._share = share
+        self._notifier = notifier or Notifier()
+        self._restart_daemon = restart or self._begin_anew
         self._stop = asyncio.Event()
-        self._pool = _pool(config)
-        self._warming: list[asyncio.Task[None]] = []
-        folder = state_folder(config.daemon.state_dir)
-        if folder is None:
+        self._reload_wanted = asyncio.Event()
+        self._ending = Ending.STOPPED
+        self._pool = building.make_pool(config)
+        self._warming = Warming(self._pool)
+        state = state_folder(config.daemon.state_dir)
+        if state is None:
             logger.debug("no state_dir: open uploads are not remembered")
-        self._uploads = OpenUploads(folder)
+        self._uploads = OpenUploads(state)
         self._upstreams = Upstreams(self._pool, config.profiles, uploads=self._uploads)
-        limits = _server_limits(config)
         path, remember_s = config.daemon.keys_file, config.daemon.remember_s
         self._shared_keys = SharedKeys(path, remember_s=remember_s) if path else None
         self._joins = Joins[Run](remember_s=0 if path else remember_s)
-        self._worker = self._make_worker(config, limits)
-        self._server = Server(self._worker.handle, limits)
+        self._hello = Hello(building.told_limits(config))
+        self._worker = self._make_worker()
+        self._make_server()
 
-    def _make_worker(self, config: Config, limits: ServerLimits) -> Worker:
-        timeout_s, timeout_max_s = config.daemon.job_timeout_s, config.daemon.job_timeout_max_s
+    def _make_server(self) -> None:
+        share, folder = self._share, str(Path(self._listener.path).parent)
+        limits = building.server_limits(self._config)
+        self._handover = Handover(folder, share) if share.workers_num > 1 else None
+        self._server = Server(self._worker.handle, limits, self._handover)
+        if self._handover is not None:
+            self._handover.adopt = self._server.adopt
+        self._colleagues = Colleagues(folder, share, self._answer) if share.has_control else None
+        self._leader = Leader(str(Path(folder) / "leader")) if share.has_control else None
+        self._status = Status(
+            self._server,
+            self._worker,
+            self._pool,
+            self._upstreams,
+            remembered_num=lambda: self._joins.remembered_num,
+        )
+
+    def _make_worker(self) -> Worker:
+        config = self._config
         control: dict[str, Control] = {
-            "botod.hello": Hello(_told_limits(config)),
+            "botod.hello": self._hello,
             "botod.ping": without_params(who),
-            "botod.status": without_params(self._status),
+            "botod.restart": answered_later(self._on_restart_of_all),
+            "botod.status": answered_later(self._status_of_all),
+        }
+        self._own_control: dict[str, Control] = {
+            "botod.restart": answered_later(self._on_restart),
+            "botod.status": without_params(self._own_status),
         }
         return Worker(
             self._upstreams,
-            Policy(rules=config.rules, audit=config.daemon.policy_mode == "audit"),
-            Intake(timeout_s=timeout_s, timeout_max_s=timeout_max_s),
+            building.make_policy(config),
+            building.make_intake(config),
             self._joins,
             control=control,
             jobs_max=config.limits.jobs,
-            inline_bytes=limits.message.inline_bytes,
-            unread_timeout_s=limits.unread_timeout_s,
+            inline_bytes=config.limits.inline_bytes,
+            unread_timeout_s=config.limits.unread_timeout_s,
             shared_keys=self._shared_keys,
         )
 
-    async def run(self) -> None:
+    async def run(self) -> Ending:
         """Serve until SIGTERM or SIGINT; a second one ends what still runs at once.
 
-        Raises SocketInUse. Steps of the stop: no new connections and jobs, no more warm sockets;
-        running jobs finish, up to `drain_timeout_s`; their answers are written, and what came of
-        their keys; uploads that came to nothing are aborted; the pool and the socket are closed.
+        Raises SocketInUse. Steps of the stop: no new connections, peers are told to connect anew,
+        no new jobs, no more warm sockets; running jobs finish, up to `drain_timeout_s`; their
+        answers are written, and what came of their keys; uploads that came to nothing are aborted;
+        the pool and the socket are closed.
         """
-        listener = open_listener(self.socket_path, self._socket_mode)
         self._handle_signals()
-        with watched_visits(self._visit_warn_s):
-            self._start(listener)
+        self._notifier.when_alone(self._on_alone)
+        with watched_visits(self._config.daemon.visit_warn_s):
+            await self._start()
+            tasks = [
+                asyncio.create_task(keep_telling(self._notifier, self._status.line), name="tell"),
+                asyncio.create_task(self._reload_when_wanted(), name="reload"),
+            ]
             await self._stop.wait()
             await self._shut_down()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        return self._ending
 
-    def _start(self, listener: socket.socket) -> None:
+    async def _start(self) -> None:
+        if self._colleagues is not None:
+            await self._colleagues.open()
+        if self._handover is not None:
+            self._handover.start()
         self._upstreams.start()
-        if self._is_audit:
-            logger.warning("policy_mode is audit: what rules would refuse is only logged")
-        self._server.listen(listener)
-        for origin, sockets_num in self._upstreams.warm_sockets().items():
-            warming = keep_warm(self._pool, origin, sockets_num)
-            self._warming.append(asyncio.create_task(warming, name=f"keep_warm {origin}"))
-        logger.info("listening on %s", self.socket_path)
+        self._server.listen(self._listener.sock.dup())
+        self._warming.keep(self._upstreams.warm_sockets())
+        self._warn()
+        logger.info("listening on %s", self._listener.path)
         self._uploads.take_over(self._s3_of, (os.geteuid(), 0, 0))
-
-    async def _shut_down(self) -> None:
-        logger.info("stopping: %d jobs are running", self._worker.running_num)
-        self._server.stop_listening()
-        remove_socket(self.socket_path)
-        for warming in self._warming:
-            warming.cancel()
-        if self._warming:
-            await asyncio.wait(self._warming)
-        await self._worker.drain(self._drain_timeout_s)
-        await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
-        if self._shared_keys is not None:
-            await self._shared_keys.close()
-        await self._uploads.close()
-        self._upstreams.close()
-        self._pool.close()
-        logger.info("stopped")
+        self._notifier.ready()
 
     def _s3_of(self, profile: str) -> Callable[[], Any] | None:
         """What gives the connection by which what is left of a profile's uploads is aborted."""
@@ -139,10 +181,44 @@ class Service:
         except (NoEndpoint, NoSuchProfile):
             return None
 
+    def _warn(self) -> None:
+        if self._config.daemon.policy_mode == "audit":
+            logger.warning("policy_mode is audit: what rules would refuse is only logged")
+
+    async def _shut_down(self) -> None:
+        logger.info("stopping: %d jobs are running", self._worker.running_num)
+        if self._ending is Ending.STOPPED:
+            self._notifier.stopping()
+        if self._handover is not None:
+            self._handover.leave()
+        if self._colleagues is not None:
+            self._colleagues.leave()
+        self._server.finish()
+        if self._ending is Ending.STOPPED:
+            self._listener.close()
+        await self._warming.stop()
+        await self._worker.drain(self._config.daemon.drain_timeout_s)
+        await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
+        if self._handover is not None:
+            self._handover.close()
+        if self._colleagues is not None:
+            await self._colleagues.close()
+        if self._leader is not None:
+            self._leader.close()
+        if self._shared_keys is not None:
+            await self._shared_keys.close()
+        await self._uploads.close()
+        self._upstreams.close()
+        self._pool.close()
+        logger.info("stopped")
+
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._on_reopen_signal)
+        loop.add_signal_handler(signal.SIGUSR2, self._on_stacks_signal)
 
     def _on_stop_signal(self) -> None:
         if self._stop.is_set():
@@ -150,90 +226,98 @@ class Service:
             os._exit(1)
         self._stop.set()
 
-    def _status(self) -> dict[str, Any]:
-        """What `botod status` shows. Counts only."""
-        peers = self._server.stats()
-        return {
-            **who(),
-            "uptime_s": round(time.monotonic() - self._began, 3),
-            "peers": [dataclasses.asdict(peer) for peer in peers],
-            "jobs": {
-                "running_num": self._worker.running_num,
-                "polling_num": self._worker.polling_num,
-                **dataclasses.asdict(self._worker.counts),
-                "remembered_num": self._joins.remembered_num,
-            },
-            "buffered_bytes": self._server.budget.used_bytes,
-            "refused_by_limit": self._refused_by_limit(),
-            "total": dataclasses.asdict(self._pool.total_stats()),
-            "pools": [_pool_status(host) for host in self._pool.stats()],
-            **self._upstreams.stats(),
-            "visits": dataclasses.asdict(visit_stats()),
-        }
+    def _on_alone(self) -> None:
+        logger.info("the master has gone, so this worker stops")
+        self._stop.set()
 
-    def _refused_by_limit(self) -> Mapping[str, int]:
-        counts = Counter(self._server.refusals.by_limit())
-        counts.update(self._worker.refusals.by_limit())
-        return dict(sorted(counts.items()))
+    def _on_reopen_signal(self) -> None:
+        logger.info("SIGUSR1: there is no log file to open anew; the log goes to standard error")
 
+    def _on_stacks_signal(self) -> None:
+        for words in where_all_stand():
+            logger.info("SIGUSR2: %s", words)
 
-def _pool_status(host: HostPoolStats) -> Mapping[str, Any]:
-    return {
-        "origin": str(host.origin),
-        "profile": host.origin.lane.name,
-        "slots_most_num": host.slots_most_num,
-        "shrinks_total": host.shrinks_total,
-        **dataclasses.asdict(host.slots),
-        "sockets": dataclasses.asdict(host.sockets),
-        "health": dataclasses.asdict(host.health),
-    }
+    def _begin_anew(self) -> None:
+        self._ending = Ending.RESTART
+        self._stop.set()
 
+    async def _on_restart_of_all(self) -> dict[str, Any]:
+        if self._share.is_told and self._share.workers_num > 1:
+            words = "others start these workers: ask each one over its own worker-K.sock"
+            raise RpcError(Code.INVALID_PARAMS, words)
+        return await self._on_restart()
 
-def _pool(config: Config) -> Pool:
-    settings = config.pool
-    client = CurlClient(
-        force_instance=True,
-        ca_file=settings.ca_file or certifi.where(),
-        connect_timeout_s=settings.connect_timeout_s,
-        idle_timeout_s=settings.idle_timeout_s,
-    )
-    return Pool(
-        client,
-        slots_per_host=settings.slots_per_host,
-        max_waiting=settings.max_waiting,
-        max_waiting_per_key=settings.max_waiting_per_uid,
-        slot_timeout_s=settings.slot_timeout_s,
-        total_slots=settings.total_slots or None,
-    )
+    async def _on_restart(self) -> dict[str, Any]:
+        """Refuse if what is to begin anew would not."""
+        try:
+            await asyncio.to_thread(self._read_config)
+        except ConfigError as error:
+            raise RpcError(Code.INVALID_PARAMS, f"not restarted: {error}") from None
+        logger.info("a restart was asked for")
+        asyncio.get_running_loop().call_soon(self._restart_daemon)
+        return who()
 
+    async def _reload_when_wanted(self) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            self._notifier.reloading()
+            try:
+                await self._reload()
+            except ConfigError as error:
+                logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
+            self._notifier.ready()
 
-def _server_limits(config: Config) -> ServerLimits:
-    limits = config.limits
-    return ServerLimits(
-        message=MessageLimits(line_bytes=limits.line_bytes, inline_bytes=limits.inline_bytes),
-        **{
-            field.name: getattr(limits, field.name)
-            for field in dataclasses.fields(ServerLimits)
-            if field.name != "message"
-        },
-    )
+    async def _reload(self) -> None:
+        """Have the configuration of the file, as far as a running daemon can."""
+        new = await asyncio.to_thread(self._read_config)
+        old, late = self._config, needs_restart(self._config, new)
+        config = effective(old, new)
+        self._upstreams.reload(config.profiles)
+        sockets = await asyncio.to_thread(self._upstreams.warm_sockets)  # it may read models
+        self._config = config
+        self._apply(config)
+        self._warming.keep(sockets)
+        logger.info("reloaded; changed: %s", ", ".join(changed(old, config)) or "no setting")
+        if late:
+            logger.warning("these settings need a restart: %s", ", ".join(late))
+        self._warn()
 
+    def _apply(self, config: Config) -> None:
+        self._worker.reload(
+            policy=building.make_policy(config),
+            intake=building.make_intake(config),
+            jobs_max=config.limits.jobs,
+        )
+        self._server.reload(building.server_limits(config))
+        self._hello.limits = building.told_limits(config)
+        settings = config.pool
+        self._pool.resize(
+            slots_per_host=settings.slots_per_host, total_slots=settings.total_slots or None
+        )
+        self._pool.client.reload(
+            ca_file=building.ca_file(config),
+            connect_timeout_s=settings.connect_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+        )
+        logging.getLogger().setLevel(config.daemon.log_level.upper())
 
-def _told_limits(config: Config) -> dict[str, float]:
-    """What a peer is told of the settings: all that may refuse or end something of its own."""
-    daemon = config.daemon
-    return dataclasses.asdict(config.limits) | {
-        "job_timeout_s": daemon.job_timeout_s,
-        "job_timeout_max_s": daemon.job_timeout_max_s,
-        "remember_s": daemon.remember_s,
-    }
+    def _answer(self, exchange: Exchange) -> None:
+        """What is asked on the control socket: of this worker alone; whatever else as ever."""
+        own = self._own_control.get(exchange.request.method)
+        if own is None:
+            self._worker.handle(exchange)
+        else:
+            self._worker.admit(exchange)
+            own(exchange)
 
+    def _own_status(self) -> dict[str, Any]:
+        if self._leader is None:
+            return self._status()
+        about = {"worker": self._share.number, "is_leader": self._leader.leads()}
+        return about | self._status()
 
-def _forget_boto_config() -> None:
-    """Drop what boto read from /etc/boto.cfg and ~/.boto: the daemon has one configuration.
-
-    Some of boto's settings break it (max_retry_delay does on Python 3), others would change where
-    requests go without a word here.
-    """
-    for section in boto.config.sections():
-        boto.config.remove_section(section)
+    async def _status_of_all(self) -> dict[str, Any]:
+        if self._colleagues is None:
+            return self._own_status()
+        return await self._colleagues.status(self._own_status)

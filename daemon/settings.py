@@ -27,6 +27,9 @@ class DaemonSettings:
 
     socket: str = setting("", "path of the Unix socket; empty: $BOTOD_SOCKET or the usual places")
     socket_mode: str = setting("0666", "rights of the socket, octal; policy decides who is served")
+    workers: int = setting(
+        1, "processes that serve the socket; limits of the host are divided among them", (1, 64)
+    )
     drain_timeout_s: float = setting(
         30.0, "how long running jobs may take after SIGTERM", (0, 3600)
     )

@@ -85,7 +85,18 @@ class Profile:
         self.name = name
         self.settings = settings
         self.keys = Refresher(partial(find, name, settings), name=f"profile {name!r}")
-        self._lane = Lane(name, _tls(settings), settings.slots_per_host or None)
+        self.lane = Lane(name, _tls(settings), settings.slots_per_host or None)
+
+    def succeed(self, old: "Profile") -> None:
+        """Take over what an earlier profile of this name has and the settings leave as it is.
+
+        Slots and connections, so that the host has no more of both for a while, and keys.
+        """
+        lane, mine = old.lane, self.lane
+        if (lane.tls, lane.slots) == (mine.tls, mine.slots):
+            self.lane = lane
+        if _holder(old.settings) == _holder(self.settings):
+            self.keys = old.keys
 
     def endpoint(self, service: str, home: Home | None = None) -> Endpoint:
         """Where a service is. Raises NoEndpoint."""
@@ -95,7 +106,7 @@ class Profile:
             endpoint_of(service, settings, prefix),
             addressing=settings.addressing,
             signature=settings.signature,
-            lane=self._lane,
+            lane=self.lane,
             proxy=proxy_of(settings.proxy) if settings.proxy else None,
         )
 
@@ -126,8 +137,9 @@ class Upstreams:
     ) -> None:
         self._pool = pool
         self._uploads = uploads or OpenUploads()
+        self._find = find or _find
         self._profiles = {
-            name: Profile(name, settings, find or _find) for name, settings in profiles.items()
+            name: Profile(name, settings, self._find) for name, settings in profiles.items()
         }
         self._actors: dict[Actor, Refresher] = {}
         self._upstreams: dict[tuple[str, str, Actor | None, bool], Upstream] = {}
@@ -141,6 +153,25 @@ class Upstreams:
     def close(self) -> None:
         for keys in self._refreshers():
             keys.close()
+
+    def reload(self, profiles: Mapping[str, ProfileSettings]) -> None:
+        """Have other profiles for the jobs that come from now on, and look for all keys anew.
+
+        Jobs that run go on with what they have.
+        """
+        old, before = self._profiles, self._refreshers()
+        self._profiles = {name: Profile(name, one, self._find) for name, one in profiles.items()}
+        for name in old.keys() & self._profiles.keys():
+            self._profiles[name].succeed(old[name])
+        for actor in [
+            one for one in self._actors if old[one.profile].settings != profiles.get(one.profile)
+        ]:
+            self._forget(actor)
+        self._upstreams.clear()
+        for keys in before:
+            if keys not in self._refreshers():
+                keys.close("its profile was changed")
+        self.start()
 
     def find(
         self, profile: str, service: str, actor: Actor | None = None, home: Home | None = None
@@ -221,6 +252,11 @@ class Upstreams:
 def _home(service: str) -> Home | None:
     """Of a service that has no rows; it may have to be read, so this is for the start."""
     return None if service in SERVICES else CATALOG.model(service)
+
+
+def _holder(settings: ProfileSettings) -> tuple[str, str]:
+    """What tells whose keys a profile has."""
+    return settings.aws_profile, settings.region
 
 
 def _find(name: str, settings: ProfileSettings) -> Keys:

@@ -37,8 +37,8 @@ from botod.pool.tracks import polls_max
 
 logger = logging.getLogger(__name__)
 
-Control = Callable[[Exchange], Any]
-"""A method of the daemon itself; it answers at once."""
+Control = Callable[[Exchange], object]
+"""A method of the daemon itself: it settles the exchange, whatever the jobs do."""
 
 
 @dataclass
@@ -104,13 +104,17 @@ class Worker:
         """How many of those that run are long polls."""
         return len(self._polling)
 
+    def admit(self, exchange: Exchange) -> None:
+        """Raise ACCESS_DENIED if its sender may not call its method."""
+        self._policy.admit(exchange.sender, exchange.request.method)
+
     def handle(self, exchange: Exchange) -> None:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
-        request, sender = exchange.request, exchange.sender
-        self._policy.admit(sender, request.method)
+        request = exchange.request
+        self.admit(exchange)
         control = self._control.get(request.method)
         if control is not None:
-            exchange.answer(control(exchange))
+            control(exchange)
             return
         if request.method.startswith("botod."):
             names = ", ".join(self._control)
@@ -143,6 +147,12 @@ class Worker:
     def _loaded(self, exchange: Exchange, now: float, operation: Operation) -> None:
         self._policy.admit(exchange.sender, exchange.request.method)
         self._begin(exchange, operation, now)
+
+    def reload(self, *, policy: Policy, intake: Intake, jobs_max: int) -> None:
+        """Have other rules and bounds for the requests that come from now on."""
+        self._policy = policy
+        self._intake = intake
+        self._jobs_max = jobs_max
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more jobs; let those that run finish for up to `timeout_s`, then end them."""

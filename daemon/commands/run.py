@@ -2,49 +2,157 @@
 
 import argparse
 import asyncio
+import faulthandler
 import logging
+import os
 import resource
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from botod.daemon.config import Config, ConfigError, load
+from botod.daemon.handed import Listener, hand_on, listening
 from botod.daemon.keys_file import BadKeysFile
 from botod.daemon.listener import SocketInUse
-from botod.daemon.service import Service
+from botod.daemon.master import LATER, RESTART, Master
+from botod.daemon.notify import Notifier, notifier
+from botod.daemon.service import ANSWER_TIMEOUT_S, Ending, Service
+from botod.daemon.share import Share, divided, told_share
 from botod.daemon.upload_files import BadStateDir
+from botod.ipc.client import default_socket
 from botod.pool import PoolError
 
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: starting it again will not help."""
 
+KILL_AFTER_S = 5.0
+"""How much longer than its drain takes a worker may live after SIGTERM."""
+
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="botod run", description="Run the daemon.")
     parser.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
-    arguments = parser.parse_args(argv)
-    try:
-        config = load(arguments.config) if arguments.config else Config()
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_CONFIG
-    logging.basicConfig(
-        level=config.daemon.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for name in ("boto", "botocore", "urllib3"):  # they log whole answers, and what signs
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    path = parser.parse_args(argv).config
+    for number in LATER:
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.enable()  # SIGABRT, which watchdogs send, has all stacks written
     # What is in memory are keys: no core of it is written.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        asyncio.run(_serve(config))
-    except (BadKeysFile, BadStateDir) as error:
+        config, share = _read(path), told_share()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIG
+    _log_to_stderr(config, share)
+    return _told(lambda: _run(config, path, share))
+
+
+def _told(run: Callable[[], int]) -> int:
+    """The status of `run()`; why it could not begin stands on standard error."""
+    try:
+        return run()
+    except (ConfigError, BadKeysFile, BadStateDir) as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_CONFIG
     except (SocketInUse, PoolError) as error:
         sys.stderr.write(f"botod: {error}\n")
         return 1
-    return 0
 
 
-async def _serve(config: Config) -> None:
-    await Service(config).run()
+def _read(path: str | None) -> Config:
+    return load(path) if path else Config()
+
+
+def _log_to_stderr(config: Config, share: Share | None) -> None:
+    """Log there. share: of several workers, whose lines are told apart by its number."""
+    who = "" if share is None else f"worker {share.number} "
+    logging.basicConfig(
+        level=config.daemon.log_level.upper(),
+        format=f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s",
+        force=True,
+    )
+    for name in ("boto", "botocore", "urllib3"):  # they log whole answers, and what signs
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _run(config: Config, path: str | None, share: Share | None) -> int:
+    socket_path = config.daemon.socket or default_socket()
+    listener = listening(socket_path, int(config.daemon.socket_mode, 8))
+    try:
+        if share is None and config.daemon.workers > 1:
+            is_to_restart, status = _lead(config, path, listener)
+        else:
+            serving = _serve(config, path, listener, share=share or Share(), notifier=notifier())
+            is_to_restart, status = asyncio.run(serving) is Ending.RESTART, 0
+        if is_to_restart:
+            _begin_anew(listener)
+        return status
+    finally:
+        listener.close()
+
+
+def _lead(config: Config, path: str | None, listener: Listener) -> tuple[bool, int]:
+    """Be the master of as many workers as the configuration says.
+
+    Whether it is to begin anew, and its exit status.
+    """
+    workers_num = config.daemon.workers
+    divided(config, Share(0, workers_num), _folder(listener))  # a mistake is told once, here
+    master = Master(
+        config,
+        work=partial(_work, path, replace(listener, is_own=False)),
+        read_config=partial(_read, path),
+        notifier=notifier(),
+        extra_stop_s=ANSWER_TIMEOUT_S + KILL_AFTER_S,
+    )
+    status = master.run()
+    return master.wants_restart, status
+
+
+def _work(
+    path: str | None, listener: Listener, config: Config, share: Share, notifier: Notifier
+) -> int:
+    """What a worker does in the process that its master has forked."""
+    _log_to_stderr(config, share)
+
+    def run() -> int:
+        restart = partial(notifier.say, RESTART)
+        asyncio.run(_serve(config, path, listener, share=share, notifier=notifier, restart=restart))
+        return 0
+
+    return _told(run)
+
+
+async def _serve(
+    config: Config,
+    path: str | None,
+    listener: Listener,
+    *,
+    share: Share,
+    notifier: Notifier,
+    restart: Callable[[], None] | None = None,
+) -> Ending:
+    folder = _folder(listener)
+    service = Service(
+        divided(config, share, folder),
+        listener,
+        read_config=lambda: divided(_read(path), share, folder),
+        share=share,
+        notifier=notifier,
+        restart=restart,
+    )
+    return await service.run()
+
+
+def _folder(listener: Listener) -> str:
+    """The runtime directory: where the socket is."""
+    return str(Path(listener.path).parent)
+
+
+def _begin_anew(listener: Listener) -> None:
+    """Become the program that is installed now, as it was called, with the same socket."""
+    hand_on(listener)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves

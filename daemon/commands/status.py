@@ -6,13 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from botod.daemon.asking import TIMEOUT_S, asked
 from botod.ipc.client import connect
-from botod.ipc.errors import DaemonUnavailable, RpcError
-
-EXIT_FAILED = 1
-EXIT_NO_DAEMON = 3
-
-TIMEOUT_S = 10.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,16 +19,13 @@ def main(argv: Sequence[str]) -> int:
         "--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place"
     )
     arguments = parser.parse_args(argv)
-    try:
-        with connect(arguments.socket, timeout_s=TIMEOUT_S) as connection:
-            status = connection.call("botod.status")
-    except DaemonUnavailable as error:
-        sys.stderr.write(f"botod: {error}\n")
-        return EXIT_NO_DAEMON
-    except RpcError as error:
-        sys.stderr.write(f"botod: {error}\n")
-        return EXIT_FAILED
-    lines = [json.dumps(status, indent=2)] if arguments.json else report(status)
+    return asked(lambda: _show(arguments.socket, as_json=arguments.json))
+
+
+def _show(path: str | None, *, as_json: bool) -> int:
+    with connect(path, timeout_s=TIMEOUT_S) as connection:
+        status = connection.call("botod.status")
+    lines = [json.dumps(status, indent=2)] if as_json else report(status)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -42,6 +34,12 @@ def report(status: dict[str, Any]) -> Iterator[str]:
     """The lines a person reads."""
     jobs, visits = status["jobs"], status["visits"]
     yield f"botod {status['version']}, pid {status['pid']}, up {status['uptime_s']:.0f} s"
+    for worker in status.get("workers", ()):
+        leads = ", leads" if worker["is_leader"] else ""
+        yield (
+            f"worker  {worker['number']}: pid {worker['pid']}, up {worker['uptime_s']:.0f} s, "
+            f"{worker['peers_num']} peers, {worker['running_num']} jobs running{leads}"
+        )
     yield (
         f"jobs    {jobs['running_num']} running, {jobs['jobs_total']} so far, "
         f"{jobs['failed_total']} failed"

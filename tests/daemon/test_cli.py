@@ -41,7 +41,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_has_its_module(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With a `main` whose own help names the command."""
-    module = importlib.import_module(f"botod.daemon.commands.{name}")
+    module = importlib.import_module(f"botod.daemon.commands.{name.replace('-', '_')}")
     assert callable(module.main)
     try:
         status = main([name, "--help"])

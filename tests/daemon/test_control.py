@@ -1,5 +1,6 @@
 """The daemon's own methods."""
 
+import asyncio
 import errno
 import os
 from importlib.metadata import version
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.control import Hello, who, without_params
+from botod.daemon.control import Hello, answered_later, who, without_params
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
 from support.exchanges import Peer
@@ -23,13 +24,42 @@ def test_a_method_without_params() -> None:
     async def main() -> None:
         method = without_params(who)
         peer = Peer("botod.ping", sender=SENDER)
-        assert method(peer.exchange) == {"pid": os.getpid(), "version": version("botod")}
+        told = await peer.ask(method).result()
+        assert told == {"pid": os.getpid(), "version": version("botod")}
         with pytest.raises(RpcError) as caught:
             method(Peer("botod.ping", {"x": 1}, sender=SENDER).exchange)
         assert caught.value.code == Code.INVALID_PARAMS
         assert caught.value.message == "botod.ping takes no params"
 
     run(main)
+
+
+def test_a_method_that_has_to_wait(caplog: pytest.LogCaptureFixture) -> None:
+    """It is answered when it is done: with its result, its error, or word of a bug."""
+
+    async def main() -> None:
+        answers: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def answer() -> Any:
+            outcome = await answers.get()
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        method = answered_later(answer)
+        peers = [Peer("botod.status", sender=SENDER).ask(method) for _ in range(3)]
+        assert not any(peer.has_ended for peer in peers)
+        for outcome in ({"pid": 1}, RpcError(Code.INVALID_PARAMS, "no"), KeyError("a bug")):
+            answers.put_nowait(outcome)
+        assert await peers[0].result() == {"pid": 1}
+        for peer, code in zip(peers[1:], (Code.INVALID_PARAMS, Code.INTERNAL_ERROR), strict=True):
+            with pytest.raises(RpcError) as caught:
+                await peer.result()
+            assert caught.value.code == code
+
+    run(main)
+    assert "KeyError" in caplog.text
+    caplog.clear()
 
 
 def test_no_file_is_read_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +77,7 @@ def test_hello_tells_what_a_client_needs() -> None:
 
     async def main() -> None:
         peer = Peer("botod.hello", sender=SENDER)
-        result = HELLO(peer.exchange)
+        result = await peer.ask(HELLO).result()
         assert (result["protocol"], result["version"]) == (1, version("botod"))
         assert result["limits"] == {"line_bytes": 1000, "job_timeout_s": 60.0}
         assert result["fixed"] == {

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import socket
 from typing import Any
 
 import pytest
 
 from botod.daemon.callers import Caller
 from botod.daemon.config import Config
+from botod.daemon.handed import Listener
 from botod.daemon.intake import Intake
 from botod.daemon.policy import OVERFLOW_UID, REMEMBERED, Policy
 from botod.daemon.rules import OWN_METHODS, Rule, Who, read_line
@@ -177,11 +179,22 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(policy._by_caller) == REMEMBERED
 
 
+def test_a_restart_has_to_be_named() -> None:
+    """Who may everything else may not; the daemon's own user may."""
+    everything = Policy(1000, rules=[rule(Who(uid=33), "*", "botod.*")])
+    ask(everything, sender(33), "botod.status")
+    refused(everything, sender(33), "botod.restart")
+    ask(everything, sender(1000), "botod.restart")
+    ask(Policy(1000, rules=[rule(Who(uid=33), "botod.restart")]), sender(33), "botod.restart")
+
+
 def test_each_of_the_daemon_s_methods_is_known_to_rules() -> None:
     """So that a rule can name it."""
 
     async def main() -> None:
-        service = Service(Config())
+        with socket.socket(socket.AF_UNIX) as sock:
+            listener = Listener(sock, "/nowhere/botod.sock", is_own=False)
+            service = Service(Config(), listener, read_config=Config)
         assert set(service._worker._control) == set(OWN_METHODS)
         service._pool.close()
 

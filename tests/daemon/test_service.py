@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from botod.daemon import service
-from botod.daemon.config import Config
 from botod.daemon.settings import LimitSettings
 from botod.ipc import ClientError, Code, DaemonUnavailable, RpcError, connect
-from botod.ipc.limits import ServerLimits
 from support.daemons import (
     BOUND_S,
     KEYS,
     NO_METADATA,
     Daemon,
+    clean_environ,
     endpoints,
     running_daemon,
+    short_folder,
+    start,
     wait_until,
 )
 from support.http_server import http_server
@@ -120,31 +120,15 @@ def test_settings_arrive_where_they_belong() -> None:
             assert "/eu-central-1/s3/" in aws.requests[0].headers["authorization"]
 
 
-def test_the_environment_may_name_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_may_name_the_socket() -> None:
     """Where the configuration does not: the same place that clients look at."""
-    monkeypatch.setenv("BOTOD_SOCKET", "/tmp/somewhere.sock")  # not made: nothing listens yet
-
-    async def main() -> None:
-        one = service.Service(Config())
-        assert one.socket_path == "/tmp/somewhere.sock"
-        one._pool.close()
-
-    service.asyncio.run(main())
-
-
-def test_limits_are_handed_on() -> None:
-    """Each of the peer's limits comes from the setting of its name."""
-    limits = service._server_limits(
-        Config(limits=LimitSettings(peers=1, in_flight_per_peer=2, line_bytes=3, inline_bytes=4))
-    )
-    assert (limits.peers, limits.in_flight_per_peer) == (1, 2)
-    assert (limits.message.line_bytes, limits.message.inline_bytes) == (3, 4)
-    assert limits.unread_bytes == LimitSettings().unread_bytes
-
-
-def test_the_wire_s_defaults_are_the_configuration_s() -> None:
-    """What holds without a file is what the server would have by itself."""
-    assert service._server_limits(Config()) == ServerLimits()
+    with short_folder() as folder:
+        path = str(folder / "elsewhere.sock")
+        environ = clean_environ(folder, BOTOD_SOCKET=path)
+        daemon = start({"daemon": {"socket": ""}}, folder, environ)
+        daemon.wait_for_line(f"listening on {path}")
+        assert daemon.stop() == 0
+        daemon.close()
 
 
 def test_what_was_refused_is_counted() -> None:
@@ -280,16 +264,6 @@ def test_a_peer_that_hangs_up_ends_its_job() -> None:
         assert get(daemon) == b"miaow"
 
 
-def test_boto_s_own_configuration_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands in /etc/boto.cfg or ~/.boto changes nothing here."""
-    boto_config = service.boto.config
-    boto_config.add_section("Boto")
-    boto_config.set("Boto", "num_retries", "77")
-    service._forget_boto_config()
-    assert boto_config.sections() == []
-    assert boto_config.getint("Boto", "num_retries", 3) == 3
-
-
 def test_no_core_and_nothing_secret_in_its_status() -> None:
     """What a crash leaves, and what an operator is shown, has no keys in it."""
     with http_server(reply(b"miaow")) as aws, running_daemon(endpoints(aws.port)) as daemon:
@@ -302,3 +276,111 @@ def test_no_core_and_nothing_secret_in_its_status() -> None:
         assert '"source": "env"' in status
         assert not secrets_in([status])
         assert not any(value in status for value in KEYS.values())
+
+
+# Signals
+
+
+def test_a_reload_holds_at_once() -> None:
+    """Rules, limits, deadlines, slots and level; a job that runs goes on."""
+    held = Held(reply(b"miaow"))
+    with http_server(held) as aws, ThreadPoolExecutor(1) as thread:
+        config = endpoints(aws.port) | {"pool": {"slots_per_host": 3}}
+        with running_daemon(config, expected=("a visit of", "policy_mode is audit")) as daemon:
+            job = thread.submit(get, daemon)
+            assert held.arrived.wait(BOUND_S)
+            changes = {
+                "daemon": {"job_timeout_s": 7, "policy_mode": "audit"},
+                "limits": {"jobs": 9, "peers": 20},
+                "pool": {"slots_per_host": 5},
+            }
+            daemon.configure(config | changes)
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for_line("reloaded; changed: ")
+            daemon.wait_for_line("policy_mode is audit")
+            with daemon.connect() as connection:
+                limits = connection.call("botod.hello")["limits"]
+                assert (limits["jobs"], limits["peers"], limits["job_timeout_s"]) == (9, 20, 7)
+                (pool,) = connection.call("botod.status")["pools"]
+                assert pool["slots_num"] == 5
+            held.release.set()
+            assert job.result(BOUND_S) == b"miaow"
+
+
+def test_a_reload_reads_keys_anew() -> None:
+    """From the shared credentials file; where that is none, those that there are stay."""
+    with short_folder() as folder, http_server(reply(b"x")) as aws:
+        file = folder / "keys"
+        environ = clean_environ(folder, AWS_SHARED_CREDENTIALS_FILE=str(file))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            del environ[name]
+        expected = ("a visit of", "keys of profile 'default': ")
+        with running_daemon(endpoints(aws.port), environ, expected=expected) as daemon:
+            assert isinstance(get(daemon), RpcError)
+            for keys, line in (
+                ("[default]\naws_access_key_id=first\naws_secret_access_key=s\n", "from shared-c"),
+                ("[default]\nnonsense\n", "Unable to parse"),
+            ):
+                file.write_text(keys)
+                daemon.signal(signal.SIGHUP)
+                daemon.wait_for_line(f"keys of profile 'default': {line}")
+                assert get(daemon) == b"x"
+        for request in aws.requests:
+            assert "Credential=first/" in request.headers["authorization"]
+
+
+def test_where_everything_stands() -> None:
+    """SIGUSR2 has it written to the log, job by job."""
+    held = Held(reply(b"miaow"))
+    with (
+        http_server(held) as aws,
+        running_daemon(endpoints(aws.port)) as daemon,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        job = thread.submit(get, daemon)
+        assert held.arrived.wait(BOUND_S)
+        daemon.signal(signal.SIGUSR2)
+        daemon.wait_for_line("1 of greenlet s3.get_object")
+        daemon.wait_for_line("in getresponse")
+        held.release.set()
+        assert job.result(BOUND_S) == b"miaow"
+
+
+def test_there_is_no_log_to_open_anew() -> None:
+    """SIGUSR1 says so, and does no harm."""
+    with running_daemon({}) as daemon:
+        daemon.signal(signal.SIGUSR1)
+        daemon.wait_for_line("SIGUSR1: there is no log file to open anew")
+
+
+def test_a_long_poll_in_flight_is_finished_and_none_begun() -> None:
+    """Its peer is told to connect anew when it asks for the next one on the same connection."""
+    held = Held(reply(b"miaow"))
+    with (
+        http_server(held) as aws,
+        running_daemon(endpoints(aws.port)) as daemon,
+        socket.socket(socket.AF_UNIX) as peer,
+    ):
+        with daemon.connect() as idle:
+            idle.call("botod.ping")
+            peer.connect(daemon.socket_path)
+            lines = [
+                {"jsonrpc": "2.0", "id": number, "method": "s3.get_object", "params": ON_KEY}
+                for number in (1, 2)
+            ]
+            peer.sendall(json.dumps(lines[0]).encode() + b"\n")
+            assert held.arrived.wait(BOUND_S)
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_for_line("stopping: 1 jobs are running")
+            wait_until(lambda: not Path(daemon.socket_path).exists(), daemon)
+            with pytest.raises(DaemonUnavailable):
+                idle.call("botod.ping")  # it was hung up on, and nobody listens
+        peer.sendall(json.dumps(lines[1]).encode() + b"\n")
+        peer.settimeout(BOUND_S)
+        with peer.makefile("rb") as answers:
+            refused = json.loads(answers.readline())
+            assert (refused["id"], refused["error"]["code"]) == (2, Code.SHUTTING_DOWN)
+            held.release.set()
+            answer = json.loads(answers.readline())
+            assert (answer["id"], answer["bytes"]) == (1, [5])
+        assert daemon.wait() == 0

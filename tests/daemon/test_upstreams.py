@@ -16,7 +16,7 @@ from botod.daemon.upstreams import ACTORS_MAX, NoSuchProfile, Upstreams
 from botod.pool import spawn
 from botod.pool.lane import Tls, TlsVersion
 from botod.pool.transfer import Origin, Proxy
-from support.loops import run
+from support.loops import run, until
 
 NO_POOL: Any = None
 """No request is made here."""
@@ -294,5 +294,104 @@ def test_profiles_with_one_server_share_its_budget_of_retries() -> None:
             "other:9000": {"spent_total": 0, "refused_total": 0},
         }
         await asyncio.sleep(0)
+
+    run(scenario)
+
+
+# A reload
+
+
+def test_a_reload_changes_profiles_and_looks_for_keys_anew() -> None:
+    """For jobs that come from now on; who holds keys that stay is told of newer ones."""
+    found = {"default": "old", "other": "others"}
+
+    def find_now(name: str, _settings: ProfileSettings) -> Keys:
+        return Keys(found[name], "secret")
+
+    async def scenario() -> None:
+        one = Upstreams(NO_POOL, {"default": ProfileSettings()}, find_now)
+        before = one.find("default", "s3")
+        assert (await connection(one, "default", "s3")).provider.access_key == "old"
+        found["default"] = "new"
+        one.reload({"default": ProfileSettings(retries=0), "other": ProfileSettings()})
+        await until(lambda: before.keys.version == 2)
+        after = await connection(one, "default", "s3")
+        assert after.provider.access_key == "new"
+        assert (await connection(one, "other", "s3")).provider.access_key == "others"
+        assert (before.patience, one.find("default", "s3").patience) == (
+            Patience(3, 20.0),
+            Patience(0, 20.0),
+        )
+        assert one._profiles["default"].endpoint("s3").origin == before._endpoint.origin
+        one.close()
+
+    run(scenario)
+
+
+def test_keys_that_cannot_be_found_any_more_stay(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that are good go on signing."""
+    failing: list[str] = []
+
+    def find_now(_name: str, _settings: ProfileSettings) -> Keys:
+        if failing:
+            raise NoKeys("the file is gone")
+        return Keys("old", "secret")
+
+    async def scenario() -> None:
+        one = Upstreams(NO_POOL, {"default": ProfileSettings()}, find_now)
+        await connection(one, "default", "s3")
+        failing.append("now")
+        one.reload({"default": ProfileSettings()})
+        keys = one.find("default", "s3").keys
+        await until(lambda: keys.stats().failed_total == 1)
+        assert (await connection(one, "default", "s3")).provider.access_key == "old"
+        one.close()
+
+    run(scenario)
+    assert "the file is gone" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_lane", "has_keys"),
+    [
+        (ProfileSettings(retries=1), True, True),
+        (ProfileSettings(region="eu-central-1"), True, False),
+        (ProfileSettings(aws_profile="x"), True, False),
+        (ProfileSettings(tls_min_version="1.3"), False, True),
+        (ProfileSettings(slots_per_host=3), False, True),
+    ],
+)
+def test_what_a_changed_profile_keeps(
+    settings: ProfileSettings, has_lane: bool, has_keys: bool
+) -> None:
+    """Slots and connections, and the keeper of its keys, unless the settings are about those."""
+
+    async def scenario() -> None:
+        one = upstreams()
+        before = one._profiles["default"]
+        one.reload({"default": settings})
+        after = one._profiles["default"]
+        assert (after.lane is before.lane, after.keys is before.keys) == (has_lane, has_keys)
+        one.close()
+
+    run(scenario)
+
+
+def test_roles_of_a_changed_profile_are_taken_anew() -> None:
+    """Those of others stay."""
+
+    async def scenario() -> None:
+        one = upstreams(default=ProfileSettings(), other=ProfileSettings())
+        role = Role("arn:aws:iam::123456789012:role/r")
+        actors = [Actor(role, 1, "", "rule", profile) for profile in ("default", "other")]
+        before = [one.find(actor.profile, "s3", actor).keys for actor in actors]
+        one.reload({"default": ProfileSettings(region="eu-central-1"), "other": ProfileSettings()})
+        after = [one.find(actor.profile, "s3", actor).keys for actor in actors]
+        assert [new is old for new, old in zip(after, before, strict=True)] == [False, True]
+        one.reload({"other": ProfileSettings()})
+        with pytest.raises(NoSuchProfile):
+            one.find("default", "s3")
+        one.close()
 
     run(scenario)

@@ -45,10 +45,15 @@ class Daemon:
     folder: Path
     environ: Mapping[str, str]
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread = field(init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def connect(self) -> Connection:
         return connect(self.socket_path, timeout_s=BOUND_S)
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write another configuration, for its next reload."""
+        configure(config, self.folder)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -70,6 +75,13 @@ class Daemon:
         assert line is not None, f"no line with {words!r} in {self.lines}"
         return line
 
+    def close(self) -> None:
+        """Kill it if it lives, and read its log no more."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        self.reader.join(BOUND_S)  # its workers may write for a moment longer
+
     def assert_quiet(self, expected: Sequence[str]) -> None:
         """No line of the log so far is a warning or worse, but those with one of these parts."""
         bad = [
@@ -86,10 +98,11 @@ class Daemon:
     def read_lines(self) -> None:
         """Gather what it writes until it ends; run by a thread."""
         assert self.process.stderr is not None, "standard error is a pipe"
-        for line in self.process.stderr:
-            with self._changed:
-                self.lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
+        with self.process.stderr:
+            for line in self.process.stderr:
+                with self._changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
 
 
 def clean_environ(folder: Path, **more: str) -> dict[str, str]:
@@ -138,10 +151,8 @@ def start(
 
     command: what Python runs, where it is something else that takes --config.
     """
-    path = str(folder / "botod.sock")
     file = folder / "botod.toml"
-    daemon = {"socket": path} | dict(config.get("daemon", {}))
-    file.write_text(as_toml({**config, "daemon": daemon}))
+    path = configure(config, folder)
     process = subprocess.Popen(
         [sys.executable, *command, "--config", str(file)],
         env=environ or clean_environ(folder),
@@ -150,9 +161,20 @@ def start(
         text=True,
         cwd=folder,
     )
-    started = Daemon(process, daemon["socket"], folder, environ or clean_environ(folder))
-    threading.Thread(target=started.read_lines, daemon=True).start()
+    started = Daemon(process, path, folder, environ or clean_environ(folder))
+    started.reader = threading.Thread(target=started.read_lines, daemon=True)
+    started.reader.start()
     return started
+
+
+def configure(config: Mapping[str, Any], folder: Path) -> str:
+    """Write a daemon's configuration; the path of its socket."""
+    daemon = {"socket": str(folder / "botod.sock")} | dict(config.get("daemon", {}))
+    new = folder / "botod.toml.new"
+    new.write_text(as_toml({**config, "daemon": daemon}))
+    new.replace(folder / "botod.toml")  # at once: a reload may be reading it
+    path: str = daemon["socket"]
+    return path
 
 
 @contextlib.contextmanager
@@ -173,12 +195,7 @@ def running_daemon(
             yield daemon
             daemon.assert_quiet(expected)
         finally:
-            if daemon.process.poll() is None:
-                daemon.process.kill()
-            daemon.wait()
-            assert daemon.process.stderr is not None, "standard error is a pipe"
-            with contextlib.suppress(OSError):
-                daemon.process.stderr.close()
+            daemon.close()
 
 
 def wait_until(happened: Callable[[], bool], daemon: Daemon) -> None:
@@ -192,5 +209,13 @@ def wait_until(happened: Callable[[], bool], daemon: Daemon) -> None:
 
 
 def _answers(daemon: Daemon) -> bool:
+    """Whether it serves, and handles signals: its socket is there a moment before."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(daemon.socket_path) == 0
+        probe.settimeout(BOUND_S)
+        if probe.connect_ex(daemon.socket_path) != 0:
+            return False
+        probe.sendall(b'{"jsonrpc":"2.0","id":1,"method":"botod.ping"}\n')
+        try:
+            return bool(probe.recv(1))
+        except OSError:  # it ended meanwhile
+            return False

@@ -29,7 +29,7 @@ from support.pools import KEYS, open_pool
 
 SENDER = Sender(pid=1, uid=os.geteuid(), gid=0, connection_id=7)
 ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
-PING: dict[str, Control] = {"botod.ping": lambda _exchange: {"pid": 1}}
+PING: dict[str, Control] = {"botod.ping": lambda exchange: exchange.answer({"pid": 1})}
 MESSAGE = {"QueueUrl": "http://h/1/q", "MessageBody": "x"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LARGE = b"0123456789abcdef" * 50_000

@@ -31,6 +31,7 @@ class Jobs:
 
     pool: Pool
     worker: Worker
+    upstreams: Upstreams
 
     async def do(self, method: str, timeout_s: float = 20.0, **params: Any) -> Any:
         """Have one job done: its result, or its RpcError raised."""
@@ -66,5 +67,5 @@ async def open_worker(
             inline_bytes=MAX_INLINE_BYTES,
             unread_timeout_s=BOUND_S,
         )
-        yield Jobs(pool, worker)
+        yield Jobs(pool, worker, upstreams)
         await uploads.close()

@@ -2,7 +2,9 @@
 
 import asyncio
 import dataclasses
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from botod.daemon.commands import run
 from botod.daemon.settings import PoolSettings
-from support.daemons import BOUND_S, clean_environ, running_daemon, short_folder
+from support.daemons import BOUND_S, clean_environ, running_daemon, short_folder, start
 
 POOL = [setting.name for setting in dataclasses.fields(PoolSettings)]
 
@@ -92,13 +94,18 @@ def test_without_a_file_all_settings_are_defaults(monkeypatch: pytest.MonkeyPatc
     """No file is looked for."""
     seen = []
 
-    async def serve(config: run.Config) -> None:
+    async def serve(config: run.Config, *_rest: object, **_more: object) -> run.Ending:
         await asyncio.sleep(0)
         seen.append(config)
+        return run.Ending.STOPPED
 
     monkeypatch.setattr(run, "_serve", serve)
     monkeypatch.setattr(run.logging, "basicConfig", lambda **_options: None)
-    assert run.main([]) == 0
+    monkeypatch.setattr(run.signal, "signal", lambda *_args: None)
+    monkeypatch.setattr(run.faulthandler, "enable", lambda: None)
+    with short_folder() as folder:
+        monkeypatch.setenv("BOTOD_SOCKET", str(folder / "botod.sock"))
+        assert run.main([]) == 0
     assert seen == [run.Config()]
 
 
@@ -108,3 +115,42 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
         run.main(["--confg", "x"])
     assert caught.value.code == 2
     assert "usage: botod run" in capsys.readouterr().err
+
+
+def test_a_reload_before_the_start_is_no_end() -> None:
+    """Nor after it was asked to begin anew: such signals are ignored until they are handled."""
+    ignored = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+    code = (
+        "import signal, sys\n"
+        "from botod.daemon.commands import run\n"
+        "run.listening = lambda *_: print([s.value for s in signal.Signals "
+        "if signal.getsignal(s) is signal.SIG_IGN]) or sys.exit(0)\n"
+        "run.main([])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=BOUND_S
+    )
+    assert {int(number) for number in ignored} <= set(json.loads(done.stdout))
+
+
+def test_a_worker_that_is_told_nonsense() -> None:
+    """Status 78, and what it has to be."""
+    with short_folder() as folder:
+        done = botod_run(folder, BOTOD_WORKER="2/2", BOTOD_SOCKET=str(folder / "x"))
+    assert done.returncode == 78
+    assert done.stderr.startswith("BOTOD_WORKER='2/2': has to be K/N")
+
+
+def test_lines_of_a_worker_have_its_number() -> None:
+    """So that those of several can be told apart in one log."""
+    environ = {"BOTOD_WORKER": "0/1"}
+    with short_folder() as folder:
+        daemon = start({}, folder, clean_environ(folder, **environ))
+        daemon.wait_for_line("INFO worker 0 botod.daemon.service: listening on")
+        assert sorted(path.name for path in folder.glob("*.sock")) == [
+            "botod.sock", "worker-0.sock",
+        ]  # fmt: skip
+        daemon.wait_for_line("listening on")
+        assert daemon.stop() == 0
+        assert not list(folder.glob("*.sock"))
+        daemon.close()

@@ -157,3 +157,16 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--jsno"])
     assert caught.value.code == 2
     assert "usage: botod status" in capsys.readouterr().err
+
+
+def test_the_workers_have_a_line_each() -> None:
+    """Where there are several."""
+    worker = {"pid": 78, "uptime_s": 61, "peers_num": 2, "running_num": 1}
+    workers = [
+        {"number": 0, "is_leader": False, **worker},
+        {"number": 1, "is_leader": True, **worker},
+    ]
+    assert list(report(STATUS | {"workers": workers}))[1:3] == [
+        "worker  0: pid 78, up 61 s, 2 peers, 1 jobs running",
+        "worker  1: pid 78, up 61 s, 2 peers, 1 jobs running, leads",
+    ]

@@ -1,0 +1,88 @@
+"""One worker's process, as its master sees it.
+
+starting ──► ready ──► awaited ──► starting, after a pause that grows while it dies young
+    │          │──► stopping ──► awaited, for ever
+    │          └──► aborted: its loop did not turn; its stacks are written, then it is killed
+    └──► awaited: before the first was ready, the master ends with its status
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from enum import Enum
+
+STUCK_S = 10.0
+"""A worker whose loop has not turned for so long serves nobody; the longest visit is of 0.1 s."""
+
+START_TIMEOUT_S = 60.0
+"""From the fork to being ready: a keys file that others keep busy, a disk that is slow."""
+
+ABORT_TIMEOUT_S = 2.0
+"""For a stuck worker to write where it stands; then it is killed."""
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 30.0
+"""Between the death of a worker and the next one in its place: each twice as long as the last."""
+
+YOUNG_S = 30.0
+"""Who has lived for longer did not die of its start; the pauses begin anew."""
+
+
+class State(Enum):
+    """How far a worker has come."""
+
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    ABORTED = "aborted"
+    AWAITED = "awaited"  # it has ended; another one comes in its place
+
+
+@dataclass
+class Child:
+    """One worker's process, and the one that comes after it in its place.
+
+    since: when it came to be in this state. heard_at: when it said something last. pause_s: between
+    its end and the next one's beginning.
+    """
+
+    number: int
+    state: State = State.AWAITED
+    pid: int = 0
+    sock: socket.socket | None = None
+    since: float = 0.0
+    heard_at: float = 0.0
+    born_at: float = 0.0
+    pause_s: float = 0.0
+
+    def become(self, state: State, now: float) -> None:
+        self.state, self.since = state, now
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state is not State.AWAITED
+
+    @property
+    def serves(self) -> bool:
+        return self.state is State.READY
+
+    def is_stuck(self, now: float) -> bool:
+        if self.state is State.STARTING:
+            return now - self.since > START_TIMEOUT_S
+        return self.state is State.READY and now - self.heard_at > STUCK_S
+
+    def kill(self, number: int) -> None:
+        os.kill(self.pid, number)  # not reaped yet, so the pid is its own
+
+    def is_born(self, pid: int, sock: socket.socket, now: float) -> None:
+        """Be this process. sock: over which it is heard."""
+        self.pid, self.sock = pid, sock
+        self.born_at = self.heard_at = now
+        self.become(State.STARTING, now)
+
+    def has_ended(self, now: float) -> None:
+        """Await the next one, for longer than the last time if it died young."""
+        is_old = now - self.born_at > YOUNG_S
+        pause_s = min(max(2 * self.pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        self.pause_s = 0.0 if is_old else pause_s
+        self.become(State.AWAITED, now)

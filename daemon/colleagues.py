@@ -1,0 +1,96 @@
+"""The workers of a host, as one of them sees the others: asked over their control sockets.
+
+Each worker listens at `worker-K.sock` in the runtime directory, for its own user and root alone.
+Who asks any of them over the shared socket for its status gets that of all.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botod.daemon.listener import SocketInUse, open_listener, remove_socket
+from botod.daemon.merging import merged
+from botod.daemon.share import Share, control_path
+from botod.ipc.aio import connect
+from botod.ipc.errors import DaemonUnavailable, RpcError
+from botod.ipc.exchange import Handler
+from botod.ipc.limits import ServerLimits
+from botod.ipc.server import Server
+
+logger = logging.getLogger(__name__)
+
+ASK_TIMEOUT_S = 2.0
+"""For one worker's answer: one that is stuck is left out."""
+
+OPEN_TRIES = 100
+OPEN_PAUSE_S = 0.05
+"""The worker that had this number before lets go of the socket as it begins to stop: 5 seconds."""
+
+CONTROL_LIMITS = ServerLimits(peers=64, peers_per_uid=64, in_flight_per_uid=256)
+"""Of the control socket: the other workers and an administrator or two."""
+
+
+class Colleagues:
+    """A worker's control socket, and its way to the others'.
+
+    handler: answers what is asked on the control socket, of this worker alone.
+    """
+
+    def __init__(self, folder: str, share: Share, handler: Handler) -> None:
+        self._folder = folder
+        self._share = share
+        self._path = control_path(folder, share.number)
+        self._server = Server(handler, CONTROL_LIMITS)
+
+    async def open(self) -> None:
+        """Listen on the control socket. Raises SocketInUse."""
+        for _ in range(OPEN_TRIES - 1):
+            try:
+                self._server.listen(open_listener(self._path, 0o600))
+            except SocketInUse:
+                await asyncio.sleep(OPEN_PAUSE_S)
+            else:
+                return
+        self._server.listen(open_listener(self._path, 0o600))
+
+    def leave(self) -> None:
+        """Let go of the control socket's name; connections go on."""
+        remove_socket(self._path)  # first: once nobody listens, the next one makes its own there
+        self._server.stop_listening()
+
+    async def close(self) -> None:
+        await self._server.close(timeout_s=0)
+
+    async def status(self, own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """The merged status of all workers that answer; `workers` has a few figures of each."""
+        others = [one for one in range(self._share.workers_num) if one != self._share.number]
+        answers = await asyncio.gather(*map(self._ask, others))
+        statuses = [own(), *(answer for answer in answers if answer is not None)]
+        return merged(statuses) | {"workers": sorted(map(_figures, statuses), key=_number)}
+
+    async def _ask(self, number: int) -> dict[str, Any] | None:
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                async with await connect(control_path(self._folder, number)) as connection:
+                    answer: dict[str, Any] = await connection.call("botod.status")
+        except (DaemonUnavailable, RpcError, TimeoutError) as error:
+            logger.info("worker %d does not tell its status: %s", number, str(error) or "no answer")
+            return None
+        return answer
+
+
+def _figures(status: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": status["worker"],
+        "pid": status["pid"],
+        "is_leader": status["is_leader"],
+        "uptime_s": status["uptime_s"],
+        "peers_num": len(status["peers"]),
+        "running_num": status["jobs"]["running_num"],
+    }
+
+
+def _number(figures: Mapping[str, Any]) -> int:
+    number: int = figures["number"]
+    return number

@@ -1,0 +1,77 @@
+"""What `botod status` shows of one worker. Counts only."""
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botod.daemon.control import who
+from botod.daemon.upstreams import Upstreams
+from botod.daemon.worker import Worker
+from botod.ipc.server import Server
+from botod.pool import HostPoolStats, Pool, visit_stats
+
+
+class Status:
+    """The figures of one worker. remembered_num: gives the outcomes that are known by their key."""
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        pool: Pool,
+        upstreams: Upstreams,
+        *,
+        remembered_num: Callable[[], int],
+    ) -> None:
+        self._server = server
+        self._worker = worker
+        self._pool = pool
+        self._upstreams = upstreams
+        self._remembered_num = remembered_num
+        self._began = time.monotonic()
+
+    def __call__(self) -> dict[str, Any]:
+        return {
+            **who(),
+            "uptime_s": round(time.monotonic() - self._began, 3),
+            "peers": [dataclasses.asdict(peer) for peer in self._server.stats()],
+            "jobs": {
+                "running_num": self._worker.running_num,
+                "polling_num": self._worker.polling_num,
+                **dataclasses.asdict(self._worker.counts),
+                "remembered_num": self._remembered_num(),
+            },
+            "buffered_bytes": self._server.budget.used_bytes,
+            "refused_by_limit": self._refused_by_limit(),
+            "total": dataclasses.asdict(self._pool.total_stats()),
+            "pools": [_pool_status(host) for host in self._pool.stats()],
+            **self._upstreams.stats(),
+            "visits": dataclasses.asdict(visit_stats()),
+        }
+
+    def line(self) -> str:
+        """One line for a person."""
+        counts = self._worker.counts
+        return (
+            f"{self._worker.running_num} jobs running, {counts.jobs_total} so far, "
+            f"{counts.failed_total} failed"
+        )
+
+    def _refused_by_limit(self) -> Mapping[str, int]:
+        counts = Counter(self._server.refusals.by_limit())
+        counts.update(self._worker.refusals.by_limit())
+        return dict(sorted(counts.items()))
+
+
+def _pool_status(host: HostPoolStats) -> Mapping[str, Any]:
+    return {
+        "origin": str(host.origin),
+        "profile": host.origin.lane.name,
+        "slots_most_num": host.slots_most_num,
+        "shrinks_total": host.shrinks_total,
+        **dataclasses.asdict(host.slots),
+        "sockets": dataclasses.asdict(host.sockets),
+        "health": dataclasses.asdict(host.health),
+    }
