@@ -110,8 +110,7 @@ def test_a_daemon_started_again_on_its_socket(servers: Servers) -> None:
             wait_until(lambda: True, second)
         finally:
             second.stop()
-            assert second.process.stderr is not None
-            second.process.stderr.close()
+            second.close()
             connection.close()
 
 

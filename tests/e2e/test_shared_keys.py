@@ -142,5 +142,4 @@ def test_a_file_that_cannot_be_used() -> None:
         assert daemon.wait() == 78
         assert daemon.wait_for_line("it is not a keys file of botod; name another path")
         assert not Path(daemon.socket_path).exists()
-        assert daemon.process.stderr is not None, "standard error is a pipe"
-        daemon.process.stderr.close()
+        daemon.close()
