@@ -19,8 +19,8 @@ from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
 from botod.daemon.leader import Leader
-from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.notify import Notifier, keep_telling
+from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.reloading import changed, effective, needs_restart
 from botod.daemon.runs import Run
 from botod.daemon.share import Share
