@@ -112,14 +112,18 @@ class Ask:
         if source is not None:
             sending["sender"] = partial(send_source, source)
         if self.is_s3:
-            return connection.make_request(
-                wire.method,
-                params.get("Bucket", ""),
-                params.get("Key", ""),
-                headers=wire.headers,
-                data=wire.body,
-                query_args=wire.query or None,
-                **sending,
+            bucket = params.get("Bucket", "")
+            return connection.asked(
+                bucket,
+                lambda to: to.make_request(
+                    wire.method,
+                    bucket,
+                    params.get("Key", ""),
+                    headers=wire.headers,
+                    data=wire.body,
+                    query_args=wire.query or None,
+                    **sending,
+                ),
             )
         if self.is_query_v2:
             form = dict(wire.form or {})

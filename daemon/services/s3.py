@@ -123,18 +123,11 @@ def request(
     data: bytes = b"",
     source: Source | None = None,
 ) -> Any:
-    """One request about the bucket and key that the params name, sent to the bucket's region.
-
-    Raises BotoServerError for some errors, of others the answer is checked by who reads it.
-    """
+    """One request about the bucket and key that the params name, sent to the bucket's region."""
     send = partial(
         _send, method=method, params=params, query=query, headers=headers, data=data, source=source
     )
-    bucket = params.get("Bucket", "")
-    response = send(connection.for_bucket(bucket))
-    if not connection.for_bucket(bucket).learn(bucket, response):
-        return response
-    return send(connection.for_bucket(bucket))
+    return connection.asked(params.get("Bucket", ""), send)
 
 
 def _send(

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Callable
 from typing import Any
 
 from botod.daemon.services.answers import MAX_ERROR_BYTES, BadAnswer, text_in
@@ -65,6 +66,17 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
         if host is not None and not self._is_ours(host, int(port), is_secure=bool(is_secure)):
             raise BadAnswer(f"S3 sends the request on to {host!r}, which is none of its hosts")
         return super().new_http_connection(host, port, is_secure)
+
+    def asked(self, bucket: str, send: Callable[["_Connection"], Any]) -> Any:
+        """The answer to a request about a bucket, sent to its region: anew where it is elsewhere.
+
+        send: makes the request by the connection that it is given. Raises BotoServerError for some
+        errors, of others the answer is checked by who reads it.
+        """
+        response = send(self.for_bucket(bucket))
+        if not self.for_bucket(bucket).learn(bucket, response):
+            return response
+        return send(self.for_bucket(bucket))
 
     def for_bucket(self, bucket: str) -> "_Connection":
         """The one to the bucket's region, as far as that is known."""

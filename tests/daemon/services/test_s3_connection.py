@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.services import SERVICES, s3_connection
+from botod.daemon.services import CATALOG, s3_connection
 from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.operation import Endpoint
 from botod.daemon.services.s3_connection import _CallingFormat, connect
@@ -130,15 +130,18 @@ REGION_ERROR = (
 class Elsewhere:
     """S3 in two regions: one does not have the bucket, and says so."""
 
-    def __init__(self, status: str, *headers: str, body: bytes = b"") -> None:
+    def __init__(
+        self, status: str, *headers: str, body: bytes = b"", found: bytes = b"miaow"
+    ) -> None:
         self.hosts: list[str] = []
+        self._found = found
         self._status, self._headers, self._body = status, headers, body
 
     def __call__(self, exchange: Exchange) -> None:
         self.hosts.append(exchange.headers["host"].partition(":")[0])
         if "eu-west-3" in exchange.headers["host"]:
             assert "/eu-west-3/s3/aws4_request" in exchange.headers["authorization"]
-            exchange.ok(b"miaow")
+            exchange.ok(self._found)
         else:
             exchange.ok(self._body, *self._headers, status=self._status)
 
@@ -162,7 +165,7 @@ def ask_aws(answer: Any, monkeypatch: pytest.MonkeyPatch, *calls: str, **params:
 
 def _one(connection: Any, name: str, params: dict[str, Any]) -> Any:
     asked = {"Bucket": "photos", "Key": "k"} | params
-    result = SERVICES["s3"].operations[name].run(connection, asked)
+    result = CATALOG.operation("s3", name).run(connection, asked)
     return result["Body"].whole() if "Body" in result else result
 
 
@@ -180,6 +183,15 @@ def test_a_bucket_s_region_is_learned_once(
     """The next requests go straight there."""
     aws = answer()
     assert ask_aws(aws, monkeypatch, "get_object", "get_object") == [b"miaow"] * 2
+    here, there = "photos.s3-us-east-1.localhost", "photos.s3-eu-west-3.localhost"
+    assert aws.hosts == [here, there, there]
+
+
+def test_operations_without_rows_go_there_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They learn it likewise."""
+    aws = Elsewhere("301 Moved Permanently", "x-amz-bucket-region: eu-west-3", found=b"")
+    tags = {"Tagging": {"TagSet": []}}
+    ask_aws(aws, monkeypatch, "put_object_tagging", "put_object_tagging", **tags)
     here, there = "photos.s3-us-east-1.localhost", "photos.s3-eu-west-3.localhost"
     assert aws.hosts == [here, there, there]
 
