@@ -12,6 +12,7 @@ import logging
 from time import perf_counter
 
 from botod.daemon.config import load
+from botod.daemon.handed import listening
 from botod.daemon.service import Service
 
 BEAT_S = 0.001
@@ -27,11 +28,13 @@ async def beat(late_s: list[float]) -> None:
         late_s.append(perf_counter() - began - BEAT_S)
 
 
-async def serve(config: str) -> None:
+async def serve(path: str) -> None:
     """Run the daemon, and the heartbeat beside it."""
     late_s: list[float] = []
     heartbeat = asyncio.create_task(beat(late_s))
-    await Service(load(config)).run()
+    config = load(path)
+    listener = listening(config.daemon.socket, int(config.daemon.socket_mode, 8))
+    await Service(config, listener, read_config=lambda: load(path)).run()
     heartbeat.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await heartbeat
