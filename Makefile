@@ -36,6 +36,8 @@ fuzz: $(VENV)/.fuzz
 # Pages that are made from the tables in the code.
 docs: $(VENV)/.test
 	$(BIN)/python -m botod.daemon.operation_table > docs/operations.md
+	$(BIN)/python -m botod.daemon.setting_pages toml > etc/botod.toml
+	$(BIN)/python -m botod.daemon.setting_pages markdown > docs/settings.md
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ COMMANDS = {
     "status": "show peers, jobs and pools of a running daemon",
     "services": "list services, operations and their parameters: botod services dynamodb.get_item",
     "policy": "say which rule of policy decides: botod policy check --user NAME OPERATION …",
+    "config": "check a configuration, or show what holds: botod config check FILE",
     "demo": "start servers, a daemon and local processes that use it",
 }
 

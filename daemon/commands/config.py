@@ -1,0 +1,69 @@
+"""`botod config check FILE` and `botod config show`: what is wrong in a file, and what holds."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from botod.daemon.config import Config, ConfigError, load
+from botod.daemon.config_text import tables_of, toml_of
+
+EXIT_CONFIG = 78
+
+EPILOG = """\
+exit status: 0 good, 2 wrong usage, 78 a mistake in the configuration, as for `botod run`
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    arguments = parser().parse_args(argv)
+    if arguments.command == "check":
+        return _check(arguments.file, as_json=arguments.json)
+    try:
+        config = load(arguments.config) if arguments.config else Config()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIG
+    lines = [json.dumps(tables_of(config), indent=2)] if arguments.json else toml_of(config)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(prog="botod config", description="Look at the configuration.")
+    commands = said.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser(
+        "check",
+        help="name every mistake in a file",
+        description="Name every mistake in a configuration, and in the rules beside it.",
+        epilog=EPILOG,
+    )
+    check.add_argument("file", metavar="FILE", help="settings in TOML")
+    show = commands.add_parser(
+        "show",
+        help="print what holds",
+        description="Print what holds, as TOML; passwords of proxies are hidden.",
+        epilog=EPILOG,
+    )
+    which = show.add_mutually_exclusive_group()
+    which.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
+    which.add_argument("--defaults", action="store_true", help="what holds without a file")
+    for command in (check, show):
+        command.add_argument("--json", action="store_true", help="as JSON, for a program")
+    return said
+
+
+def _check(file: str, *, as_json: bool) -> int:
+    try:
+        config = load(file)
+        mistakes = []
+        words = f"{file}: good: {len(config.profiles)} profiles, {len(config.rules)} rules"
+    except ConfigError as error:
+        mistakes = str(error).splitlines()
+        words = str(error)
+    if as_json:
+        words = json.dumps({"file": file, "good": not mistakes, "mistakes": mistakes}, indent=2)
+    stream = sys.stderr if mistakes and not as_json else sys.stdout
+    stream.write(f"{words}\n")
+    return EXIT_CONFIG if mistakes else 0
