@@ -18,6 +18,7 @@ COMMANDS = {
     "services": "list services, operations and their parameters: botod services dynamodb.get_item",
     "policy": "say which rule of policy decides: botod policy check --user NAME OPERATION …",
     "config": "check a configuration, or show what holds: botod config check FILE",
+    "doctor": "say what keeps this host from being served, and what to do",
     "demo": "start servers, a daemon and local processes that use it",
 }
 

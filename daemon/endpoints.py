@@ -44,17 +44,21 @@ def own_url(service: str, settings: ProfileSettings) -> str | None:
 
 def region_mistake(region: str) -> str | None:
     """What is wrong with a region of AWS's; None: there is one of this name, or may be one day."""
-    resolver = _resolver()
     try:
-        resolver.get_partition_for_region(region)
+        _resolver().get_partition_for_region(region)
     except botocore.exceptions.UnknownRegionError:
-        known = sorted({
-            name
-            for partition in resolver.get_available_partitions()
-            for name in resolver.get_available_endpoints("ec2", partition)
-        })
-        return f"is no region of AWS's; there are: {', '.join(known)}"
+        return f"is no region of AWS's; there are: {', '.join(known_regions())}"
     return None
+
+
+def known_regions() -> list[str]:
+    """AWS's regions, as far as botocore's list has them."""
+    resolver = _resolver()
+    return sorted({
+        name
+        for partition in resolver.get_available_partitions()
+        for name in resolver.get_available_endpoints("ec2", partition)
+    })
 
 
 @cache

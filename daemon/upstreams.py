@@ -137,7 +137,7 @@ class Upstreams:
     ) -> None:
         self._pool = pool
         self._uploads = uploads or OpenUploads()
-        self._find = find or _find
+        self._find = find or keys_of
         self._profiles = {
             name: Profile(name, settings, self._find) for name, settings in profiles.items()
         }
@@ -259,7 +259,8 @@ def _holder(settings: ProfileSettings) -> tuple[str, str]:
     return settings.aws_profile, settings.region
 
 
-def _find(name: str, settings: ProfileSettings) -> Keys:
+def keys_of(name: str, settings: ProfileSettings) -> Keys:
+    """Look for a profile's keys. Blocks. Raises NoKeys."""
     return find_keys(
         settings.aws_profile or (CHAIN if name == "default" else name), settings.region
     )

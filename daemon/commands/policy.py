@@ -1,10 +1,8 @@
 """`botod policy check --user NAME s3.get_object Bucket=b Key=k`: which rule of policy decides."""
 
 import argparse
-import grp
 import json
 import os
-import pwd
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,6 +15,7 @@ from botod.daemon.services import CATALOG
 from botod.daemon.services.catalog import NoSuchOperation
 from botod.daemon.services.operation import CannotBeCarried, Params
 from botod.daemon.services.shapes import InvalidParam
+from botod.daemon.users import NoSuchName, gid_of, groups_of, uid_of
 from botod.daemon.verdicts import Decision
 
 EXIT_REFUSED = 1
@@ -43,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
-    except (Usage, InvalidParam) as error:
+    except (Usage, InvalidParam, NoSuchName) as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_USAGE
     sys.stdout.write("\n".join(report(decision, arguments.operation)) + "\n")
@@ -91,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _decision(config: Config, arguments: argparse.Namespace) -> Decision:
-    own_uid = os.geteuid() if arguments.daemon_user is None else _uid(arguments.daemon_user)
+    own_uid = os.geteuid() if arguments.daemon_user is None else uid_of(arguments.daemon_user)
     policy = Policy(own_uid, rules=config.rules)
     params = dict(_parameter(word) for word in arguments.params)
     return policy.decide(
@@ -103,37 +102,10 @@ def _decision(config: Config, arguments: argparse.Namespace) -> Decision:
 
 
 def _caller(arguments: argparse.Namespace) -> Caller:
-    uid = _uid(arguments.user)
-    groups = frozenset(_gid(name) for name in arguments.group)
+    uid = uid_of(arguments.user)
+    groups = frozenset(gid_of(name) for name in arguments.group)
     unit = f"/system.slice/{arguments.unit}" if arguments.unit else "/"
-    return Caller(uid, _groups_of(uid) | groups, cgroup=arguments.cgroup or unit)
-
-
-def _uid(name: str) -> int:
-    if name.isdecimal():
-        return int(name)
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except (KeyError, ValueError):
-        raise Usage(f"there is no user {name!r}") from None
-
-
-def _gid(name: str) -> int:
-    if name.isdecimal():
-        return int(name)
-    try:
-        return grp.getgrnam(name).gr_gid
-    except (KeyError, ValueError):
-        raise Usage(f"there is no group {name!r}") from None
-
-
-def _groups_of(uid: int) -> frozenset[int]:
-    """Those that a user has after logging in; a number need not be anybody's."""
-    try:
-        user = pwd.getpwuid(uid)
-    except (KeyError, OverflowError):
-        return frozenset()
-    return frozenset(os.getgrouplist(user.pw_name, user.pw_gid))
+    return Caller(uid, groups_of(uid) | groups, cgroup=arguments.cgroup or unit)
 
 
 def _parameter(word: str) -> tuple[str, Any]:
