@@ -84,7 +84,11 @@ def words_of(error: Exception) -> str:
         return f"{where}{error.strerror}"
     if isinstance(error, subprocess.TimeoutExpired):
         return f"credential_process took more than {error.timeout:g} s"
-    return f"what gives them failed: {type(error).__name__}"
+    if isinstance(error, RuntimeError) and "still expired" in str(error):  # botocore's own
+        why = "it gave keys that have expired"
+    else:
+        why = type(error).__name__
+    return f"what gives them failed: {why}"
 
 
 def sts_client(keys: Keys, *, region: str, url: str | None, ca_file: str | None) -> Any:

@@ -44,7 +44,7 @@ def look_at_namespace(caller: Caller, running: Running | None) -> Iterator[Findi
             f"{caller} is not mapped into this user namespace, and looks like {OVERFLOW_ID}",
             "map it, or run the daemon outside",
         )
-    if running is not None and running.pid and _namespace(running.pid) not in (None, _namespace(0)):
+    if running is not None and running.pid and not _is_in_this(running.pid):
         yield bad(
             "namespace",
             "the daemon runs in another user namespace: users are others for it",
@@ -171,12 +171,15 @@ def _mapped(process: str) -> list[range]:
     return [range(first, first + count) for first, _outside, count in numbers]
 
 
-def _namespace(pid: int) -> str | None:
-    """Which user namespace a process is in; 0: this one. None: it is not to be seen."""
+def _is_in_this(pid: int) -> bool:
+    """Whether a process is in this user namespace, as far as that is to be seen."""
     try:
-        return str(Path(f"/proc/{pid or 'self'}/ns/user").readlink())
-    except OSError:
-        return None
+        mine, its = (Path(f"/proc/{one}/ns/user").readlink() for one in ("self", pid))
+    except FileNotFoundError:
+        return True  # it is not of this pid namespace; nothing is known of it
+    except OSError:  # the kernel does not show it to other namespaces
+        return _mapped("self") == _mapped(str(pid))
+    return mine == its
 
 
 def _descriptors_of(pid: int) -> int | None:

@@ -18,7 +18,7 @@ from botod.pool.transfer import Proxy
 STEP_S = 5.0
 """For one address, and for TLS: a healthy way takes a tenth of a second."""
 
-ASKED = ("s3", "sdb", "sqs", "sts")
+ASKED = ("s3", "sdb", "sqs")
 """Services whose servers at AWS are looked at; one more tells little that these do not."""
 
 SKEW_MAX_S = 300.0
@@ -113,7 +113,10 @@ def look_at(target: Target) -> Iterator[Finding]:
             "look at the port, at tls_min_version and at client_cert",
         )
     except OSError as error:
-        yield _unreached(target, f"{host}:{port}", error, proxy)
+        if isinstance(error, TimeoutError) and connection.sock is not None:
+            yield bad("tls" if target.is_secure else "connect", *_mute(target))
+        else:
+            yield _unreached(target, f"{host}:{port}", error, proxy)
     except http.client.HTTPException as error:
         yield bad("connect", f"{target}: no HTTP: {type(error).__name__}", "look at the endpoint")
     finally:
@@ -189,6 +192,15 @@ def _unreached(target: Target, address: str, error: OSError, proxy: Proxy | None
     if isinstance(error, ConnectionRefusedError):
         return bad(check, cause, "nobody listens there: start the server, or mend the endpoint")
     return bad(check, cause, "look at routes, firewalls, security groups and VPC endpoints")
+
+
+def _mute(target: Target) -> tuple[str, str]:
+    """What is said of a server that takes connections and says nothing."""
+    kind = "TLS" if target.is_secure else "HTTP"
+    return (
+        f"{target} takes connections, and gives no answer to {kind} within {STEP_S:g} s",
+        f"look at what listens there: is it {kind}? is it overloaded?",
+    )
 
 
 def _proxy_refuses(target: Target, words: str) -> Finding:

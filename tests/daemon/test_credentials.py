@@ -352,6 +352,13 @@ def test_a_process_that_fails(code: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "failed" in refused()
 
 
+def test_a_process_that_gives_old_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """That their time is over is said, and by whom."""
+    old = GIVEN | {"Version": 1, "SessionToken": "t", "Expiration": "2020-01-01T00:00:00Z"}
+    process(tmp_path, f"print({json.dumps(old)!r})", monkeypatch)
+    assert refused() == "what gives them failed: it gave keys that have expired"
+
+
 def test_a_process_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The file is named."""
     in_file(monkeypatch, tmp_path, "", config="[default]\ncredential_process = /no/such\n")
