@@ -19,6 +19,8 @@ COMMANDS = {
     "policy": "say which rule of policy decides: botod policy check --user NAME OPERATION …",
     "config": "check a configuration, or show what holds: botod config check FILE",
     "doctor": "say what keeps this host from being served, and what to do",
+    "systemd-unit": "print a file for systemd: botod systemd-unit botod.service",
+    "supervisor-conf": "print a configuration of supervisor's",
     "demo": "start servers, a daemon and local processes that use it",
 }
 

@@ -58,14 +58,15 @@ def main(argv: Sequence[str]) -> int:
         raise
 
 
-def _order(argv: Sequence[str]) -> Order:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(
         prog="botod cp", usage=USAGE, description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("source", metavar="SOURCE", help=argparse.SUPPRESS)
-    parser.add_argument("target", metavar="TARGET", help=argparse.SUPPRESS)
-    add = parser.add_argument
+    said.add_argument("source", metavar="SOURCE", help=argparse.SUPPRESS)
+    said.add_argument("target", metavar="TARGET", help=argparse.SUPPRESS)
+    add = said.add_argument
     add("-r", "--recursive", action="store_true", help="copy what is in a folder or in s3://…/")
     add("--content-type", metavar="TYPE", help="of what is uploaded; default: by the file's name")
     add("--jobs", metavar="N", type=_jobs, default=JOBS,
@@ -74,7 +75,11 @@ def _order(argv: Sequence[str]) -> Order:
     add("-q", "--no-progress", action="store_true", help="no progress bar on a terminal")
     add("--profile", metavar="NAME", help="the upstream to use")
     add("--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place")
-    given = parser.parse_args(argv)
+    return said
+
+
+def _order(argv: Sequence[str]) -> Order:
+    given = parser().parse_args(argv)
     source, target = read_place(given.source), read_place(given.target)
     _check_open(source, target)
     if given.content_type is not None and isinstance(source, S3Place):

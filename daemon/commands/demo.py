@@ -44,9 +44,7 @@ class DemoFailed(Exception):
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="botod demo", description="Show the daemon at work.")
-    parser.add_argument("--keep", action="store_true", help="leave it running, to try things")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     try:
         with tempfile.TemporaryDirectory(prefix="botod-demo-") as folder, started(folder) as path:
@@ -58,6 +56,13 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"demo: failed: {error}\n")
         return 1
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(prog="botod demo", description="Show the daemon at work.")
+    said.add_argument("--keep", action="store_true", help="leave it running, to try things")
+    return said
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ class Usage(Exception):
 
 
 def main(argv: Sequence[str]) -> int:
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         config = load(arguments.config) if arguments.config else Config()
         decision = _decision(config, arguments)
@@ -64,9 +64,10 @@ def report(decision: Decision, operation: str) -> Iterator[str]:
         yield "by the default: no rule is about it"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="botod policy", description="Ask the rules of policy.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(prog="botod policy", description="Ask the rules of policy.")
+    commands = said.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
         help="say which rule decides",
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--daemon-user", metavar="NAME", help="whom the daemon runs as; default: who asks this"
     )
     check.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
-    return parser
+    return said
 
 
 def _decision(config: Config, arguments: argparse.Namespace) -> Decision:

@@ -33,9 +33,7 @@ KILL_AFTER_S = 5.0
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="botod run", description="Run the daemon.")
-    parser.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
-    path = parser.parse_args(argv).config
+    path = parser().parse_args(argv).config
     for number in LATER:
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()  # SIGABRT, which watchdogs send, has all stacks written
@@ -60,6 +58,13 @@ def _told(run: Callable[[], int]) -> int:
     except (SocketInUse, PoolError) as error:
         sys.stderr.write(f"botod: {error}\n")
         return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(prog="botod run", description="Run the daemon.")
+    said.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
+    return said
 
 
 def _read(path: str | None) -> Config:

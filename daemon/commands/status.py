@@ -11,14 +11,7 @@ from botod.ipc.client import connect
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="botod status", description="Show what a running daemon is doing."
-    )
-    parser.add_argument("--json", action="store_true", help="all figures, as JSON")
-    parser.add_argument(
-        "--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place"
-    )
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     return asked(lambda: _show(arguments.socket, as_json=arguments.json))
 
 
@@ -28,6 +21,16 @@ def _show(path: str | None, *, as_json: bool) -> int:
     lines = [json.dumps(status, indent=2)] if as_json else report(status)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(
+        prog="botod status", description="Show what a running daemon is doing."
+    )
+    said.add_argument("--json", action="store_true", help="all figures, as JSON")
+    said.add_argument("--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place")
+    return said
 
 
 def report(status: dict[str, Any]) -> Iterator[str]:
