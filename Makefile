@@ -38,6 +38,11 @@ docs: $(VENV)/.test
 	$(BIN)/python -m botod.daemon.operation_table > docs/operations.md
 	$(BIN)/python -m botod.daemon.setting_pages toml > etc/botod.toml
 	$(BIN)/python -m botod.daemon.setting_pages markdown > docs/settings.md
+	for page in botod.1 botod.toml.5 botod.8; do \
+		$(BIN)/python -m botod.daemon.manual_pages $$page > docs/man/$$page || exit; done
+	$(BIN)/python -m botod.daemon.completions bash > etc/completions/botod.bash
+	$(BIN)/python -m botod.daemon.completions zsh > etc/completions/_botod
+	$(BIN)/python -m botod.daemon.completions fish > etc/completions/botod.fish
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

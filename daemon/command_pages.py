@@ -23,14 +23,14 @@ class Option:
     flags: tuple[str, ...]
     metavar: str
     words: str
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Page:
     """One command, or one of its subcommands. name: all its words but the first, botod.
 
-    usage: without the word usage. places: metavars of what stands there without an option.
+    usage: without the word usage. places: metavars of what stands there without an option; choices:
+    what that may be, if it may be a few words only.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Page:
     description: str
     options: tuple[Option, ...]
     places: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     epilog: str = ""
 
 
@@ -83,6 +84,12 @@ def _page(name: str, words: str, parser: argparse.ArgumentParser) -> Page:
         tuple(
             str(action.metavar or action.dest) for action in actions if not action.option_strings
         ),
+        tuple(
+            str(choice)
+            for action in actions
+            if not action.option_strings
+            for choice in action.choices or ()
+        ),
         parser.epilog or "",
     )
 
@@ -93,7 +100,6 @@ def _option(action: argparse.Action) -> Option:
         tuple(action.option_strings),
         "" if takes_none else str(action.metavar or action.dest.upper()),
         action.help or "",
-        tuple(map(str, action.choices or ())),
     )
 
 
@@ -110,7 +116,7 @@ def _call(words: str) -> Page:
         description,
         tuple(_said(*found) for found in _OPTION.findall(options)),
         ("METHOD", "Name=value"),
-        epilog,
+        epilog=epilog,
     )
 
 
