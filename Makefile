@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite bench fuzz docs lint types clean
+.PHONY: demo test test-long boto-suite bench fuzz docs deb lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -40,9 +40,14 @@ docs: $(VENV)/.test
 	$(BIN)/python -m botod.daemon.setting_pages markdown > docs/settings.md
 	for page in botod.1 botod.toml.5 botod.8; do \
 		$(BIN)/python -m botod.daemon.manual_pages $$page > docs/man/$$page || exit; done
-	$(BIN)/python -m botod.daemon.completions bash > etc/completions/botod.bash
+	$(BIN)/python -m botod.daemon.completions bash > etc/completions/botod
 	$(BIN)/python -m botod.daemon.completions zsh > etc/completions/_botod
 	$(BIN)/python -m botod.daemon.completions fish > etc/completions/botod.fish
+
+# A Debian package, for Debian's own Python; packaging/make-deb says what is in it.
+DEB_PYTHON := /usr/bin/python3
+deb: $(VENV)/.test
+	PATH="$(CURDIR)/$(BIN):$$PATH" packaging/make-deb $(DEB_PYTHON) build
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """What shells complete after `botod`: commands, options, operations, files and users.
 
-python -m botod.daemon.completions bash > etc/completions/botod.bash
+python -m botod.daemon.completions bash > etc/completions/botod
 """
 
 import sys

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from botod.daemon.callers import OVERFLOW_ID, Caller
 from botod.daemon.config import Config, ConfigError, load
-from botod.daemon.doctor.finding import Finding, bad, doubtful, good
+from botod.daemon.doctor.finding import Finding, Level, bad, doubtful, good
 from botod.daemon.doctor.rights import OTHERS_WRITE, READ, closed_to, may, rights_text
 from botod.daemon.policy import Policy
 from botod.daemon.rules import Rule
@@ -48,8 +48,10 @@ def look_at_file(path: str, daemon: Caller) -> Iterator[Finding]:
         )
 
 
-def look_at_policy(config: Config, caller: Caller, daemon: Caller) -> Iterator[Finding]:
-    """Whether a user is served at all."""
+def look_at_policy(
+    config: Config, caller: Caller, daemon: Caller, refusal: str
+) -> Iterator[Finding]:
+    """Whether a user is served at all. refusal: what the daemon has said to this user; or empty."""
     if config.daemon.policy_mode == "audit":
         yield doubtful(
             "policy",
@@ -63,7 +65,16 @@ def look_at_policy(config: Config, caller: Caller, daemon: Caller) -> Iterator[F
             "ask as another user; in a container, map its user to one of the host's",
         )
         return
-    yield _served(config, caller, daemon)
+    finding = _served(config, caller, daemon)
+    if refusal and finding.level is Level.OK:
+        finding = bad(
+            "policy",
+            f"the daemon says: {refusal}; by this configuration and as user {daemon.uid} it would "
+            "serve",
+            "name the configuration that it has with --config, and its user with --daemon-user; or "
+            "restart it",
+        )
+    yield finding
 
 
 def look_around(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:

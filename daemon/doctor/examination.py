@@ -63,7 +63,9 @@ def examine(question: Question) -> Iterator[Finding]:
     yield look_at_libcurl()
     yield look_at_descriptors(settings, running)
     if config is not None:
-        yield from look_at_policy(config, caller, daemon)
+        is_asker = question.user in (None, os.geteuid())
+        refusal = running.refusal if running is not None and is_asker else ""
+        yield from look_at_policy(config, caller, daemon, refusal)
         yield from look_at_directories(config, path, daemon)
         yield from look_around(config, os.environ)
         yield from look_at_regions(config.profiles)

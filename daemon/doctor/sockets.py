@@ -1,6 +1,7 @@
 """Whether the socket is there, whether a user may reach it, and whether a daemon answers."""
 
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,20 +13,28 @@ from botod.daemon.doctor.finding import Finding, bad, doubtful, good
 from botod.daemon.doctor.rights import WRITE, closed_to, may, rights_text
 from botod.ipc.client import connect
 from botod.ipc.errors import DaemonUnavailable, RpcError
+from botod.ipc.receiving import connected_as
 
 ANSWER_S = 5.0
 """A daemon answers a ping in a millisecond; one that takes longer serves nobody."""
+
+INIT = 1
+"""systemd's process, which hands its sockets to others."""
 
 START = "start the daemon: systemctl start botod, supervisorctl start botod, or botod run"
 
 
 @dataclass(frozen=True)
 class Running:
-    """A daemon that answers, as far as it says who it is. pid: 0: it is not known."""
+    """A daemon that answers, as far as is known who it is. pid: 0: it is not known.
+
+    refusal: what it says to who asks if it does not serve that user; empty: it does.
+    """
 
     pid: int = 0
     uid: int | None = None
     version: str = ""
+    refusal: str = ""
 
 
 def look_at_socket(path: str, mode: int) -> tuple[Running | None, list[Finding]]:
@@ -95,8 +104,9 @@ def _ask(path: str) -> tuple[Running | None, list[Finding]]:
     except DaemonUnavailable as error:
         return None, [_silent(path, error)]
     except RpcError as error:
-        # Whether this user is served is policy's business; a daemon is there.
-        return Running(), [good("socket", f"{path}: a daemon answers: {error.message}")]
+        pid = _listener(path)
+        words = f"{path}: a daemon answers, and refuses who asks"
+        return Running(pid, _owner(pid), refusal=error.message), [good("socket", words)]
     running = Running(said["pid"], _owner(said["pid"]), said["version"])
     findings = [good("socket", f"{path}: botod {running.version} answers, pid {running.pid}")]
     if running.version != BOTOD_VERSION:
@@ -122,6 +132,18 @@ def _silent(path: str, error: DaemonUnavailable) -> Finding:
         f"{path}: who listens there gave no answer within {ANSWER_S:g} s",
         "see the daemon's log; restart it",
     )
+
+
+def _listener(path: str) -> int:
+    """The process that began to listen there; 0: it is not known, as systemd began to."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(ANSWER_S)
+        try:
+            probe.connect(path)
+        except OSError:
+            return 0
+        pid = connected_as(probe).pid
+    return pid if pid != INIT else 0
 
 
 def _owner(pid: int) -> int | None:

@@ -14,7 +14,7 @@ from support.daemons import BOUND_S
 from support.tools import tool
 
 FOLDER = Path(__file__).parents[2] / "etc" / "completions"
-FILES = {"bash": "botod.bash", "zsh": "_botod", "fish": "botod.fish"}
+FILES = {"bash": "botod", "zsh": "_botod", "fish": "botod.fish"}
 LONG = pytest.mark.long
 
 
@@ -29,7 +29,7 @@ def test_the_files_are_what_the_commands_say(shell: str) -> None:
 def test_a_shell_completes_what_is_typed(shell: str) -> None:
     """On a terminal, by the tabulator: a command, an option, an operation."""
     begin = {
-        "bash": ([tool("bash"), "--norc", "-i"], f". {FOLDER}/botod.bash"),
+        "bash": ([tool("bash"), "--norc", "-i"], f". {FOLDER}/botod"),
         "zsh": (
             [tool("zsh"), "-f", "-i"],
             f"fpath=({FOLDER} $fpath); autoload -Uz compinit; compinit -u -D",

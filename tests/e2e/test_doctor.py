@@ -215,6 +215,29 @@ def test_a_rule_by_unit(host: Host, server: HttpServer) -> None:
     report.assert_says("policy", "in some systemd units", "botod policy check", "warn")
 
 
+@needs_root
+def test_a_daemon_that_refuses_who_asks(served: tuple[Host, Daemon]) -> None:
+    """Its own user is another one, as it is for root where the daemon has a user of its own."""
+    host, _daemon = served
+    host.folder.chmod(0o755)
+    host.file.chmod(0o644)
+    report = host.examine(inside=("setpriv", f"--reuid={STRANGER}", "--clear-groups"))
+    report.assert_says("socket", "a daemon answers, and refuses who asks", "", "ok")
+    report.assert_says("policy", f"user {STRANGER} may have nothing done", "docs/policy.md")
+
+
+@needs_root
+def test_a_daemon_with_other_rules(served: tuple[Host, Daemon]) -> None:
+    """It has not been restarted since they were written."""
+    host, _daemon = served
+    host.folder.chmod(0o755)
+    rule = {"uid": int(STRANGER), "allow": ["s3.*"]}
+    host.say({"policy": [rule]})
+    host.file.chmod(0o644)
+    report = host.examine(inside=("setpriv", f"--reuid={STRANGER}", "--clear-groups"))
+    report.assert_says("policy", "the daemon says: user", "restart it")
+
+
 def test_audit(host: Host) -> None:
     """Rules that are not enforced are a thing to know."""
     host.say({"daemon": {"policy_mode": "audit"}})
