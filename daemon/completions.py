@@ -13,7 +13,7 @@ HEAD = "# Made from the commands by `make docs`."
 
 FILE_METAVARS = ("FILE", "PATH", "SOURCE", "TARGET")
 
-METHOD_METAVARS = ("METHOD", "operation")
+METHOD_METAVARS = ("METHOD", "operation", "SERVICE[.OPERATION]")
 
 
 def bash_lines() -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.rule_files import load_rules
 from botod.daemon.rules import Rule
 from botod.daemon.setting_checks import mistake_in, profile_mistakes, shown
@@ -17,7 +18,6 @@ from botod.daemon.settings import (
     DaemonSettings,
     LimitSettings,
     PoolSettings,
-    ProfileSettings,
 )
 
 

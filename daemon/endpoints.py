@@ -13,8 +13,8 @@ import botocore.loaders
 import botocore.regions
 from botocore.exceptions import EndpointVariantError
 
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services.operation import Endpoint
-from botod.daemon.settings import ProfileSettings
 
 
 class NoEndpoint(Exception):

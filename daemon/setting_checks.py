@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from botod.daemon.endpoints import own_url, region_mistake
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services import CATALOG, SERVICES
-from botod.daemon.settings import ProfileSettings
 from botod.pool.transfer import Proxy
 
 BUCKET_HOSTS = ("s3",)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from botod.daemon.settings import SECTIONS, ProfileSettings
+from botod.daemon.profile_settings import ProfileSettings
+from botod.daemon.settings import SECTIONS
 from botod.daemon.toml_text import value_text
 
 WIDTH = 100

@@ -10,13 +10,13 @@ from botod.daemon.budget import Budget
 from botod.daemon.credentials import CHAIN, Keys, find_keys, sts_client
 from botod.daemon.endpoints import endpoint_of, own_url
 from botod.daemon.open_uploads import OpenUploads, ProfileUploads
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, role_keys
 from botod.daemon.services import CATALOG, SERVICES
 from botod.daemon.services.operation import Endpoint, Home
 from botod.daemon.setting_checks import proxy_of
-from botod.daemon.settings import ProfileSettings
 from botod.pool import Pool
 from botod.pool.lane import Lane, Tls, TlsVersion
 from botod.pool.transfer import Origin

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
     except NoSuchName as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_USAGE
+    for name in ("botocore", "urllib3"):  # findings say it, and nothing that is secret
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     tell = _as_json if arguments.json else _as_lines
     return 0 if tell(examine(question)) else EXIT_ILL
 

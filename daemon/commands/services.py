@@ -14,12 +14,7 @@ EXIT_USAGE = 2
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="botod services", description="List services, operations and their parameters."
-    )
-    parser.add_argument("name", nargs="?", default="", metavar="SERVICE[.OPERATION]")
-    parser.add_argument("--json", action="store_true", help="the same, as JSON")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     service, _dot, operation = arguments.name.partition(".")
     try:
         told = _told(service, operation)
@@ -29,6 +24,16 @@ def main(argv: Sequence[str]) -> int:
     lines = [json.dumps(told, indent=2)] if arguments.json else report(told)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(
+        prog="botod services", description="List services, operations and their parameters."
+    )
+    said.add_argument("name", nargs="?", default="", metavar="SERVICE[.OPERATION]")
+    said.add_argument("--json", action="store_true", help="the same, as JSON")
+    return said
 
 
 def report(told: Any) -> Iterator[str]:

@@ -24,8 +24,6 @@ SPARE_DESCRIPTORS = 64
 LOW_BYTES = 16 * 1024 * 1024
 """What the keys file of one user may come to; with less, it may fail any moment."""
 
-DIRECTORY_SETTINGS = ("keys_file", "state_dir")
-
 
 def look_at_namespace(caller: Caller, running: Running | None) -> Iterator[Finding]:
     """Whether users here are who they are for the daemon."""
@@ -104,12 +102,12 @@ def descriptors_needed(config: Config) -> int:
 def look_at_directories(config: Config, socket_path: str, daemon: Caller) -> Iterator[Finding]:
     """Where the daemon writes: rights, and room."""
     yield from _directory("the socket", Path(socket_path).absolute().parent, daemon)
-    for name in DIRECTORY_SETTINGS:
-        path = getattr(config.daemon, name, "")
-        if path:
-            folder = Path(path) if name.endswith("_dir") else Path(path).parent
-            yield from _directory(name, folder, daemon, is_private=True)
+    if config.daemon.state_dir:
+        folder = Path(config.daemon.state_dir)
+        yield from _directory("state_dir", folder, daemon, is_private=True)
     if config.daemon.keys_file:
+        folder = Path(config.daemon.keys_file).parent
+        yield from _directory("keys_file", folder, daemon, is_private=True)
         yield from _keys_file(config.daemon.keys_file, daemon)
 
 

@@ -12,7 +12,7 @@ import botocore.exceptions
 from botod.daemon.credentials import Keys, NoKeys, sts_client
 from botod.daemon.doctor.finding import Finding, bad, doubtful, good
 from botod.daemon.endpoints import own_url
-from botod.daemon.settings import ProfileSettings
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.upstreams import keys_of
 
 SOON_S = 900.0

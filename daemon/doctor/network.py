@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from botod.daemon.doctor.finding import Finding, bad, doubtful, good
 from botod.daemon.endpoints import NoEndpoint, endpoint_of, known_regions, own_url
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.setting_checks import proxy_of
-from botod.daemon.settings import ProfileSettings
 from botod.pool.transfer import Proxy
 
 STEP_S = 5.0

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from botod.daemon.config import Config, ConfigError, load
-from botod.daemon.settings import SECTIONS, ProfileSettings
+from botod.daemon.profile_settings import ProfileSettings
+from botod.daemon.settings import SECTIONS
 
 BOUNDED: dict[str, Field[Any]] = {
     f"{section}.{setting.name}": setting

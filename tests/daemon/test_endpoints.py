@@ -3,8 +3,8 @@
 import pytest
 
 from botod.daemon.endpoints import NoEndpoint, endpoint_of, own_url, region_mistake
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services.operation import Endpoint
-from botod.daemon.settings import ProfileSettings
 from botod.pool.transfer import Origin
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from botod.daemon.credentials import Keys, NoKeys
 from botod.daemon.endpoints import NoEndpoint
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.refresher import NoCredentials
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, Role
-from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import ACTORS_MAX, NoSuchProfile, Upstreams
 from botod.pool import spawn
 from botod.pool.lane import Tls, TlsVersion

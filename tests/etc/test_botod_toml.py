@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 from botod.daemon.config import Config, load
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.rule_keys import KEYS
 from botod.daemon.rules import read_line
-from botod.daemon.settings import SECTIONS, ProfileSettings
+from botod.daemon.settings import SECTIONS
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "botod.toml"
 RULE = re.compile(r"^#     (.*)$", re.MULTILINE)

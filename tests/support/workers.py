@@ -11,8 +11,8 @@ from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.policy import Policy
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.runs import Run
-from botod.daemon.settings import ProfileSettings
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Worker
 from botod.ipc.exchange import Sender

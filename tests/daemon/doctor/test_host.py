@@ -2,7 +2,8 @@
 
 from botod.daemon.config import Config
 from botod.daemon.doctor.host import SPARE_DESCRIPTORS, descriptors_needed
-from botod.daemon.settings import LimitSettings, PoolSettings, ProfileSettings
+from botod.daemon.profile_settings import ProfileSettings
+from botod.daemon.settings import LimitSettings, PoolSettings
 
 
 def test_descriptors_for_the_settings() -> None:
