@@ -34,15 +34,18 @@ fuzz: $(VENV)/.fuzz
 		-rss_limit_mb=1024 -artifact_prefix=$(VENV)/fuzz/crash- $(VENV)/fuzz tests/fuzz/corpus
 
 # Pages that are made from the tables in the code.
+# Each is moved into its place whole: what fails leaves the old one.
+made = $(BIN)/python -m botod.daemon.$(1) > $(2).new && mv $(2).new $(2)
 docs: $(VENV)/.test
-	$(BIN)/python -m botod.daemon.operation_table > docs/operations.md
-	$(BIN)/python -m botod.daemon.setting_pages toml > etc/botod.toml
-	$(BIN)/python -m botod.daemon.setting_pages markdown > docs/settings.md
-	for page in botod.1 botod.toml.5 botod.8; do \
-		$(BIN)/python -m botod.daemon.manual_pages $$page > docs/man/$$page || exit; done
-	$(BIN)/python -m botod.daemon.completions bash > etc/completions/botod
-	$(BIN)/python -m botod.daemon.completions zsh > etc/completions/_botod
-	$(BIN)/python -m botod.daemon.completions fish > etc/completions/botod.fish
+	$(call made,operation_table,docs/operations.md)
+	$(call made,setting_pages toml,etc/botod.toml)
+	$(call made,setting_pages markdown,docs/settings.md)
+	$(call made,manual_pages botod.1,docs/man/botod.1)
+	$(call made,manual_pages botod.toml.5,docs/man/botod.toml.5)
+	$(call made,manual_pages botod.8,docs/man/botod.8)
+	$(call made,completions bash,etc/completions/botod)
+	$(call made,completions zsh,etc/completions/_botod)
+	$(call made,completions fish,etc/completions/botod.fish)
 
 # A Debian package, for Debian's own Python; packaging/make-deb says what is in it.
 DEB_PYTHON := /usr/bin/python3

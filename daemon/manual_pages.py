@@ -27,6 +27,7 @@ ENVIRONMENT = {
 }
 
 DAEMON_ENVIRONMENT = {
+    "BOTOD_WORKER": "K/N: it is one of N workers that others have started, the Kth from 0.",
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN": "Keys of the profile default.",
     "AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE": "Other places of AWS's shared files.",
     "CREDENTIALS_DIRECTORY": (
@@ -46,6 +47,11 @@ SIGNALS = {
         "No new connections and jobs; what runs may finish within drain_timeout_s, then the daemon "
         "ends. A second one ends it at once."
     ),
+    "SIGHUP": (
+        "The configuration is read again. One with a mistake is refused whole; the log says what "
+        "needs a restart."
+    ),
+    "SIGUSR2": "Where every greenlet and task stands is logged.",
 }
 
 

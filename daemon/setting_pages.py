@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from botod.daemon.profile_settings import ProfileSettings
+from botod.daemon.reloading import AFTER_RESTART
 from botod.daemon.settings import SECTIONS
 from botod.daemon.toml_text import value_text
 
@@ -112,11 +113,13 @@ def markdown_lines() -> Iterator[str]:
     for name, kind in PAGE_SECTIONS.items():
         yield f"## [{name.replace('default', 'NAME')}]\n"
         yield f"{SECTION_WORDS[name]}\n"
-        yield "| setting | default | |"
-        yield "|---|---|---|"
+        yield "| setting | default | | holds after a |"
+        yield "|---|---|---|---|"
         for setting in fields(kind):
             words = words_of(setting).replace("|", r"\|").replace("*", r"\*")
-            yield f"| `{setting.name}` | `{value_text(default_of(setting))}` | {words} |"
+            default = value_text(default_of(setting))
+            after = "restart" if (name, setting.name) in AFTER_RESTART else "reload"
+            yield f"| `{setting.name}` | `{default}` | {words} | {after} |"
         yield ""
 
 

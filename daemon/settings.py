@@ -40,9 +40,9 @@ class DaemonSettings:
     workers: int = setting(
         1,
         "Processes that serve the socket {bounds}: a core carries some 10,000 jobs a second, more "
-        "cores need more of them. Limits that are meant for a host, by user and over all, slots and "
-        "bytes, are divided among them. Each has a control socket beside the socket, worker-0.sock "
-        "and so on. See docs/workers.md.",
+        "cores need more of them. Limits that are meant for a host, by user and over all, slots "
+        "and bytes, are divided among them. Each has a control socket beside the socket, "
+        "worker-0.sock and so on. See docs/workers.md.",
         bounds=(1, 64),
     )
     drain_timeout_s: float = setting(

@@ -8,10 +8,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botod.daemon.config import Config, ConfigError
-from botod.daemon.settings import LimitSettings, PoolSettings, ProfileSettings
+from botod.daemon.profile_settings import ProfileSettings
+
+if TYPE_CHECKING:
+    from botod.daemon.settings import LimitSettings, PoolSettings
 
 VARIABLE = "BOTOD_WORKER"
 """`K/N`: this process is worker K, from 0, of N that somebody else starts."""

@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.config_text import tables_of, toml_of
+from botod.daemon.reloading import changed, needs_restart
 
 EXIT_CONFIG = 78
 
@@ -18,7 +20,7 @@ exit status: 0 good, 2 wrong usage, 78 a mistake in the configuration, as for `b
 def main(argv: Sequence[str]) -> int:
     arguments = parser().parse_args(argv)
     if arguments.command == "check":
-        return _check(arguments.file, as_json=arguments.json)
+        return _check(arguments.file, arguments.running, as_json=arguments.json)
     try:
         config = load(arguments.config) if arguments.config else Config()
     except ConfigError as error:
@@ -40,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     check.add_argument("file", metavar="FILE", help="settings in TOML")
+    check.add_argument(
+        "--running", metavar="OLD", help="say what differs from this one, and what needs a restart"
+    )
     show = commands.add_parser(
         "show",
         help="print what holds",
@@ -54,16 +59,31 @@ def parser() -> argparse.ArgumentParser:
     return said
 
 
-def _check(file: str, *, as_json: bool) -> int:
+def _check(file: str, running: str | None, *, as_json: bool) -> int:
+    mistakes: list[str] = []
+    lines: list[str] = []
+    told: dict[str, Any] = {"file": file, "good": True, "mistakes": mistakes}
     try:
         config = load(file)
-        mistakes = []
-        words = f"{file}: good: {len(config.profiles)} profiles, {len(config.rules)} rules"
+        lines.append(f"{file}: good: {len(config.profiles)} profiles, {len(config.rules)} rules")
+        if running is not None:
+            lines += _differences(load(running), config, told)
     except ConfigError as error:
-        mistakes = str(error).splitlines()
-        words = str(error)
+        mistakes += str(error).splitlines()
+        told["good"] = False
     if as_json:
-        words = json.dumps({"file": file, "good": not mistakes, "mistakes": mistakes}, indent=2)
+        lines = [json.dumps(told, indent=2)]
     stream = sys.stderr if mistakes and not as_json else sys.stdout
-    stream.write(f"{words}\n")
+    stream.write("\n".join(lines if as_json or not mistakes else mistakes) + "\n")
     return EXIT_CONFIG if mistakes else 0
+
+
+def _differences(old: Config, new: Config, told: dict[str, Any]) -> Iterator[str]:
+    """What differs, as lines; noted in what is told as JSON, too."""
+    told["restart"] = needs_restart(old, new)
+    told["reload"] = [name for name in changed(old, new) if name not in told["restart"]]
+    for what in ("reload", "restart"):
+        if told[what]:
+            yield f"after a {what}: {', '.join(told[what])}"
+    if not told["reload"] and not told["restart"]:
+        yield "nothing differs"

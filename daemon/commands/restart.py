@@ -16,22 +16,25 @@ PAUSE_S = 0.05
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    arguments = parser().parse_args(argv)
+    return asked(lambda: _restart(arguments.socket, arguments.timeout))
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(
         prog="botod restart",
         description="Have a running daemon begin anew, with the same listening socket.",
     )
-    parser.add_argument(
-        "--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place"
-    )
-    parser.add_argument(
+    said.add_argument("--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place")
+    said.add_argument(
         "--timeout",
         metavar="SECONDS",
         type=float,
         default=60.0,
         help="how long to wait until it is there again; default: 60",
     )
-    arguments = parser.parse_args(argv)
-    return asked(lambda: _restart(arguments.socket, arguments.timeout))
+    return said
 
 
 def _restart(path: str | None, timeout_s: float) -> int:

@@ -34,18 +34,7 @@ EXIT_USAGE = 2
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="botod supervisor-watchdog",
-        description="Restart workers that do not answer: an event listener of supervisor's.",
-    )
-    parser.add_argument("--group", default="botod", help="supervisor's group; default: botod")
-    parser.add_argument(
-        "--folder", default="/run/botod", help="where the control sockets are; default: /run/botod"
-    )
-    parser.add_argument(
-        "--timeout", type=float, default=5.0, metavar="SECONDS", help="for an answer; default: 5"
-    )
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     url = os.environ.get("SUPERVISOR_SERVER_URL", "")
     if not url.startswith("unix://"):
         sys.stderr.write("botod: start it by supervisor, with a [unix_http_server]\n")
@@ -60,6 +49,22 @@ def main(argv: Sequence[str]) -> int:
         if event.startswith("TICK"):
             watchdog.look()
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said."""
+    said = argparse.ArgumentParser(
+        prog="botod supervisor-watchdog",
+        description="Restart workers that do not answer: an event listener of supervisor's.",
+    )
+    said.add_argument("--group", default="botod", help="supervisor's group; default: botod")
+    said.add_argument(
+        "--folder", default="/run/botod", help="where the control sockets are; default: /run/botod"
+    )
+    said.add_argument(
+        "--timeout", type=float, default=5.0, metavar="SECONDS", help="for an answer; default: 5"
+    )
+    return said
 
 
 def events(stdin: BinaryIO, stdout: BinaryIO) -> Iterator[str]:

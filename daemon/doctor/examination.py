@@ -4,9 +4,10 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import certifi
 
@@ -20,9 +21,10 @@ from botod.daemon.doctor.host import (
     look_at_libcurl,
     look_at_namespace,
 )
-from botod.daemon.doctor.keys import look_at_keys
+from botod.daemon.doctor.keys import look_at_keys, told_keys
 from botod.daemon.doctor.network import look_at, look_at_regions, targets_of
 from botod.daemon.doctor.sockets import look_at_socket, look_at_way
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.users import groups_of
 from botod.ipc.client import default_socket
 
@@ -69,7 +71,8 @@ def examine(question: Question) -> Iterator[Finding]:
         yield from look_at_directories(config, path, daemon)
         yield from look_around(config, os.environ)
         yield from look_at_regions(config.profiles)
-        yield from at_once(_slow(config), bound_s=SLOW_S)
+        told = running.keys if running is not None else {}
+        yield from at_once(_slow(config, told), bound_s=SLOW_S)
 
 
 def at_once(checks: list[tuple[str, Check]], *, bound_s: float) -> Iterator[Finding]:
@@ -98,16 +101,23 @@ def _run(number: int, check: Check, done: "queue.SimpleQueue[tuple[int, list[Fin
     done.put((number, list(check())))
 
 
-def _slow(config: Config) -> list[tuple[str, Check]]:
+def _slow(config: Config, told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Check]]:
+    """What asks others. told: what the daemon tells of its keys, by whose they are."""
     roots = config.pool.ca_file or certifi.where()
     keys = [
-        ("credentials", partial(look_at_keys, name, profile, profile.ca_file or None))
+        ("credentials", partial(_keys, name, profile, told.get(f"profile {name!r}")))
         for name, profile in config.profiles.items()
     ]
     servers = [
         ("connect", partial(look_at, target)) for target in targets_of(config.profiles, roots)
     ]
     return [*keys, *servers]
+
+
+def _keys(name: str, profile: ProfileSettings, told: Mapping[str, Any] | None) -> Iterable[Finding]:
+    if told is not None:
+        return [told_keys(name, told)]
+    return look_at_keys(name, profile, profile.ca_file or None)
 
 
 def _caller(uid: int | None) -> Caller:

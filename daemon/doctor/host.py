@@ -91,12 +91,16 @@ def look_at_descriptors(config: Config, running: Running | None) -> Finding:
 
 
 def descriptors_needed(config: Config) -> int:
-    """One for each peer, for each transfer of each profile to one host, for each that is passed."""
+    """Of one worker, at most.
+
+    One for each peer, for each transfer of each profile to one host, for each that is passed.
+    """
     slots = config.pool.total_slots or sum(
         profile.slots_per_host or config.pool.slots_per_host for profile in config.profiles.values()
     )
     limits = config.limits
-    return limits.peers + slots + limits.descriptors_per_uid + SPARE_DESCRIPTORS
+    divided = limits.peers + slots + limits.descriptors_per_uid
+    return -(-divided // config.daemon.workers) + SPARE_DESCRIPTORS
 
 
 def look_at_directories(config: Config, socket_path: str, daemon: Caller) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ Nothing of them is said but where they come from.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import botocore.exceptions
 
@@ -51,6 +52,14 @@ def look_at_keys(name: str, settings: ProfileSettings, ca_file: str | None) -> I
         )
     else:
         yield good("credentials", f"profile {name!r}: keys from {keys.source}")
+
+
+def told_keys(name: str, told: Mapping[str, Any]) -> Finding:
+    """What the daemon has found itself, which may see other files and another environment."""
+    if told["found_total"] and not told["failure"]:
+        return good("credentials", f"profile {name!r}: keys from {told['source']}, says the daemon")
+    failure = told["failure"] or "it is still looking"
+    return bad("credentials", f"profile {name!r}: the daemon says: {failure}", _cure(name, failure))
 
 
 def _refusal(keys: Keys, settings: ProfileSettings, ca_file: str | None) -> str:

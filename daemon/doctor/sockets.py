@@ -3,15 +3,16 @@
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from botod.daemon.callers import Caller
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.doctor.finding import Finding, bad, doubtful, good
 from botod.daemon.doctor.rights import WRITE, closed_to, may, rights_text
-from botod.ipc.client import connect
+from botod.ipc.client import Connection, connect
 from botod.ipc.errors import DaemonUnavailable, RpcError
 from botod.ipc.receiving import connected_as
 
@@ -28,13 +29,15 @@ START = "start the daemon: systemctl start botod, supervisorctl start botod, or 
 class Running:
     """A daemon that answers, as far as is known who it is. pid: 0: it is not known.
 
-    refusal: what it says to who asks if it does not serve that user; empty: it does.
+    refusal: what it says to who asks if it does not serve that user; empty: it does. keys: what it
+    tells of its looks for keys, if it tells who asks.
     """
 
     pid: int = 0
     uid: int | None = None
     version: str = ""
     refusal: str = ""
+    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def look_at_socket(path: str, mode: int) -> tuple[Running | None, list[Finding]]:
@@ -101,13 +104,14 @@ def _ask(path: str) -> tuple[Running | None, list[Finding]]:
     try:
         with connect(path, timeout_s=ANSWER_S) as connection:
             said = connection.call("botod.ping")
+            keys = _keys(connection)
     except DaemonUnavailable as error:
         return None, [_silent(path, error)]
     except RpcError as error:
         pid = _listener(path)
         words = f"{path}: a daemon answers, and refuses who asks"
         return Running(pid, _owner(pid), refusal=error.message), [good("socket", words)]
-    running = Running(said["pid"], _owner(said["pid"]), said["version"])
+    running = Running(said["pid"], _owner(said["pid"]), said["version"], keys=keys)
     findings = [good("socket", f"{path}: botod {running.version} answers, pid {running.pid}")]
     if running.version != BOTOD_VERSION:
         findings.append(
@@ -118,6 +122,14 @@ def _ask(path: str) -> tuple[Running | None, list[Finding]]:
             )
         )
     return running, findings
+
+
+def _keys(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        keys: Mapping[str, Mapping[str, Any]] = connection.call("botod.status")["keys"]
+    except RpcError:
+        return {}  # this user may not ask that
+    return keys
 
 
 def _silent(path: str, error: DaemonUnavailable) -> Finding:

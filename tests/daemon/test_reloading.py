@@ -3,6 +3,7 @@
 import dataclasses
 
 from botod.daemon.config import Config
+from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.reloading import AFTER_RESTART, changed, effective, needs_restart
 from botod.daemon.rules import Rule, Who, read_line
 from botod.daemon.settings import (
@@ -10,7 +11,6 @@ from botod.daemon.settings import (
     DaemonSettings,
     LimitSettings,
     PoolSettings,
-    ProfileSettings,
 )
 
 OLD = Config()

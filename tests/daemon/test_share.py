@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.daemon.config import Config, ConfigError
-from botod.daemon.settings import DaemonSettings, LimitSettings, PoolSettings, ProfileSettings
+from botod.daemon.profile_settings import ProfileSettings
+from botod.daemon.settings import DaemonSettings, LimitSettings, PoolSettings
 from botod.daemon.share import Share, control_path, divided, told_share
 
 

@@ -135,7 +135,7 @@ def test_where_nothing_is_broken(served: tuple[Host, Daemon]) -> None:
     }  # fmt: skip
     causes = [one["cause"] for one in report.findings]
     assert any(f"answers, pid {daemon.process.pid}" in cause for cause in causes)
-    assert "profile 'default': keys from env" in causes
+    assert "profile 'default': keys from env, says the daemon" in causes
     assert "a-secret-key" not in str(report)
 
 
@@ -317,6 +317,18 @@ def test_no_credentials(host: Host) -> None:
     """Nothing in the environment, and no files."""
     report = host.examine(**NOWHERE)
     report.assert_says("credentials", "there are none", "docs/credentials.md")
+
+
+def test_credentials_as_the_daemon_sees_them(host: Host, server: HttpServer) -> None:
+    """Where it may be asked, it is: it may have others than who looks."""
+    with running_daemon(
+        endpoints(server.port),
+        clean_environ(host.folder, **NOWHERE),
+        expected=("keys of profile", "a visit of"),
+    ) as daemon:
+        daemon.wait_for_line("keys of profile 'default'")
+        report = Host(daemon.folder).examine()
+    report.assert_says("credentials", "the daemon says: there are none", "docs/credentials.md")
 
 
 def test_half_of_the_credentials(host: Host) -> None:

@@ -46,6 +46,24 @@ def test_a_bad_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (json.loads(out)["mistakes"], err) == (mistakes, "")
 
 
+def test_what_a_change_needs(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A reload does for some settings, others hold after a restart only."""
+    old = file.with_name("old.toml")
+    old.write_text("[daemon]\nworkers = 2\n")
+    file.write_text('[daemon]\nworkers = 3\nlog_level = "warning"\n' + GOOD)
+    assert main(["check", str(file), "--running", str(old)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "after a reload: [daemon] log_level, [profile.other]",
+        "after a restart: [daemon] workers",
+    ]
+    assert main(["check", str(file), "--running", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["nothing differs"]
+    assert main(["check", str(file), "--running", str(old), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["restart"] == ["[daemon] workers"]
+    assert main(["check", str(file), "--running", "/no/such.toml"]) == 78
+
+
 def test_no_file(capsys: pytest.CaptureFixture[str]) -> None:
     """It is a mistake like any other."""
     assert main(["check", "/no/such.toml"]) == 78
