@@ -9,6 +9,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,9 @@ VERSION = 1
 
 BUSY_S = 1.0
 """How long one call waits for other daemons' writes, which take some 20 microseconds each."""
+
+AGAIN_S = 0.005
+"""Between tries where SQLite does not wait by itself; to make the file takes about as long."""
 
 TABLES = """
 CREATE TABLE keys (
@@ -138,7 +142,7 @@ def _identity(name: str) -> tuple[int, int]:
 def _connect(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db)
         db.execute("PRAGMA synchronous = OFF")
         with transaction(db):
             _set_up(db)
@@ -146,6 +150,24 @@ def _connect(path: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Have the file in WAL mode. SQLite waits for a lock, but not for this one.
+
+    Of two that make a file at one moment, as workers do at each boot, one is told that it is
+    locked. It is the daemon's start: nobody waits for the loop yet.
+    """
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return
 
 
 @contextlib.contextmanager

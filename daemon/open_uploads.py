@@ -173,7 +173,7 @@ def _abort_whole(connection: Any, upload: OpenUpload) -> None:
         sleep(pause_s)
         try:
             s3_multipart.abort(connection, upload)
-            if s3_multipart.is_gone(connection, upload):
+            if not s3_multipart.is_known(connection, upload):
                 return
         except (BadAnswer, BotoServerError, ConnectionError, PoolFull, PoolTimeout) as error:
             last = error

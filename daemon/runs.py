@@ -158,7 +158,7 @@ class Run:
         }
 
     def _tell_progress(self, value: dict[str, Any]) -> None:
-        for exchange in self._waiting:
+        for exchange in list(self._waiting):  # one may be found gone, and leave
             exchange.progress(value)
 
 

@@ -117,7 +117,7 @@ def _taken(path: Path) -> UploadFolder | None:
     """The folder, if nobody has it."""
     try:
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:  # its process just closed it
+    except (FileNotFoundError, NotADirectoryError):  # just closed, or none of ours
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

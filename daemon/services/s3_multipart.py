@@ -125,16 +125,18 @@ def abort(connection: Any, upload: OpenUpload) -> None:
             raise
 
 
-def is_gone(connection: Any, upload: OpenUpload) -> bool:
-    """Whether S3 knows nothing more of an upload: a part may come in while it is aborted."""
+def is_known(connection: Any, upload: OpenUpload) -> bool | None:
+    """Whether S3 still has an upload; None: who may write need not be allowed to list."""
     params, query, headers = _about(upload)
     try:
         root_of(request(connection, "GET", params, query, headers), "ListPartsResult")
     except BotoServerError as error:
-        if error.error_code == GONE or error.status == FORBIDDEN:
-            return True  # who may abort need not be allowed to list
+        if error.error_code == GONE:
+            return False
+        if error.status == FORBIDDEN:
+            return None
         raise
-    return False
+    return True
 
 
 def checksum_type(algorithm: str) -> str:

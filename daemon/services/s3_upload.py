@@ -100,7 +100,7 @@ class _Upload:
                 crew.join()
             self._body.check()
             with on_terms(current_terms().part(idempotent=True)):
-                result = self._completed(upload.upload_id)
+                result = self._completed(upload)
         except BaseException:
             uploads.abort(upload, self._connection)
             raise
@@ -149,18 +149,18 @@ class _Upload:
         )
         self._body.sent(source)
 
-    def _completed(self, upload_id: str) -> Result:
+    def _completed(self, upload: OpenUpload) -> Result:
         """Have S3 make the object; where its answer does not say, look whether it has."""
         try:
             return attempt(
                 lambda: s3_multipart.complete(
-                    self._connection, self._params, upload_id, self._sent(), self._algorithm
+                    self._connection, self._params, upload.upload_id, self._sent(), self._algorithm
                 )
             )
         except (BadAnswer, BotoServerError, ConnectionError, OutcomeUnknown) as error:
             if not _may_be_done(error):
                 raise
-            found = self._found()
+            found = self._found(upload)
             if found is None:
                 raise
             return found
@@ -168,11 +168,16 @@ class _Upload:
     def _sent(self) -> list[Part]:
         return [part for _number, part in sorted(self._parts.items())]
 
-    def _found(self) -> Result | None:
-        """What S3 says of the object, if it is the one of these parts."""
+    def _found(self, upload: OpenUpload) -> Result | None:
+        """What S3 says of the object, if it is the one of this upload.
+
+        That is gone then. If it is not, an object of the same bytes is an older one.
+        """
         asked = {"Bucket", "Key", *CUSTOMER_KEY, *WHOSE}
         params = {name: value for name, value in self._params.items() if name in asked}
         try:
+            if attempt(lambda: s3_multipart.is_known(self._connection, upload)) is not False:
+                return None
             result = attempt(lambda: head_object(self._connection, params))
         except (BadAnswer, BotoServerError, ConnectionError, PoolError):
             return None

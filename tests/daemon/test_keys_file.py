@@ -48,21 +48,31 @@ def test_it_is_in_memory_and_never_waits_for_a_disk(tmp_path: Path) -> None:
 
 
 def test_many_make_it_at_once(tmp_path: Path) -> None:
-    """All of them open one and the same."""
+    """All of them open one and the same, at one moment, time and again."""
     program = (
-        "import sys; from botod.daemon.keys_file import KeysFile;"
-        "sys.stdin.read(); KeysFile(sys.argv[1]).close()"
+        "import sys; from botod.daemon.keys_file import KeysFile\n"
+        "for line in sys.stdin:\n"
+        "    KeysFile(line.strip()).close(); print('made', flush=True)"
     )
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path / "keys")], stdin=subprocess.PIPE
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        for _ in range(6)
+        for _ in range(4)
     ]
+    for number in range(60):
+        for process in processes:
+            assert process.stdin is not None, "asked for as a pipe"
+            print(tmp_path / f"keys-{number}", file=process.stdin, flush=True)
+        for process in processes:
+            assert process.stdout is not None, "asked for as a pipe"
+            assert process.stdout.readline() == "made\n"
     for process in processes:
-        assert process.stdin is not None
-        process.stdin.close()
-    assert [process.wait() for process in processes] == [0] * 6
+        process.communicate()
+        assert process.returncode == 0
 
 
 def test_its_directory_has_to_be_there_and_its_user_s_own(

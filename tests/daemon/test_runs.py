@@ -196,6 +196,25 @@ def test_no_stream_for_who_has_left() -> None:
     run(main)
 
 
+def test_who_is_found_gone_keeps_no_progress_from_the_others() -> None:
+    """Telling a peer may find that it has left, and with it its request."""
+
+    async def main() -> None:
+        one, gone, stays = new_run(), new_peer(progress=True), new_peer(progress=True)
+        one.wait(gone.exchange)
+        one.join(stays.exchange, job(Options(progress=True)))
+        gone.exchange._tell_progress = lambda exchange, _value: exchange.cancel()
+        one.moved.sent_bytes = 7
+        assert one._progress is not None
+        one._progress._tick()
+        assert len(stays.progress) == 1
+        assert one._progress._timer is not None
+        one.settle(Outcome({}))
+        await one.future
+
+    run(main)
+
+
 def test_progress_until_the_answer() -> None:
     """To whoever asked; the clock stops with the answer."""
 

@@ -52,6 +52,7 @@ def test_only_what_the_dead_left_is_found(tmp_path: Path) -> None:
     living.write(TWO)
     subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=False)
     starting = open_folder(str(tmp_path))
+    (starting.path.parent / "a-file-of-somebody-s").touch()
     (found,) = left_behind(starting)
     assert found.uploads() == [ONE]
     assert left_behind(living) == []  # it is taken

@@ -232,13 +232,13 @@ def test_a_file_that_is_written_meanwhile_is_not_stored(tmp_path: Path) -> None:
     ],
 )
 def test_a_200_without_an_object_is_no_success(answer: bytes, code: Code, tmp_path: Path) -> None:
-    """Completing may fail after its 200; the object is looked for, and is not there."""
+    """Completing may fail after its 200; it is looked whether it did."""
 
     async def test(one: Rig, s3: S3) -> None:
         s3.always("complete", lambda exchange: exchange.ok(answer))
         failed = await one.error("s3.upload_file", ON_KEY | {"Body": file_of(tmp_path)})
         assert failed.code == code
-        assert "head" in s3.log
+        assert "list_parts" in s3.log
         await until(lambda: not s3.uploads)
 
     with_s3(test)
@@ -256,6 +256,25 @@ def test_a_complete_whose_answer_is_lost_is_looked_up(tmp_path: Path) -> None:
         result = await one.call("s3.upload_file", ON_KEY | {"Body": file_of(tmp_path)})
         assert result["ETag"] == s3.etags[PATH]
         assert (s3.objects[PATH], s3.log[-1]) == (LARGE, "head")
+
+    with_s3(test)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("SlowDown", "503 Slow Down"), ("InternalError", "500 Oops")]
+)
+def test_an_older_object_of_the_same_bytes_is_no_success(
+    code: str, status: str, tmp_path: Path
+) -> None:
+    """S3 still has the upload, so it made no object of it; what is there has the older type."""
+
+    async def test(one: Rig, s3: S3) -> None:
+        await one.call("s3.upload_file", ON_KEY | {"Body": file_of(tmp_path)})
+        s3.always("complete", lambda exchange: error(exchange, code, status))
+        again = {"Body": file_of(tmp_path), "ContentType": "image/png"}
+        failed = await one.error("s3.upload_file", ON_KEY | again)
+        assert failed.data["type"] == code
+        await until(lambda: not s3.uploads)
 
     with_s3(test)
 
