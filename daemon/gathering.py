@@ -12,8 +12,8 @@ it came here. They are one user's and have one priority, too: a request waits fo
 key of its first job, and meets the bounds of that key. With several users in it one would be
 delayed, or refused, for what another has waiting.
 
-Nothing parks before a job is here, so that they come in the order in which they were asked for; only
-one whose key other workers may have asks for it first, and may be passed by others meanwhile.
+Nothing parks before a job is here, so that they come in the order in which they were asked for;
+only one whose key other workers may have asks for it first, and may be passed by others meanwhile.
 
 Each job stays one: it has its own deadline, and may be cancelled. What has not been sent is then
 taken out of its request; what has been is done, or not, and nobody is told before AWS has answered.
