@@ -5,6 +5,7 @@ Root is like any other. Whoever may have some job done may say hello and ping, t
 
 import logging
 import os
+import re
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -23,6 +24,11 @@ OVERFLOW_UID = OVERFLOW_ID
 
 GREETINGS = ("botod.hello", "botod.ping")
 """For everybody who is served: a client asks them before its first job."""
+
+MAX_METHOD = 100
+"""Of a method that is quoted; the longest of AWS's has some 80 characters."""
+
+METHOD = re.compile(rf"[a-z0-9._-]{{0,{MAX_METHOD}}}")
 
 REMEMBERED = 4096
 """Senders, and kinds of callers, whose rules stay sorted; the oldest are sorted out again."""
@@ -63,17 +69,18 @@ class Policy:
         """
         tables, profile = self._tables(sender), job.options.profile
         resources = tuple(job.operation.resources.find(job.params))
-        decision = Decision(False, None, None)
+        first: Rule | None = None
         for method in asked_of(job):
             decision = tables.table(method, profile).decide(resources)
-            if not decision.is_allowed:
+            rule = None if decision.verdict is None else decision.verdict.rule
+            is_mixed = first is not None and (rule is None or rule.role != first.role)
+            if not decision.is_allowed or is_mixed:  # a job is signed once, under one role
                 self._refuse(sender, method, decision)
                 return None
-        if decision.verdict is None:
+            first = rule
+        if first is None or first.role is None:
             return None
-        rule, role = decision.verdict.rule, decision.verdict.rule.role
-        if role is None:
-            return None
+        rule, role = first, first.role
         cgroup = tables.caller.cgroup if role.needs_unit else None
         unit = "" if cgroup is None else unit_of(cgroup)
         return Actor(role, sender.uid, unit, rule.place.name, profile)
@@ -134,7 +141,9 @@ def _greeting(tables: Tables, method: str) -> Decision:
 
 def _denied(uid: int, method: str, resource: str | None) -> RpcError:
     on = "" if resource is None else f" on {resource!r}"
-    return RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {method}{on}")
+    # A peer chooses it: as it is it could end a line of the log, and begin another.
+    name = method if METHOD.fullmatch(method) else repr(method[:MAX_METHOD])
+    return RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {name}{on}")
 
 
 def _remember(known: dict[Any, Tables], key: Hashable, tables: Tables) -> None:

@@ -55,7 +55,8 @@ class RefresherStats:
 class Refresher:
     """The keys of one profile, or of one role.
 
-    find: looks for them; it blocks, and raises NoKeys. name: whose they are, for messages. wall:
+    find: looks for them; it blocks, and raises NoKeys. name: whose they are, for messages.
+    is_private: name and failures are for the log only, as they say what stands in the rules. wall:
     seconds since the epoch. version: another number each time other keys are held.
     """
 
@@ -64,11 +65,13 @@ class Refresher:
         find: Callable[[], Keys],
         *,
         name: str,
+        is_private: bool = False,
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random,
     ) -> None:
         self.name = name
         self.version = 0
+        self._is_private = is_private
         self._find = find
         self._wall = wall
         self._jitter = jitter
@@ -122,7 +125,10 @@ class Refresher:
                 self.start()
             self._wait()
         if not self.has_keys or self._held is None:
-            raise NoCredentials(f"the daemon has no AWS keys for {self.name}: {self._failure}")
+            why = f"{self.name}: {self._failure}"
+            if self._is_private:
+                why = "this caller: its role could not be taken; the daemon's log says why"
+            raise NoCredentials(f"the daemon has no AWS keys for {why}")
         return self._held
 
     def renew(self, seen: int) -> bool:
@@ -132,6 +138,8 @@ class Refresher:
         """
         if self.version != seen:
             return True
+        if self._is_closed:
+            return False
         now = asyncio.get_running_loop().time()
         if self._looking is None:
             if now < self._renewed_at + RENEW_AGAIN_S:
@@ -164,9 +172,15 @@ class Refresher:
         self._looking = loop.create_future()
         self._bound = loop.call_later(LOOK_TIMEOUT_S, self._is_late)
         if self._thread is None:
-            name = f"keys of {self.name}"
-            self._thread = Thread(target=self._run, args=(loop,), name=name, daemon=True)
-            self._thread.start()
+            thread = Thread(
+                target=self._run, args=(loop,), name=f"keys of {self.name}", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no thread left
+                self._fail(str(error))
+            else:
+                self._thread = thread
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """What the thread does."""
@@ -183,8 +197,8 @@ class Refresher:
     def _looked(self, outcome: Keys | str) -> None:
         self._thread = None
         if self._is_closed:
-            return
-        if isinstance(outcome, Keys):
+            self._end_look()
+        elif isinstance(outcome, Keys):
             self._take(outcome)
         else:
             self._fail(outcome)

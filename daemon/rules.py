@@ -123,6 +123,9 @@ def read_line(text: str) -> Line:
     line = Line(operation.strip(), resource.strip())
     if line.operation in ACTS_AS:
         raise ValueError(f"{line.operation} is allowed as {ACTS_AS[line.operation]}: name that")
+    for method, meant in ACTS_AS.items():
+        if line.covers(method) and not line.covers(meant):
+            raise ValueError(f"{line.operation} is also of {method}, allowed as {meant}: name that")
     rows = [method for method in METHODS if line.covers(method)]
     service = line.operation.partition(".")[0]
     kinds = [METHODS[method] for method in rows]

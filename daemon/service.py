@@ -264,7 +264,7 @@ class Service:
             self._notifier.reloading()
             try:
                 await self._reload()
-            except ConfigError as error:
+            except (ConfigError, NoEndpoint) as error:
                 logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
             self._notifier.ready()
 

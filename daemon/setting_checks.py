@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from botod.daemon.endpoints import own_url, region_mistake
+from botod.daemon.endpoints import NoEndpoint, endpoint_of, own_url, region_mistake
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services import CATALOG, SERVICES
 from botod.pool.transfer import Proxy
@@ -59,7 +59,7 @@ def profile_mistakes(profile: ProfileSettings, slots: int) -> Iterator[str]:
 
 
 def _is_at_aws(profile: ProfileSettings) -> bool:
-    return not profile.endpoint and not profile.endpoints.keys() >= SERVICES.keys()
+    return not profile.endpoint  # a service without one of its own goes there
 
 
 def _number_mistake(value: Any, *, is_whole: bool, setting: Field[Any]) -> str | None:
@@ -79,6 +79,17 @@ def _warmth_mistakes(profile: ProfileSettings, slots: int) -> Iterator[str]:
             yield f"{setting}: has to be from 0 to slots_per_host, {slots}"
         elif service in BUCKET_HOSTS and own_url(service, profile) is None:
             yield f"{setting}: needs endpoints.{service}; at AWS each bucket has its own host"
+        elif mistake := _no_endpoint(service, profile):
+            yield f"{setting}: {mistake}"
+
+
+def _no_endpoint(service: str, profile: ProfileSettings) -> str:
+    """Why a service cannot be asked at all; empty: it can."""
+    try:
+        endpoint_of(service, profile)
+    except NoEndpoint as error:
+        return str(error)
+    return ""
 
 
 def _endpoints_mistake(value: Any) -> str | None:

@@ -17,12 +17,14 @@ from botod.daemon.roles import Actor, role_keys
 from botod.daemon.services import CATALOG, SERVICES
 from botod.daemon.services.operation import Endpoint, Home
 from botod.daemon.setting_checks import proxy_of
-from botod.pool import Pool
+from botod.pool import HeldKeys, Pool
 from botod.pool.lane import Lane, Tls, TlsVersion
 from botod.pool.transfer import Origin
 
 ACTORS_MAX = 1024
 """Roles taken for different callers whose keys are kept fresh; each is a request an hour."""
+
+Connect = Callable[[Pool, HeldKeys, Endpoint], Any]
 
 Find = Callable[[str, ProfileSettings], Keys]
 
@@ -61,7 +63,8 @@ class Upstream:
         self._base = base
         self._uploads = uploads
         self._pool = pool
-        self._connect = SERVICES[service].connect if home is None else home.connect
+        # Of operations without rows it holds their whole model: it goes once it is made use of.
+        self._connect: Connect | None = SERVICES[service].connect if home is None else home.connect
         self._endpoint = endpoint
         self._connection: Any = None
 
@@ -71,7 +74,9 @@ class Upstream:
             self._base.keys()
         held = self.keys.keys()
         if self._connection is None:
+            assert self._connect is not None, "made twice"
             connection = self._connect(self._pool, held, self._endpoint)
+            self._connect = None
             connection.retries_itself = False
             connection.open_uploads = self._uploads
             self._connection = connection
@@ -233,6 +238,7 @@ class Upstreams:
             keys = self._actors[actor] = Refresher(
                 lambda: role_keys(actor, base.found, profile.sts),
                 name=f"user {actor.uid} by {actor.rule} on profile {profile.name!r}",
+                is_private=True,
             )
         return keys
 

@@ -146,6 +146,9 @@ class Worker:
 
     def _loaded(self, exchange: Exchange, now: float, operation: Operation) -> None:
         self._policy.admit(exchange.sender, exchange.request.method)
+        loading = asyncio.current_task()
+        assert loading is not None, "called by the task that waited"
+        self._running.discard(loading)  # the job takes its place
         self._begin(exchange, operation, now)
 
     def reload(self, *, policy: Policy, intake: Intake, jobs_max: int) -> None:

@@ -46,12 +46,14 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
     """What `pooled` mixes into a connection class of boto's.
 
     retries_itself: boto's loop does what it does. False: one try is all, and whatever comes of it
-    is handed on, an answer that is an error too; only redirects are still followed.
+    is handed on, whatever it says. follows_redirects: but redirects are still followed; boto signs
+    for wherever they lead and sends the body there, so this is for who looks where that is.
     """
 
     pool: Pool
     lane: Lane
     retries_itself = True
+    follows_redirects = False
     _auth_handler: Any
     _via: Proxy | None
 
@@ -150,7 +152,8 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         status = outcome.status
         if status in RETRIED:
             return self.retries_itself
-        return 300 <= status < 400 and bool(outcome.getheader("location"))  # noqa: PLR2004
+        is_redirect = 300 <= status < 400 and bool(outcome.getheader("location"))  # noqa: PLR2004
+        return is_redirect and (self.retries_itself or self.follows_redirects)
 
     def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         """A place to make requests to; each leases its slot when it starts."""

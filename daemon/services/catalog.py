@@ -56,7 +56,8 @@ class Catalog:
             return None
         with suppress(KeyError):  # the thread has just taken it out
             self._kept.move_to_end(service)
-        return kept.made(name)
+        # Before it is told whether it is explicit, policy would take it for one that is not.
+        return kept.made(name) if f"{service}.{name}" in self._told else None
 
     async def load(self, service: str, name: str) -> Operation:
         """An operation, once it is there; all who ask for it meanwhile wait for the same reading.

@@ -14,6 +14,9 @@ Names = Iterable[str | None]
 QUEUE_PATH = re.compile(r"/(?:[0-9A-Za-z_-]+/)?(?P<name>[0-9A-Za-z_-]{1,80}(?:\.fifo)?)")
 """The path of a queue's URL. Any other may be another queue to the server: %6f is an o to some."""
 
+ALIASES = ("-s3alias", "--ol-s3")
+"""Ends of names by which access points stand in for a bucket; AWS gives no bucket such a name."""
+
 SELECT = re.compile(
     r"\s*select\s+(?:\*|itemName\(\)|count\(\*\)|(?!from\b)[a-z_$][\w$]*(?:\s*,\s*[a-z_$][\w$]*)*)"
     r"\s+from\s+(?:`(?P<quoted>[\w.-]+)`|(?P<plain>[a-z_$][\w$]*))(?!\S)(?:\s.*)?",
@@ -40,7 +43,13 @@ class Resources:
 
 def object_name(bucket: str | None, key: str | None) -> str | None:
     """An object's name; None if half of it is missing."""
+    bucket = bucket_name(bucket)
     return None if bucket is None or key is None else f"{bucket}/{key}"
+
+
+def bucket_name(bucket: str | None) -> str | None:
+    """A bucket's name; None: it is an alias, another name of a bucket that it does not tell."""
+    return None if bucket is None or bucket.endswith(ALIASES) else bucket
 
 
 def _object(params: dict[str, Any]) -> Names:
@@ -57,7 +66,7 @@ def _objects(params: dict[str, Any]) -> Names:
 
 
 def _bucket(params: dict[str, Any]) -> Names:
-    return (params.get("Bucket"),)
+    return (bucket_name(params.get("Bucket")),)
 
 
 def _queue(params: dict[str, Any]) -> Names:

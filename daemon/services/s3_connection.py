@@ -50,6 +50,7 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
     who makes this.
     """
 
+    follows_redirects = True  # to where `new_http_connection` allows
     is_aws: bool
     open_uploads: Any
     _regions: dict[str, str]
@@ -73,8 +74,9 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
         send: makes the request by the connection that it is given. Raises BotoServerError for some
         errors, of others the answer is checked by who reads it.
         """
-        response = send(self.for_bucket(bucket))
-        if not self.for_bucket(bucket).learn(bucket, response):
+        asked = self.for_bucket(bucket)  # another job may learn more before the answer is here
+        response = send(asked)
+        if not asked.learn(bucket, response):
             return response
         return send(self.for_bucket(bucket))
 

@@ -114,6 +114,17 @@ def test_it_counts_as_a_job(held: Held) -> None:
     run(main())
 
 
+def test_it_does_not_stand_in_its_own_way(held: Held) -> None:
+    """Where one job may run, the one whose model was waited for does."""
+
+    async def main() -> None:
+        async with rig(reply(USER), jobs_max=1) as one:
+            held.go.set()
+            assert (await one.call(*GET_USER))["User"] == {"UserName": "u"}
+
+    run(main())
+
+
 def test_a_bug_is_answered(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

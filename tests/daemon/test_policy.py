@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from botod.daemon.config import Config
 from botod.daemon.handed import Listener
 from botod.daemon.intake import Intake
 from botod.daemon.policy import OVERFLOW_UID, REMEMBERED, Policy
+from botod.daemon.roles import Role
 from botod.daemon.rules import OWN_METHODS, Rule, Who, read_line
 from botod.daemon.service import Service
 from botod.daemon.services import CATALOG
@@ -246,3 +248,40 @@ def test_the_daemon_s_own_user_may_presign() -> None:
     """It has the keys anyway."""
     params = {"ClientMethod": "get_object", "Params": LOG}
     ask(Policy(1000), sender(1000), "s3.generate_presigned_url", params)
+
+
+def test_what_is_presigned_is_signed_under_one_role() -> None:
+    """Not by the profile, where the rule for presigning has a role and the other has none."""
+    role = Role("arn:aws:iam::123456789012:role/r")
+    who, params = Who(uid=33), {"ClientMethod": "get_object", "Params": LOG}
+    presigning = Rule(who, (read_line(PRESIGN),), role=role)
+    getting = Rule(who, (read_line("s3.get_object on logs/*"),))
+    refused(
+        Policy(1000, rules=[presigning, getting]),
+        sender(33),
+        "s3.generate_presigned_url",
+        params,
+    )
+    both = Policy(1000, rules=[presigning, replace(getting, role=role)])
+    ask(both, sender(33), "s3.generate_presigned_url", params)
+
+
+def test_a_method_cannot_write_the_log() -> None:
+    """Whoever may connect chooses it: line ends and much else are quoted, and it is cut."""
+    policy = Policy(1000, rules=[rule(Who(uid=33), "s3.*")])
+    with pytest.raises(RpcError) as caught:
+        policy.admit(
+            sender(44), "s3.x\n2026-01-01 INFO job s3.delete_bucket ok \x1b[2J" + "x" * 9999
+        )
+    assert "\n" not in caught.value.message
+    assert "\x1b" not in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("alias", ["secret-abcdefghijklmnop-s3alias", "lens--ol-s3"])
+def test_another_name_of_a_bucket_is_none(alias: str) -> None:
+    """An access point's stands for a bucket that it does not tell: what denies any denies it."""
+    some = rule(Who(uid=33), "s3.*", deny=("s3.* on secret/*", "s3.* on secret"))
+    other = rule(Who(uid=33), f"s3.get_object on {alias}/*")
+    for policy in (Policy(1000, rules=[some]), Policy(1000, rules=[other])):
+        refused(policy, sender(33), params={"Bucket": alias, "Key": "k"})

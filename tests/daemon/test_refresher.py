@@ -290,9 +290,54 @@ def test_after_its_end_nobody_looks_and_nobody_waits() -> None:
         await looked(keys)
         assert keys.found is None
         keys.start()
+        assert not await spawn(keys.renew, 0)
         assert (source.looks, keys._looking) == (1, None)
 
     run(scenario)
+
+
+def test_without_a_thread_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system may have none left for a while."""
+
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        with fake_clock() as clock:
+            keys = refresher_of(Source(FIRST), clock)
+            with monkeypatch.context() as patch:
+                patch.setattr(refresher_module, "Thread", NoThread)
+                with pytest.raises(NoCredentials, match="can't start new thread"):
+                    await spawn(keys.keys)
+            clock.fire()
+            await looked(keys)
+            assert triple(await spawn(keys.keys)) == FIRST.triple
+            keys.close()
+
+    run(scenario)
+    caplog.clear()
+
+
+def test_of_a_role_the_log_alone_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    """Its name and its rule's are none of the caller's business."""
+
+    async def scenario() -> None:
+        source = Source(NoKeys("not arn:aws:iam::1:role/r"))
+        keys = Refresher(source, name="user 7 by shop.1", is_private=True)
+        with pytest.raises(NoCredentials) as caught:
+            await spawn(keys.keys)
+        assert str(caught.value) == (
+            "the daemon has no AWS keys for this caller: its role could not be taken; "
+            "the daemon's log says why"
+        )
+        keys.close()
+
+    run(scenario)
+    assert caplog.messages == ["keys of user 7 by shop.1: not arn:aws:iam::1:role/r"]
+    caplog.clear()
 
 
 def test_nothing_of_the_keys_is_told() -> None:

@@ -73,8 +73,9 @@ def test_a_failure_is_raised_after_one_try() -> None:
     run(scenario)
 
 
-def test_a_redirect_is_still_followed() -> None:
-    """boto signs anew for where it leads."""
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_redirect_is_followed_if_its_owner_looks_where_it_leads(follows: bool) -> None:
+    """boto signs anew for wherever that is, and sends the body there; else it is an answer."""
 
     def answer(exchange: Exchange) -> None:
         if exchange.target == "/bucket/key":
@@ -87,7 +88,9 @@ def test_a_redirect_is_still_followed() -> None:
         async with open_pool() as pool:
             connection = s3_connection(pool, server.port)
             connection.retries_itself = False
-            assert await spawn(get, connection) == (200, b"fine")
+            connection.follows_redirects = follows
+            status, _body = await spawn(get, connection)
+            assert (status, len(server.requests)) == ((200, 2) if follows else (307, 1))
 
     with http_server(answer) as server:
         run(scenario)

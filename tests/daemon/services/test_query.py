@@ -1,11 +1,15 @@
 """The query protocol: forms out, results and request ids back."""
 
+from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
 
 from botod.daemon.services import query
-from support.services import REQUEST_ID, CannedService, form_of, query_xml, xml
+from support.http_server import Exchange, http_server
+from support.services import REQUEST_ID, CannedService, form_of, query_xml, reply, xml
+
+from boto.exception import BotoServerError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,28 @@ def test_a_large_form_goes_as_a_body() -> None:
     aws.call("sqs.send_message", {"QueueUrl": "http://h/1/q", "MessageBody": body})
     assert form_of(aws.requests[0])["MessageBody"] == body
     assert unquote_plus(aws.requests[0].target) == "/1/q"
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("sqs.send_message", {"QueueUrl": "http://h/1/q", "MessageBody": "secret"}),
+        ("sdb.list_domains", {}),
+        ("dynamodb.list_tables", {}),
+    ],
+)
+def test_no_request_is_sent_on_to_where_a_server_points(
+    method: str, params: dict[str, Any]
+) -> None:
+    """The answer is an error: whoever is there would get the body, signed."""
+    seen: list[str] = []
+
+    def elsewhere(exchange: Exchange) -> None:
+        seen.append(exchange.target)
+        exchange.ok(b"fine")
+
+    with http_server(elsewhere) as other:
+        there = f"Location: http://127.0.0.1:{other.port}/x"
+        with pytest.raises(BotoServerError) as caught:
+            CannedService(reply(b"", there, status="307 Temporary Redirect")).call(method, params)
+    assert (caught.value.status, seen) == (307, [])

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from botod.daemon.services.operation import Endpoint
 from botod.daemon.services.s3_connection import _CallingFormat, connect
 from botod.pool import HeldKeys, spawn
 from support.http_server import Exchange, http_server
+from support.loops import BOUND_S
 from support.pools import KEYS, open_pool
 from support.services import CannedService, reply
 
@@ -146,7 +148,13 @@ class Elsewhere:
             exchange.ok(self._body, *self._headers, status=self._status)
 
 
-def ask_aws(answer: Any, monkeypatch: pytest.MonkeyPatch, *calls: str, **params: Any) -> Any:
+def ask_aws(
+    answer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    *calls: str,
+    at_once: bool = False,
+    **params: Any,
+) -> Any:
     """Results of operations, where S3's names are those of this host."""
     pattern = re.compile(r"(?:photos\.)?s3-[a-z0-9-]+\.localhost")
     monkeypatch.setattr(s3_connection, "S3_HOST", pattern)
@@ -158,6 +166,9 @@ def ask_aws(answer: Any, monkeypatch: pytest.MonkeyPatch, *calls: str, **params:
                     "s3-us-east-1.localhost", server.port, False, "us-east-1", False
                 )
                 connection = connect(pool, HeldKeys(*KEYS), endpoint)
+                if at_once:
+                    jobs = [spawn(_one, connection, call, params) for call in calls]
+                    return await asyncio.gather(*jobs)
                 return [await spawn(_one, connection, call, params) for call in calls]
 
     return asyncio.run(scenario())
@@ -185,6 +196,21 @@ def test_a_bucket_s_region_is_learned_once(
     assert ask_aws(aws, monkeypatch, "get_object", "get_object") == [b"miaow"] * 2
     here, there = "photos.s3-us-east-1.localhost", "photos.s3-eu-west-3.localhost"
     assert aws.hosts == [here, there, there]
+
+
+def test_many_at_once_learn_it_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever is first; the others' answers come when it is known already."""
+    together = threading.Barrier(3)
+
+    class Slow(Elsewhere):
+        def __call__(self, exchange: Exchange) -> None:
+            if "eu-west-3" not in exchange.headers["host"]:
+                together.wait(BOUND_S)
+            super().__call__(exchange)
+
+    aws = Slow("301 Moved Permanently", "x-amz-bucket-region: eu-west-3")
+    results = ask_aws(aws, monkeypatch, *["get_object"] * 3, at_once=True)
+    assert results == [b"miaow"] * 3
 
 
 def test_operations_without_rows_go_there_too(monkeypatch: pytest.MonkeyPatch) -> None:
