@@ -57,7 +57,7 @@ def test_lines(text: str, line: Line) -> None:
         ("s3.get_object on", "there is no operation 's3.get_object on'"),
         (
             "s3.upload_*",
-            "s3.upload_* is also of s3.upload_file, allowed as s3.put_object: name that",
+            "s3.upload_* is also of s3.upload_file, allowed as s3.put_object",
         ),
         ("s3.get_object on logs", "s3.get_object is never on 'logs', but on a bucket/key"),
         ("s3.list_objects_v2 on logs/*", "is never on 'logs/*', but on a bucket"),
