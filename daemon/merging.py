@@ -19,7 +19,7 @@ OF_ONE = ("pid", "number")
 
 IDENTITY = ("origin", "profile")
 
-USUAL = (None, "", "good")
+USUAL = ("", "good")
 """Texts that tell of nothing out of the ordinary."""
 
 
@@ -32,17 +32,19 @@ def merged(statuses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _merged(key: str, values: list[Any]) -> Any:
-    first = values[0]
-    if isinstance(first, Mapping):
-        return merged(values)
-    if isinstance(first, (list, tuple)):
-        return _merged_lists(key, values)
-    if isinstance(first, bool) or not isinstance(first, (int, float)) or key in OF_ONE:
-        return _telling(values)
-    numbers = [value for value in values if value is not None]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    kind = known[0]
+    if isinstance(kind, Mapping):
+        return merged(known)
+    if isinstance(kind, (list, tuple)):
+        return _merged_lists(key, known)
+    if isinstance(kind, bool) or not isinstance(kind, (int, float)) or key in OF_ONE:
+        return _telling(known)
     if key in LEAST:
-        return min(numbers)
-    return max(numbers) if key.startswith(GREATEST) else sum(numbers)
+        return min(known)
+    return max(known) if key.startswith(GREATEST) else sum(known)
 
 
 def _telling(values: list[Any]) -> Any:

@@ -50,6 +50,13 @@ def test_keys_are_as_good_as_the_worst() -> None:
     }
     assert merged([{"keys": {"x": lasting}}] * 2)["keys"]["x"]["expires_in_s"] is None
     assert merged([lasting, good])["expires_in_s"] == 900.0
+    assert merged([lasting, good, bad])["expires_in_s"] == 60.0
+
+
+def test_what_only_some_have_a_figure_for() -> None:
+    """None says nothing, whoever says it, and hides nothing of the others."""
+    parts = [{"part": None, "counts_num": None}, {"part": {"a": 1}, "counts_num": [1, 2]}]
+    assert merged([*parts, *parts]) == {"part": {"a": 2}, "counts_num": [2, 4]}
 
 
 def test_peers_stand_side_by_side() -> None:
