@@ -33,7 +33,10 @@ RESTART = "BOTOD_RESTART=1"
 PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 LATER = (signal.SIGHUP, *PASSED_ON)
 """They would end a process that does not handle them yet, so it ignores them until it does."""
-HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, *LATER)
+STOPS = (signal.SIGTERM, signal.SIGINT)
+HEARD = (*STOPS, signal.SIGCHLD, *LATER)
+EARLY = (0, *(-number for number in STOPS))
+"""How a worker ends that is told to: of a signal before it handled any, with nothing to finish."""
 
 Work = Callable[[Config, Share, Notifier], int]
 """What a worker does from its fork on; its exit status."""
@@ -123,7 +126,7 @@ class Master:
     def _heed(self) -> None:
         """Do what signals ask for."""
         for number in self._signals.recv(MESSAGE_BYTES):
-            if number in (signal.SIGTERM, signal.SIGINT):
+            if number in STOPS:
                 self._stop(time.monotonic())
             elif number == signal.SIGHUP:
                 self._reload()
@@ -233,7 +236,7 @@ class Master:
         child.has_ended(now)
         self._reloading.discard(child.number)
         if self._stops_at is not None:
-            if status not in (0, -signal.SIGTERM):  # that early it had nothing to finish
+            if status not in EARLY:
                 self._status = self._status or abs(status)
             return
         if not was_ready and not self._was_ready:

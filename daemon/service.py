@@ -54,8 +54,8 @@ class Service:
     """One worker: a pool, and the listening socket that it serves alone or with others.
 
     config: this worker's share of the configuration; read_config: gives that of the file as it is
-    now, and may block. notifier: hears of this worker's life. restart: has the daemon begin anew;
-    None: this process does.
+    now, and may block. notifier: hears of this worker's life. restart: has the master begin the
+    daemon anew; None: there is no master, this process does.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Service:
         self._read_config = read_config
         self._share = share
         self._notifier = notifier or Notifier()
+        self._has_master = restart is not None
         self._restart_daemon = restart or self._begin_anew
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
@@ -139,7 +140,7 @@ class Service:
         )
 
     async def run(self) -> Ending:
-        """Serve until SIGTERM or SIGINT; a second one ends what still runs at once.
+        """Serve until SIGTERM or SIGINT; without a master a second one ends all at once.
 
         Raises SocketInUse. Steps of the stop: no new connections, peers are told to connect anew,
         no new jobs, no more warm sockets; running jobs finish, up to `drain_timeout_s`; their
@@ -221,7 +222,8 @@ class Service:
         loop.add_signal_handler(signal.SIGUSR2, self._on_stacks_signal)
 
     def _on_stop_signal(self) -> None:
-        if self._stop.is_set():
+        """Stop. A terminal and systemd signal a whole group: the master's own comes on top."""
+        if self._stop.is_set() and not self._has_master:
             logger.warning("second signal: ending at once")
             os._exit(1)
         self._stop.set()

@@ -259,6 +259,20 @@ def test_a_second_signal_ends_all_at_once() -> None:
         assert "second signal: ending at once" in out
 
 
+def test_workers_that_a_terminal_ends_as_they_start() -> None:
+    """They had nothing to finish."""
+    work = (
+        "def work(config, share, notifier):\n    note('born', 0, os.getpid())\n    beat(notifier)"
+    )
+    with master(work) as one:
+        until(lambda: len(one.born()) == 2)
+        one.process.send_signal(signal.SIGSTOP)  # whatever comes first, it sees all at once
+        one.process.send_signal(signal.SIGINT)
+        for _number, pid in one.born():
+            os.kill(int(pid), signal.SIGINT)
+        assert one.end(signal.SIGCONT)[0] == 0
+
+
 def test_workers_that_do_not_end() -> None:
     """After the drain and some more they are killed."""
     work = SERVES.replace("lambda *_: stop.append(1)", "signal.SIG_IGN")

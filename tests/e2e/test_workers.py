@@ -184,6 +184,30 @@ def test_a_killed_master_takes_its_workers_along() -> None:
             daemon.wait_for_line(f"worker {number} botod.daemon.service: stopped")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group(number: int) -> None:
+    """As systemd and a terminal send it: workers have it twice, and finish what runs."""
+    held = Held(reply(b"miaow"))
+    with (
+        http_server(held) as aws,
+        running_daemon(endpoints(aws.port) | TWO, expected=ENDED) as daemon,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        wait_until(lambda: are_two(daemon), daemon)
+        everybody = pids(daemon)
+        with daemon.connect() as connection:
+            busy = connection.call("botod.ping")["pid"]
+            job = thread.submit(outcome, connection)
+            assert held.arrived.wait(BOUND_S)
+            for pid in (*everybody, daemon.process.pid):
+                os.kill(pid, number)
+            daemon.wait_for_line("stopping: 1 jobs are running")
+            os.kill(busy, number)  # two that came in one turn of its loop were one
+            held.release.set()
+            assert job.result(BOUND_S) == b"miaow"
+        assert daemon.wait() == 0
+
+
 def test_limits_that_cannot_be_divided() -> None:
     """Told once, at the start, with status 78; nothing is left."""
     config = TWO | {"limits": {"peers": 1}}
