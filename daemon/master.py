@@ -119,6 +119,8 @@ class Master:
                 self._heed()
 
     def _pause_s(self) -> float:
+        if self._stops_at is not None:
+            return TICK_S  # nobody comes in the place of who has ended
         now = time.monotonic()
         due = [child.since + child.pause_s - now for child in self._children if not child.is_alive]
         return max(0.0, min([TICK_S, *due]))

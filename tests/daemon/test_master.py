@@ -273,6 +273,36 @@ def test_workers_that_a_terminal_ends_as_they_start() -> None:
         assert one.end(signal.SIGCONT)[0] == 0
 
 
+def test_while_it_drains_it_sleeps() -> None:
+    """One worker has ended, another one works on: the master wakes for nothing but news."""
+    counted = """
+master.TICK_S = 60.0
+
+def listen(self, wait=Master._listen):
+    note("turns", 1)
+    wait(self)
+
+Master._listen = listen
+"""
+    drains = """
+    others = [line.split()[1] for line in (signs / "born").read_text().splitlines()]
+    while share.number and not all(gone(int(pid)) for pid in others if int(pid) != os.getpid()):
+        time.sleep(0.01)
+    until = time.process_time() + 0.3
+    while share.number and time.process_time() < until:
+        pass
+    return 0
+
+def gone(pid):
+    return not Path(f"/proc/{pid}").exists()
+"""
+    work = SERVES.replace("beat(notifier, lambda: stop)", "while not stop: time.sleep(0.01)")
+    with master(counted + work.replace("    return 0\n", drains)) as one:
+        one.wait_for("READY=1")
+        assert one.end()[0] == 0
+        assert len((one.folder / "turns").read_text().splitlines()) < 30
+
+
 def test_workers_that_do_not_end() -> None:
     """After the drain and some more they are killed."""
     work = SERVES.replace("lambda *_: stop.append(1)", "signal.SIG_IGN")
