@@ -43,7 +43,7 @@ class Child:
     """One worker's process, and the one that comes after it in its place.
 
     since: when it came to be in this state. heard_at: when it said something last. pause_s: between
-    its end and the next one's beginning.
+    its end and the next one's beginning. config_number: of the configuration that it has.
     """
 
     number: int
@@ -54,6 +54,7 @@ class Child:
     heard_at: float = 0.0
     born_at: float = 0.0
     pause_s: float = 0.0
+    config_number: int = 0
 
     def become(self, state: State, now: float) -> None:
         self.state, self.since = state, now
@@ -65,6 +66,11 @@ class Child:
     @property
     def serves(self) -> bool:
         return self.state is State.READY
+
+    @property
+    def is_to_reload(self) -> bool:
+        """Whether a reload is over only when it has said so: it serves, or is going to."""
+        return self.state in (State.STARTING, State.READY)
 
     def is_stuck(self, now: float) -> bool:
         if self.state is State.STARTING:

@@ -70,6 +70,7 @@ class Master:
         self._was_ready = False
         self._stops_at: float | None = None
         self._reloading: set[int] = set()
+        self._config_number = 0
         self._fed_at = 0.0
 
     def run(self) -> int:
@@ -154,10 +155,15 @@ class Master:
             self.wants_restart = True
 
     def _is_ready(self, child: Child, now: float) -> None:
-        if child.state is State.STARTING:
+        is_new = child.state is State.STARTING
+        if is_new:
             logger.info("worker %d is ready, pid %d", child.number, child.pid)
             child.become(State.READY, now)
-        self._reloading.discard(child.number)
+        if is_new and child.config_number != self._config_number:  # it ignored SIGHUP till now
+            child.config_number = self._config_number
+            child.kill(signal.SIGHUP)
+        else:
+            self._reloading.discard(child.number)
         if not self._was_ready and all(one.serves for one in self._children):
             self._was_ready = True
         if self._was_ready and not self._reloading:
@@ -202,6 +208,7 @@ class Master:
             self._be(child.number, ours, theirs)
         theirs.close()
         child.is_born(pid, ours, now)
+        child.config_number = self._config_number
         self._selector.register(ours, selectors.EVENT_READ, child)
 
     def _be(self, number: int, ours: socket.socket, theirs: socket.socket) -> None:
@@ -277,7 +284,8 @@ class Master:
         if late:
             logger.warning("these settings need a restart: %s", ", ".join(late))
         self._config = effective(self._config, config)  # for workers that come from now on
-        self._reloading = {child.number for child in self._children if child.serves}
+        self._config_number += 1
+        self._reloading = {child.number for child in self._children if child.is_to_reload}
         self._pass_on(signal.SIGHUP)
         if not self._reloading:
             self._notifier.ready()

@@ -24,10 +24,12 @@ def child() -> Child:
 def test_a_life(child: Child) -> None:
     """It lives from its birth to its end, and serves while it is ready."""
     assert (child.is_alive, child.serves) == (True, False)
+    assert child.is_to_reload
     child.become(State.READY, 101)
+    assert child.is_to_reload
     assert (child.is_alive, child.serves, child.since) == (True, True, 101)
     child.become(State.STOPPING, 102)
-    assert (child.is_alive, child.serves) == (True, False)
+    assert (child.is_alive, child.serves, child.is_to_reload) == (True, False, False)
     child.has_ended(103)
     assert (child.is_alive, child.state, child.since) == (False, State.AWAITED, 103)
 

@@ -224,6 +224,44 @@ def test_a_reload_is_everybody_s() -> None:
         assert [setting for _number, _pid, setting in one.born()] == ["60.0", "60.0", "7"]
 
 
+def test_a_reload_is_theirs_too_who_are_starting() -> None:
+    """They ignore the signal, and are sent it as soon as they are ready; systemd hears once."""
+    starts = """
+    signal.signal(signal.SIGUSR2, lambda *_: note("usr2", share.number))
+    note("begun", share.number)
+    beat(notifier, (signs / "go").exists)
+    signal.signal(signal.SIGHUP, lambda *_: (note("hup", share.number), reload()))
+
+    def reload():
+        notifier.reloading()
+        notifier.ready()
+
+    stop = []
+"""
+    work = SERVES.replace("    stop = []\n", starts)
+    work = work.replace(
+        "    signal.signal(signal.SIGHUP, lambda *_: (notifier.reloading(), notifier.ready()))\n",
+        "",
+    )
+
+    def noted(name: str) -> bool:
+        path = one.folder / name
+        return path.exists() and sorted(path.read_text().split()) == ["0", "1"]
+
+    with master(work) as one:
+        until(lambda: noted("begun"))
+        one.process.send_signal(signal.SIGHUP)
+        one.wait_for("RELOADING=1")
+        one.process.send_signal(signal.SIGUSR2)
+        until(lambda: noted("usr2"))  # so the one before has been passed on, and was ignored
+        assert "READY=1" not in one.said
+        (one.folder / "go").touch()
+        until(lambda: noted("hup"))
+        one.wait_for("READY=1")
+        assert one.end()[0] == 0
+        assert one.said.count("READY=1") == 1
+
+
 def test_a_bad_configuration_is_refused() -> None:
     """No worker hears of it."""
     with master() as one:
