@@ -203,9 +203,14 @@ class Master:
 
     def _begin(self, child: Child, now: float) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
-        if not pid:
-            self._be(child.number, ours, theirs)
+        # Until the child lets go of it, what it is sent would come to us by our wakeup descriptor.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+        try:
+            pid = os.fork()
+            if not pid:
+                self._be(child.number, ours, theirs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         theirs.close()
         child.is_born(pid, ours, now)
         child.config_number = self._config_number
@@ -216,6 +221,7 @@ class Master:
         status = 1
         try:
             self._let_go()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
             for sock in (ours, *(child.sock for child in self._children)):
                 if sock is not None:
                     sock.close()

@@ -341,6 +341,28 @@ def gone(pid):
         assert len((one.folder / "turns").read_text().splitlines()) < 30
 
 
+def test_a_signal_to_a_worker_just_forked_is_its_own() -> None:
+    """It has the master's handlers still, and none of what it is sent comes back to the master."""
+    forks = """
+heard = []
+master._note = lambda number, _frame: heard.append(number)
+
+def forked(fork=os.fork):
+    if pid := fork():
+        return pid
+    note("born", 0, os.getpid())
+    while not heard and not signal.sigpending():
+        time.sleep(0.01)
+    return 0
+
+os.fork = forked
+"""
+    with master(forks + SERVES) as one:
+        until(lambda: len(one.born()) == 2)
+        status, out = one.end()
+        assert (status, "second signal" in out) == (0, False)
+
+
 def test_workers_that_do_not_end() -> None:
     """After the drain and some more they are killed."""
     work = SERVES.replace("lambda *_: stop.append(1)", "signal.SIG_IGN")
