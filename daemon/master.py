@@ -151,7 +151,7 @@ class Master:
         now = child.heard_at = time.monotonic()
         if words[0] == "READY=1":
             self._is_ready(child, now)
-        elif words[0] == RESTART:
+        elif words[0] == RESTART and self._stops_at is None:
             self.wants_restart = True
 
     def _is_ready(self, child: Child, now: float) -> None:
@@ -271,6 +271,7 @@ class Master:
             for child in self._living():
                 child.kill(signal.SIGKILL)
             return
+        self.wants_restart = False  # of the same turn; to stop is more
         self._stops_at = now + self._config.daemon.drain_timeout_s + self._extra_stop_s
         self._notifier.stopping()
         for child in self._living():

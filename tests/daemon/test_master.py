@@ -383,3 +383,34 @@ def test_a_worker_asks_for_a_restart() -> None:
         assert out.readline() == "restart\n"
         for _number, pid, _setting in one.born():
             os.kill(int(pid), signal.SIGTERM)
+
+
+def test_a_restart_is_none_once_it_stops() -> None:
+    """Who asked for it did so before it knew."""
+    asks = """
+    import array, fcntl, termios
+    notifier.say(master.RESTART)
+    left = array.array("i", [1])
+    while left[0]:  # until the master has read it
+        fcntl.ioctl(notifier._sock, termios.TIOCOUTQ, left)
+    return 0
+"""
+    with master(SERVES.replace("    return 0\n", asks)) as one:
+        one.wait_for("READY=1")
+        status, out = one.end()
+        assert (status, out.splitlines()[0]) == (0, "ended")
+
+
+def test_a_restart_of_the_turn_in_which_it_stops() -> None:
+    """The word was there before the signal, and was not acted on yet."""
+    asks = "lambda *_: (notifier.say(master.RESTART), note('usr2', share.number))"
+    work = SERVES.replace('lambda *_: note("usr2", share.number)', asks)
+    work = work.replace("beat(notifier, lambda: stop)", "while not stop: time.sleep(0.01)")
+    with master(work) as one:
+        one.wait_for("READY=1")
+        one.process.send_signal(signal.SIGSTOP)
+        os.kill(int(one.born()[0][1]), signal.SIGUSR2)
+        until((one.folder / "usr2").exists)
+        one.process.send_signal(signal.SIGTERM)
+        status, out = one.end(signal.SIGCONT)
+        assert (status, out.splitlines()[0]) == (0, "ended")
