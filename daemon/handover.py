@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 TAKEN_AT_ONCE = 64
 """Connections taken over in one turn of the loop, as many as are accepted in one."""
 
+UNCOUNTED = 0xFF
+"""What a worker that leaves signs with: it has no row any more in which the taker's count has its
+other side."""
+
 _ANCILLARY_BYTES = socket.CMSG_SPACE(array.array("i").itemsize)
 
 
@@ -39,8 +43,7 @@ class Handover:
         """Open it. Raises SocketInUse."""
         self.adopt: Callable[[socket.socket], None] = socket.socket.close
         self._folder = folder
-        self._own = share.number
-        self._is_leaving = False
+        self._signature = share.number
         self._timer: asyncio.TimerHandle | None = None
         self._path = self._path_of(share.number)
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -69,11 +72,11 @@ class Handover:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))]
         self._balance.gave(other)  # first: the other one may be quick
         try:
-            self._sock.sendmsg([bytes([self._own])], rights, 0, self._path_of(other))
+            self._sock.sendmsg([bytes([self._signature])], rights, 0, self._path_of(other))
         except OSError as error:
             self._balance.gave_not(other)
             if not isinstance(error, BlockingIOError):  # it is gone; a full queue is only slow
-                self._balance.leave(other)
+                self._balance.is_gone(other)
             return False
         sock.close()
         return True
@@ -86,12 +89,13 @@ class Handover:
 
         What is on its way is passed on, or adopted if there is nobody else.
         """
-        self._is_leaving = True
         if self._timer is not None:
             self._timer.cancel()
-        self._balance.leave()
-        with contextlib.suppress(OSError):
-            if os.lstat(self._path).st_ino == self._inode:  # the next one may have come already
+        self._signature = UNCOUNTED
+        has_name = self._has_name()
+        self._balance.leave(is_succeeded=not has_name)
+        if has_name:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)  # noqa: PTH108
 
     def close(self) -> None:
@@ -99,6 +103,13 @@ class Handover:
         self._receive()
         self._sock.close()
         self._balance.close()
+
+    def _has_name(self) -> bool:
+        """Whether it is not the next one's already."""
+        try:
+            return os.lstat(self._path).st_ino == self._inode
+        except OSError:
+            return False
 
     def _beat(self) -> None:
         self._balance.beat()
@@ -127,5 +138,5 @@ class Handover:
                 self._serve(socket.socket(fileno=fd))
 
     def _serve(self, sock: socket.socket) -> None:
-        if not (self._is_leaving and self.take(sock)):
+        if not (self._balance.has_left and self.take(sock)):
             self.adopt(sock)

@@ -71,7 +71,7 @@ def test_who_has_left_is_given_nothing(workers: list[Balance]) -> None:
     assert workers[0].least() is None
     workers[1].come()
     assert workers[0].least() == 1
-    workers[0].leave(1)
+    workers[0].is_gone(1)
     assert workers[0].least() is None
     workers[1].come()
     workers[1].count(99)
@@ -98,6 +98,29 @@ def test_a_new_worker_in_an_old_place(workers: list[Balance], tmp_path: Path) ->
     workers[1] = Balance(str(tmp_path / "loads"), Share(1, WORKERS))
     workers[1].come()
     assert workers[0].of(1) == 0
+
+
+def test_who_leaves_counts_nothing_more(workers: list[Balance], tmp_path: Path) -> None:
+    """The row is the next one's, who is one more to give to."""
+    old = workers[0]
+    old.count(3)
+    workers[1].gave(0)
+    workers[2].count(50)
+    old.leave()
+    new = Balance(str(tmp_path / "loads"), Share(0, WORKERS))
+    new.come()
+    new.count(9)
+    old.count(0)
+    old.took(1)
+    old.gave(2)
+    old.gave_not(1)
+    old.beat()
+    assert [workers[1].of(number) for number in range(WORKERS)] == [9, 0, 50]
+    workers[1].count(10)
+    assert old.least() == 0
+    old.leave(is_succeeded=True)
+    assert workers[1].least() == 0
+    new.close()
 
 
 @given(st.lists(st.integers(0, WORKERS - 1), max_size=60))

@@ -169,6 +169,31 @@ def test_who_leaves_late_does_not_take_the_next_one_s_name(folder: Path) -> None
     run(main)
 
 
+def test_who_leaves_counts_nothing_in_the_next_one_s_row(folder: Path) -> None:
+    """Not what it adopts, passes on, or sees the last of."""
+
+    async def main() -> None:
+        old, other = Worker(folder, 0), Worker(folder, 1)
+        old.handover.count(3)
+        other.handover.count(5)
+        old.handover.leave()
+        new = Worker(folder, 0)
+        new.handover.count(9)
+        old.handover.count(0)
+        peer, ours = connection()
+        old.handover._serve(ours)
+        await until(lambda: other.adopted)
+        assert [other.handover._balance.of(number) for number in (0, 1)] == [9, 5]
+        late = Worker(folder, 0)
+        new.handover.leave()  # its name is another one's
+        other.handover.count(1)
+        assert other.handover._balance.least() == 0
+        for sock in (peer, old, other, new, late):
+            sock.close()
+
+    run(main)
+
+
 def test_it_beats(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that others see that its loop turns."""
     monkeypatch.setattr(handover, "BEAT_S", 0.001)
