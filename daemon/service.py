@@ -199,9 +199,9 @@ class Service:
             self._listener.close()
         await self._warming.stop()
         await self._worker.drain(self._config.daemon.drain_timeout_s)
-        await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
         if self._handover is not None:
-            self._handover.close()
+            self._handover.close()  # what came last is the server's to answer
+        await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
         if self._colleagues is not None:
             await self._colleagues.close()
         if self._leader is not None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from botod.ipc.exchange import Handler
 from botod.ipc.hang_ups import HangUps
+from botod.ipc.life import Life
 from botod.ipc.limits import Account, Accounts, Budget, Refusals, ServerLimits
 from botod.ipc.peer import PeerConnection, PeerStats
 from botod.ipc.receiving import connected_as
@@ -111,9 +112,9 @@ class Server:
 
     def adopt(self, sock: socket.socket) -> None:
         """Serve a connection that was accepted elsewhere, of which nothing was read."""
-        self._adopt(sock)
-        if self._is_finishing:
-            self._connections[sock.fileno()].finish()
+        connection = self._adopt(sock)
+        if self._is_finishing and connection.life is not Life.CLOSED:  # as if it is one too many
+            connection.finish()
 
     def stats(self) -> tuple[PeerStats, ...]:
         return tuple(connection.stats() for connection in self._connections.values())
@@ -152,7 +153,7 @@ class Server:
         if self._listener is listener:
             asyncio.get_running_loop().add_reader(listener, self._accept)
 
-    def _adopt(self, sock: socket.socket) -> None:
+    def _adopt(self, sock: socket.socket) -> PeerConnection:
         sock.setblocking(False)
         # Linux 6.16 and later inherit it as the peer connects, which may have been before `listen`.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -171,6 +172,7 @@ class Server:
         self._connections[sock.fileno()] = connection
         self._count()
         self._check_number(connection, account)
+        return connection
 
     def _check_number(self, connection: PeerConnection, account: Account) -> None:
         """Refuse one connection too many, at all or of its user."""

@@ -28,6 +28,29 @@ ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
 ENDED = ("a visit of", "ended with", "is stuck", "Fatal Python error", "does not tell")
 
 
+LATE = """
+import array, socket, sys
+from botod.daemon.cli import main
+from botod.daemon.handover import Handover
+
+def leave(self, real=Handover.leave):
+    self.giver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    self.giver.connect(self._path)
+    real(self)
+
+def close(self, real=Handover.close):
+    ours, peer = socket.socketpair()
+    peer.shutdown(socket.SHUT_WR)
+    rights = array.array("i", [ours.fileno()])
+    self.giver.sendmsg([b"\\xff"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    real(self)
+
+Handover.leave, Handover.close = leave, close
+sys.exit(main(sys.argv[1:]))
+"""
+"""The daemon, whose workers are each handed a half-closed connection when they have drained."""
+
+
 def workers(daemon: Daemon) -> list[dict[str, Any]]:
     """What the status says of each."""
     with daemon.connect() as connection:
@@ -206,6 +229,13 @@ def test_a_signal_to_the_whole_group(number: int) -> None:
             held.release.set()
             assert job.result(BOUND_S) == b"miaow"
         assert daemon.wait() == 0
+
+
+def test_a_connection_that_comes_last() -> None:
+    """It comes to its end like any other, and so does the worker."""
+    with running_daemon(TWO, command=("-c", LATE, "run")) as daemon:
+        wait_until(lambda: are_two(daemon), daemon)
+        assert daemon.stop() == 0
 
 
 def test_limits_that_cannot_be_divided() -> None:

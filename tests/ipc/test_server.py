@@ -570,6 +570,22 @@ def test_what_is_adopted_by_a_server_that_finishes(path: Path) -> None:
     run(scenario())
 
 
+def test_one_too_many_is_adopted_by_a_server_that_finishes(path: Path) -> None:
+    """It is refused and closed, which is all there is to finish."""
+
+    async def scenario() -> None:
+        others = Others(take=True)
+        async with serving(path, scripted(echo), limits(peers=0), colleagues=others) as host:
+            peer = await host.connect()
+            await until(lambda: others.taken)
+            host.server.finish()
+            host.server.adopt(others.taken.pop())
+            assert (await peer.answer()).limit == "peers"
+            assert await peer.rest() == b""
+
+    run(scenario())
+
+
 def test_other_limits(path: Path) -> None:
     """For all together at once; a connection has those that held when it was made."""
 
