@@ -9,6 +9,7 @@ So a model that grows a member becomes more careful, and never lets a second nam
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from botocore.model import OperationModel
@@ -40,8 +41,9 @@ class Naming:
     """How a service's parameters name its resources.
 
     words, patterns: as in Resources. names: by parameter. nouns: what the service's things are
-    called, beside SUSPECT. harmless: members that are called so and name nothing. only: what the
-    names of operations look like that this is about.
+    called, beside SUSPECT. harmless: members that are called so and name nothing. implied:
+    parameters that stand for something even where they are left out. only: what the names of
+    operations look like that this is about.
     """
 
     words: str
@@ -49,6 +51,7 @@ class Naming:
     patterns: str = PATTERNS
     nouns: str = "(?!)"
     harmless: frozenset[str] = field(default_factory=frozenset)
+    implied: frozenset[str] = field(default_factory=frozenset)
     only: str = ""
 
 
@@ -67,7 +70,7 @@ def touched(service: str, name: str, model: OperationModel) -> Resources:
         return UNTOLD
     if service == "s3":
         return _of_s3(members)
-    return Resources(naming.words, naming.patterns, lambda params: _found(params, named))
+    return Resources(naming.words, naming.patterns, partial(_found, named, naming.implied))
 
 
 def _of_s3(members: Mapping[str, Any]) -> Resources:
@@ -76,13 +79,13 @@ def _of_s3(members: Mapping[str, Any]) -> Resources:
     return resources.OBJECT if "Key" in members else resources.BUCKET
 
 
-def _found(params: dict[str, Any], named: Mapping[str, Namer]) -> Names:
-    found = [
-        resource
-        for param, namer in named.items()
-        if param in params
-        for resource in namer(params[param])
-    ]
+def _found(named: Mapping[str, Namer], implied: frozenset[str], params: dict[str, Any]) -> Names:
+    found: list[str | None] = []
+    for param, namer in named.items():
+        if param in params:
+            found += namer(params[param])
+        elif param in implied:
+            found.append(None)
     return found or (None,)
 
 
@@ -218,6 +221,7 @@ NAMINGS: Mapping[str, Naming] = {
             "GrantToken": _untold,
         },
         nouns="keyid|alias|keystore",
+        implied=frozenset({"KeyId", "SourceKeyId"}),  # a ciphertext tells its own
     ),
     "lambda": Naming(
         "a function",

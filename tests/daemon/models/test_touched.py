@@ -81,6 +81,7 @@ def found(method: str, params: dict[str, Any]) -> list[str | None]:
         ("kms.decrypt", {"CiphertextBlob": b"x"}, [None]),
         ("kms.re_encrypt", {"SourceKeyId": KEY_ID, "DestinationKeyId": "alias/x"},
          [KEY_ID, None]),
+        ("kms.re_encrypt", {"CiphertextBlob": b"x", "DestinationKeyId": KEY_ID}, [None, KEY_ID]),
         ("sqs.tag_queue", {"QueueUrl": "https://h/1/orders"}, ["orders"]),
         ("sqs.tag_queue", {"QueueUrl": "https://h/1/%6frders"}, [None]),
         ("sqs.tag_queue", {"QueueUrl": "https://a@h/1/orders"}, [None]),
