@@ -21,7 +21,8 @@ from botod.daemon.services.s3 import copy_source
 Namer = Callable[[Any], Names]
 """The names in the value of a parameter; None: one that cannot be told."""
 
-ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:(?P<rest>.+)", re.DOTALL)
+ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[0-9]{12}:(?P<rest>.+)", re.DOTALL)
+"""With an account: Lambda reads one that has none otherwise, and finds a function all the same."""
 
 QUEUE_URL = re.compile(r"https?://[0-9A-Za-z.-]+(?::[0-9]+)?(?P<path>/.*)", re.DOTALL)
 """Any host: who is asked is the profile's."""
@@ -175,7 +176,12 @@ _TABLE = _plain(in_arn=rf"table/(?P<name>{PLAIN_NAME})")
 _TOPIC = _plain("(?!)", rf"(?P<name>{PLAIN_NAME})")
 _STREAM = _plain(in_arn=rf"stream/(?P<name>{PLAIN_NAME})")
 _FUNCTION_NAME = r"(?P<name>[0-9A-Za-z_-]+)(?::[0-9A-Za-z$_-]+)?"
-_FUNCTION = _plain(rf"(?:[0-9]{{12}}:function:)?{_FUNCTION_NAME}", rf"function:{_FUNCTION_NAME}")
+_REGION = r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+"
+"""Lambda takes one before a name, too: what looks so before a colon may be either."""
+_FUNCTION = _plain(
+    rf"(?!{_REGION}:)(?:[0-9]{{12}}:)?+(?:function:)?+{_FUNCTION_NAME}",
+    rf"function:{_FUNCTION_NAME}",
+)
 _GROUP_NAME = r"[0-9A-Za-z_./#-]+"
 _GROUP = _plain(_GROUP_NAME, rf"log-group:(?P<name>{_GROUP_NAME})(?::\*)?")
 _SECRET = _plain(r"[0-9A-Za-z/_+=.@-]+")

@@ -1,14 +1,22 @@
 """What rules are written about, for the operations of models."""
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from botod.daemon.models.touched import NAMINGS
 from botod.daemon.services import CATALOG
 from botod.daemon.services.resources import UNTOLD
 
 ARN = "arn:aws:{}:eu-central-1:123456789012:{}"
+LAMBDA = re.compile(
+    r"(?:[a-z]{2}(?:-gov)?-[a-z]+-[0-9]:)?(?:[0-9]{12}:)?(?:function:)?"
+    r"(?P<name>[0-9A-Za-z_-]+)(?::(?:\$LATEST|[0-9A-Za-z_-]+))?"
+)
+"""A function's name as Lambda's documentation has it."""
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
@@ -54,6 +62,16 @@ def found(method: str, params: dict[str, Any]) -> list[str | None]:
         ("lambda.invoke", {"FunctionName": "resize:prod"}, ["resize"]),
         ("lambda.invoke", {"FunctionName": "123456789012:function:resize"}, ["resize"]),
         ("lambda.invoke", {"FunctionName": ARN.format("lambda", "function:resize:7")}, ["resize"]),
+        ("lambda.invoke", {"FunctionName": "123456789012:secret"}, ["secret"]),
+        ("lambda.invoke", {"FunctionName": "function:secret"}, ["secret"]),
+        ("lambda.invoke", {"FunctionName": "123456789012"}, ["123456789012"]),
+        ("lambda.invoke", {"FunctionName": "function"}, ["function"]),
+        ("lambda.invoke", {"FunctionName": "123456789012:$LATEST"}, [None]),
+        ("lambda.invoke", {"FunctionName": "eu-central-1:secret"}, [None]),
+        ("lambda.invoke", {"FunctionName": "us-gov-west-1:123456789012:function:secret"}, [None]),
+        ("lambda.invoke", {"FunctionName": "my-job-1"}, ["my-job-1"]),
+        ("lambda.invoke", {"FunctionName": "arn:aws:lambda:123456789012:function:function:a"},
+         [None]),
         ("lambda.invoke", {"FunctionName": "a:b:c"}, [None]),
         ("lambda.create_function", {"FunctionName": "resize"}, [None]),
         ("kinesis.put_record", {"StreamName": "clicks"}, ["clicks"]),
@@ -103,6 +121,28 @@ def found(method: str, params: dict[str, Any]) -> list[str | None]:
 def test_resources(method: str, params: Any, expected: Any) -> None:
     """By whichever of their names; what may be read in two ways, or not at all, cannot be told."""
     assert found(method, params) == expected
+
+
+@given(
+    account=st.sampled_from(["", "123456789012:"]),
+    kind=st.sampled_from(["", "function:"]),
+    name=st.from_regex(r"[0-9A-Za-z_-]{1,9}|[0-9]{12}|function|eu-west-1", fullmatch=True),
+    alias=st.from_regex(r"(:[0-9A-Za-z_-]{1,9}|:[0-9]{12}|:function|:\$LATEST)?", fullmatch=True),
+)
+@example(account="", kind="", name="123456789012", alias=":secret")
+@example(account="", kind="", name="function", alias=":secret")
+@example(account="123456789012:", kind="", name="function", alias=":secret")
+def test_the_names_of_a_function(account: str, kind: str, name: str, alias: str) -> None:
+    """Of all that a text may mean to Lambda, one is told; if it is not this one, none is meant."""
+    text = f"{account}{kind}{name}{alias}"
+    told = found("lambda.invoke", {"FunctionName": text})
+    meant = LAMBDA.fullmatch(text)
+    assert meant is not None
+    assert told in ([meant["name"]], [None])
+    if account or kind or not re.fullmatch("[0-9]{12}|function|[a-z-]+-[0-9]+", name):
+        assert told == [meant["name"]] or "$" in alias
+    full = found("lambda.invoke", {"FunctionName": ARN.format("lambda", f"function:{name}{alias}")})
+    assert full == [name]
 
 
 @pytest.mark.parametrize("service", NAMINGS)
