@@ -28,7 +28,6 @@ GIVEN = frozenset({
 """Members of an answer that let their holder in, whatever the punctuation of their names."""
 
 SENSITIVE = frozenset({
-    "accesstoken",
     "idtoken",
     "passworddata",
     "privatekey",
@@ -36,31 +35,47 @@ SENSITIVE = frozenset({
     "refreshtoken",
     "tokenvalue",
 })
-"""The same, of those that the model calls `sensitive`; others of these names are harmless."""
+"""The same, of those that the model calls `sensitive`, as are access tokens, whatever they are for;
+others of these names are harmless."""
 
 CREDENTIALS = frozenset({"keymaterial", "password", "secretkey", "token"})
 """The same, of those that are `sensitive` and stand in something called credentials."""
 
-MAKING = re.compile(r"presigned|_embed_url|_login_url|federation_token")
+MAKING = re.compile(r"presigned|_embed_url|_login_url|federation_token|streaming(_session)?_url")
 """Names of operations whose answer is a key by itself."""
 
 NAMED = frozenset({
     "acm.export_certificate",
     "apigateway.create_api_key",
+    "apigateway.create_usage_plan_key",
     "apigateway.get_api_key",
     "apigateway.get_api_keys",
+    "apigateway.get_usage_plan_key",
+    "apigateway.get_usage_plan_keys",
+    "apigateway.update_api_key",
     "appsync.create_api_key",
     "appsync.list_api_keys",
+    "appsync.update_api_key",
+    "bedrock-agentcore.get_resource_api_key",
     "cloudfront.create_public_key",
     "codebuild.start_sandbox_connection",
     "cognito-identity.get_credentials_for_identity",
     "cognito-identity.get_open_id_token",
     "cognito-identity.get_open_id_token_for_developer_identity",
+    "cognito-idp.add_user_pool_client_secret",
+    "cognito-idp.create_user_pool_client",
+    "cognito-idp.describe_user_pool_client",
+    "cognito-idp.list_user_pool_client_secrets",
+    "cognito-idp.update_user_pool_client",
     "connect.get_federation_token",
+    "ec2-instance-connect.send_serial_console_ssh_public_key",
+    "ec2-instance-connect.send_ssh_public_key",
     "ec2.create_key_pair",
     "ec2.import_key_pair",
     "ecs.execute_command",
     "emr-containers.get_managed_endpoint_session_credentials",
+    "emr.get_cluster_session_credentials",
+    "gamelift.get_instance_access",
     "grafana.create_workspace_api_key",
     "grafana.create_workspace_service_account_token",
     "iam.create_access_key",
@@ -73,13 +88,19 @@ NAMED = frozenset({
     "iot.create_certificate_from_csr",
     "iot.create_keys_and_certificate",
     "iot.create_provisioning_claim",
+    "ivschat.create_chat_token",
     "lambda.create_function_url_config",
+    "license-manager.create_token",
+    "license-manager.get_access_token",
     "lightsail.create_container_service_registry_login",
+    "lightsail.create_gui_session_access_details",
     "lightsail.get_relational_database_master_user_password",
+    "redshift-serverless.get_identity_center_auth_token",
     "redshift.get_identity_center_auth_token",
     "ssm.get_access_token",
     "ssm.resume_session",
     "ssm.start_session",
+    "workmail.assume_impersonation_role",
 })
 """That no answer's members tell."""
 
@@ -100,7 +121,9 @@ def _lets_in(found: tuple[str, Any, str]) -> bool:
         return True
     if not shape.metadata.get("sensitive"):
         return False
-    return plain in SENSITIVE or (plain in CREDENTIALS and "credential" in _plain(holder))
+    if plain in SENSITIVE or plain.endswith("accesstoken"):
+        return True
+    return plain in CREDENTIALS and "credential" in _plain(holder)
 
 
 def _members(output: Any) -> Iterator[tuple[str, Any, str]]:

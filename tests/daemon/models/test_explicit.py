@@ -8,14 +8,39 @@ from botod.daemon.services.catalog import NoSuchOperation
 from botod.daemon.services.operation import CannotBeCarried
 
 GIVING = [
+    "apigateway.create_usage_plan_key",
+    "apigateway.get_usage_plan_key",
+    "apigateway.get_usage_plan_keys",
+    "apigateway.update_api_key",
+    "appstream.create_streaming_url",
+    "appsync.update_api_key",
+    "bedrock-agentcore.get_resource_api_key",
     "codeartifact.get_authorization_token",
+    "cognito-idp.add_user_pool_client_secret",
+    "cognito-idp.create_user_pool_client",
+    "cognito-idp.describe_user_pool_client",
+    "cognito-idp.list_user_pool_client_secrets",
+    "cognito-idp.update_user_pool_client",
+    "ec2-instance-connect.send_serial_console_ssh_public_key",
+    "ec2-instance-connect.send_ssh_public_key",
     "ecr-public.get_authorization_token",
     "ecr.get_authorization_token",
+    "emr.get_cluster_session_credentials",
+    "gamelift.get_instance_access",
     "iam.create_access_key",
     "iam.create_login_profile",
     "iam.create_service_specific_credential",
+    "iotsecuretunneling.open_tunnel",
+    "iotsecuretunneling.rotate_tunnel_access_token",
+    "ivschat.create_chat_token",
+    "kinesis-video-archived-media.get_dash_streaming_session_url",
+    "kinesis-video-archived-media.get_hls_streaming_session_url",
     "lakeformation.get_temporary_glue_table_credentials",
+    "license-manager.create_token",
+    "license-manager.get_access_token",
+    "lightsail.create_gui_session_access_details",
     "redshift-serverless.get_credentials",
+    "redshift-serverless.get_identity_center_auth_token",
     "redshift.get_cluster_credentials",
     "redshift.get_cluster_credentials_with_iam",
     "s3control.get_data_access",
@@ -25,11 +50,12 @@ GIVING = [
     "sts.assume_root",
     "sts.get_federation_token",
     "sts.get_session_token",
+    "workmail.assume_impersonation_role",
 ]
 
 HARMLESS = [
     "appmesh.describe_virtual_node",  # the path of a private key's file
-    "cognito-idp.describe_user_pool_client",  # how long access tokens are good
+    "cognito-idp.list_user_pool_clients",
     "dynamodb.get_item",
     "ec2.describe_instances",
     "iam.get_user",
