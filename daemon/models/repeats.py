@@ -5,7 +5,8 @@ It may, if sending it a second time leaves things as sending it once does:
 - the model says so: `readonly`, `idempotent`;
 - it reads: GET or HEAD, or by the names that AWS gives to what reads, as in the protocols in which
   everything is a POST nothing else tells it;
-- it is PUT or DELETE in a protocol in which the method means something;
+- it is PUT or DELETE in a protocol in which the method means something, unless its name says that
+  it does something each time: AWS writes what starts and makes as PUT, too, but in S3;
 - a token marks it (the model's `idempotencyToken`): the service does one token's request once. The
   token is a peer's own, or is made once a job, so that all tries of the job share it.
 
@@ -33,19 +34,29 @@ READING = frozenset({
 })
 """That read although neither their name nor their model says so."""
 
+TAKING = frozenset({"stepfunctions.get_activity_task"})
+"""That reads by its name, and takes what it gives from all others."""
+
+DOING_NAMES = ("create_", "start_", "send_", "invoke_", "publish_", "rotate_")
+
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
 def is_repeatable(service: str, name: str, model: OperationModel) -> bool:
     """Whether it may be sent twice whatever its parameters, but for conditions."""
+    method = f"{service}.{name}"
     raw = traits(model)
     if raw.get("readonly") or raw.get("idempotent"):
         return True
-    if name.startswith(READING_NAMES) or f"{service}.{name}" in READING:
+    if method in TAKING:
+        return False
+    if name.startswith(READING_NAMES) or method in READING:
         return True
+    verb = model.http.get("method", "POST")
+    if verb == "PUT" and service != "s3" and name.startswith(DOING_NAMES):
+        return False
     is_rest = model.service_model.resolved_protocol in REST
-    method = model.http.get("method", "POST")
-    return is_rest and method in READ_METHODS | REPLACING_METHODS
+    return is_rest and verb in READ_METHODS | REPLACING_METHODS
 
 
 def conditions(model: OperationModel) -> tuple[str, ...]:

@@ -20,6 +20,17 @@ from botod.daemon.services import CATALOG
         ("lambda.delete_function", True),
         ("lambda.put_function_concurrency", True),
         ("lambda.create_function", True),  # the model says so
+        ("mediapackage.rotate_channel_credentials", False),  # a PUT, as are the next
+        ("iot.create_job", False),
+        ("databrew.start_project_session", False),
+        ("connect.send_outbound_email", False),
+        ("nova-act.invoke_act_step", False),
+        ("clouddirectory.publish_schema", False),
+        ("apigateway.put_integration", True),
+        ("backup.create_backup_vault", True),  # the model says so
+        ("stepfunctions.get_activity_task", False),
+        ("stepfunctions.get_execution_history", True),
+        ("s3.create_bucket_metadata_configuration", False),
         ("s3.put_bucket_tagging", True),
         ("s3.create_multipart_upload", False),
         ("s3.upload_part", True),
@@ -32,7 +43,7 @@ from botod.daemon.services import CATALOG
     ],
 )
 def test_the_rule(method: str, is_safe: bool) -> None:
-    """By the model's word, by what the protocol's methods mean, or by the name of what reads."""
+    """By the model's word, by what the protocol's methods mean, or by what the name says."""
     operation = CATALOG.operation(*method.split("."))
     assert operation.idempotent is is_safe
     assert operation.is_idempotent({}) is is_safe
