@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from botocore.utils import calculate_tree_hash
 from botod.daemon.models.quirk import PLAIN, Quirk
 from botod.daemon.models.s3_quirks import S3_QUIRKS
 from botod.daemon.services.operation import Params, Result
-from botod.daemon.services.shapes import Blob
+from botod.daemon.services.shapes import Blob, InvalidParam
 from botod.pool.signing import CONTENT_SHA256
 
 
@@ -49,8 +50,15 @@ def _with_plain_ids(model: OperationModel, params: Params) -> Params:
     shapes = model.input_shape.members
     names = [name for name in params if shapes[name].name in ROUTE53_IDS]
     for name in names:
-        params = _changed(params, name, lambda text: text.rpartition("/")[2])
+        params = _changed(params, name, partial(_plain_id, name))
     return params
+
+
+def _plain_id(name: str, text: str) -> str:
+    plain = text.rpartition("/")[2]
+    if not plain:  # the path of another operation
+        raise InvalidParam(f"{name} ends in '/': it has to end in an id")
+    return plain
 
 
 ROUTE53_IDS = frozenset({"ChangeId", "DelegationSetId", "ResourceId"})

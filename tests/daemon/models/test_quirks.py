@@ -9,6 +9,7 @@ import pytest
 
 from botod.daemon.models.quirk import PLAIN
 from botod.daemon.models.quirks import decoded_document, quirk_of
+from botod.daemon.services.shapes import InvalidParam
 from support.services import CannedService, query_xml, reply, xml
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}
@@ -59,6 +60,15 @@ def test_user_data_of_bytes() -> None:
     data = {"UserData": b"\xff\x00", "MinCount": 1, "MaxCount": 1}
     service.call("ec2.run_instances", data)
     assert b"UserData=%2FwA%3D&" in service.requests[0].body
+
+
+def test_ids_of_route53() -> None:
+    """Without their prefix; one that is nothing else would be the path of another operation."""
+    service = CannedService(reply("<GetHostedZoneResponse/>"))
+    service.call("route53.get_hosted_zone", {"Id": "/hostedzone/Z1"})
+    with pytest.raises(InvalidParam, match="Id ends in '/': it has to end in an id"):
+        service.call("route53.get_hosted_zone", {"Id": "x/"})
+    assert [request.target for request in service.requests] == ["/2013-04-01/hostedzone/Z1"]
 
 
 def test_one_of_an_operation_s_own_goes_before_its_service_s() -> None:
