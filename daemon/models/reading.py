@@ -203,6 +203,10 @@ def _integer(shape: Any, value: Any, where: str) -> int:
 def _float(_shape: Any, value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidParam(f"{where} has to be a number, not {kind_of(value)}")
+    try:
+        float(value)
+    except OverflowError:
+        raise InvalidParam(f"{where} is too large for a number with a fraction") from None
     return value
 
 

@@ -89,6 +89,11 @@ def read(method: str, params: Any) -> Any:
             "MetricData[0].Value has to be a number, not true or false",
         ),
         (
+            "cloudwatch.put_metric_data",
+            {"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": -(10**400)}]},
+            "MetricData[0].Value is too large for a number with a fraction",
+        ),
+        (
             "bedrock-runtime.converse",
             {"modelId": "m", "messages": [{"role": "u", "content": [{"text": "a", "video": {}}]}]},
             "messages[0].content[0].video",
