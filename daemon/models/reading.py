@@ -14,6 +14,7 @@ from botocore.model import Shape as ModelShape
 from botocore.model import StructureShape
 from botocore.utils import is_json_value_header
 
+from botod.daemon.models.amount import check_amount
 from botod.daemon.services.shapes import (
     SURROGATE,
     Blob,
@@ -38,6 +39,9 @@ DOTS = frozenset({".", ".."})
 
 TIME_MIN, TIME_MAX = dt.datetime(1, 1, 2, tzinfo=dt.UTC), dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
 """What is a time in every zone."""
+
+MAX_KEY = 64
+"""Characters of an object's key in the words of a refusal, which are made for each value in it."""
 
 LEAST_INTEGER = -(2**63)
 
@@ -73,6 +77,7 @@ class Params:
     def read(self, value: Any, where: str) -> dict[str, Any]:
         members = self._members
         check_names(value, where, members, self.required)
+        check_amount(value)
         return {name: members[name].read(item, name) for name, item in value.items()}
 
     @property
@@ -182,7 +187,7 @@ def _map(shape: Any, value: Any, where: str) -> dict[str, Any]:
     item_shape = shape.value
     read = _READERS[item_shape.type_name]
     return {
-        TEXT.read(key, f"a key of {where}"): read(item_shape, item, f"{where}.{key}")
+        TEXT.read(key, f"a key of {where}"): read(item_shape, item, f"{where}.{key[:MAX_KEY]}")
         for key, item in value.items()
     }
 
@@ -226,7 +231,7 @@ def _document(_shape: Any, value: Any, where: str) -> Any:
     """Any JSON at all."""
     if isinstance(value, dict):
         return {
-            TEXT.read(key, f"a key of {where}"): _document(None, item, f"{where}.{key}")
+            TEXT.read(key, f"a key of {where}"): _document(None, item, f"{where}.{key[:MAX_KEY]}")
             for key, item in value.items()
         }
     if isinstance(value, list):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from botocore.model import OperationModel
@@ -32,6 +33,9 @@ PLAIN_NAME = r"[0-9A-Za-z_.-]+"
 PATTERNS = r"[0-9A-Za-z_.*-]+"
 
 PATHS = r"[0-9A-Za-z_./+=@#*-]+"
+
+MAX_NAMES = 1000
+"""That one job may tell: AWS takes 100 at most. A rule is looked for by each, on the loop."""
 
 SUSPECT = r"arn|statement|querystring|resource"
 """In any service: what names something in another way."""
@@ -81,13 +85,18 @@ def _of_s3(members: Mapping[str, Any]) -> Resources:
 
 
 def _found(named: Mapping[str, Namer], implied: frozenset[str], params: dict[str, Any]) -> Names:
-    found: list[str | None] = []
+    found = tuple(islice(_named(named, implied, params), MAX_NAMES + 1))
+    return found if 0 < len(found) <= MAX_NAMES else (None,)
+
+
+def _named(
+    named: Mapping[str, Namer], implied: frozenset[str], params: dict[str, Any]
+) -> Iterator[str | None]:
     for param, namer in named.items():
         if param in params:
-            found += namer(params[param])
+            yield from namer(params[param])
         elif param in implied:
-            found.append(None)
-    return found or (None,)
+            yield None
 
 
 def _others(model: OperationModel, named: Mapping[str, Namer]) -> set[str]:

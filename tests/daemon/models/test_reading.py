@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botod.daemon.models.reading import Moment
+from botod.daemon.models.reading import MAX_KEY, Moment
 from botod.daemon.services import CATALOG
 from botod.daemon.services.shapes import InvalidParam
 
@@ -133,6 +133,22 @@ def test_what_cannot_be(method: str, params: Any, words: str) -> None:
 def test_what_can_be(method: str, params: Any, expected: Any) -> None:
     """Texts are bytes where bytes are wanted and bytes texts; everything else stays as it is."""
     assert read(method, params) == params | expected
+
+
+@pytest.mark.parametrize(
+    ("method", "inside"),
+    [
+        ("dynamodb.get_item", {"TableName": "t", "Key": {"k" * 10_000: {"L": [{"Z": 1}]}}}),
+        ("bedrock-runtime.converse",
+         {"modelId": "m", "additionalModelRequestFields": {"k" * 10_000: ["\ud800"]}}),
+    ],
+)  # fmt: skip
+def test_a_long_key_is_told_in_part(method: str, inside: Any) -> None:
+    """Its text would be written anew for each value in it."""
+    with pytest.raises(InvalidParam) as caught:
+        read(method, inside)
+    assert "k" * MAX_KEY in str(caught.value)
+    assert len(str(caught.value)) < 3 * MAX_KEY + 100
 
 
 def test_tokens_may_be_left_out() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from botod.daemon.models.touched import NAMINGS
+from botod.daemon.models.touched import MAX_NAMES, NAMINGS
 from botod.daemon.services import CATALOG
 from botod.daemon.services.resources import UNTOLD
 
@@ -155,6 +155,24 @@ def test_what_is_told_can_be_matched(service: str) -> None:
     assert told
     assert all(kind.may_match("*") for kind in told)
     assert not any(kind.may_match("a b c") and kind.may_match("") for kind in told)
+
+
+def test_of_many_names_none_is_told() -> None:
+    """AWS takes far fewer; those beyond the bound are not even looked at."""
+    operation = CATALOG.operation("ssm", "get_parameters")
+    names: list[Any] = ["a"] * MAX_NAMES
+    assert list(operation.resources.find({"Names": names})) == names
+    looked_at: list[Any] = []
+
+    class Watched(list[Any]):
+        def __iter__(self) -> Any:
+            for name in super().__iter__():
+                looked_at.append(name)
+                yield name
+
+    many = Watched(["a"] * MAX_NAMES * 9)
+    assert list(operation.resources.find({"Names": many})) == [None]
+    assert len(looked_at) == MAX_NAMES + 1
 
 
 def test_what_is_missing_cannot_be_told() -> None:
