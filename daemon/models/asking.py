@@ -27,6 +27,9 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 LENGTH = "ContentLength"
 
+VALUE_BYTES = 256
+"""What each value costs beside its text: to write a time takes 40 microseconds, most take one."""
+
 
 @dataclass(frozen=True)
 class Wire:
@@ -164,9 +167,9 @@ def _param_errors() -> Iterator[None]:
 
 
 def _size(value: Any) -> int:
-    """About how much there is to write."""
+    """About how much there is to write, in bytes of a text."""
     if isinstance(value, dict):
-        return sum(map(_size, value.values()))
+        return VALUE_BYTES + sum(map(_size, value.values()))
     if isinstance(value, list):
-        return sum(map(_size, value))
-    return len(value) if isinstance(value, (str, bytes)) else 8
+        return VALUE_BYTES + sum(map(_size, value))
+    return VALUE_BYTES + (len(value) if isinstance(value, (str, bytes)) else 0)

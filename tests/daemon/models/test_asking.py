@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import json
+import threading
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
+from botod.daemon.models.asking import Ask
 from botod.daemon.services import CATALOG
 from botod.daemon.services.answers import MAX_ANSWER_BYTES
 from botod.daemon.services.operation import CannotBeCarried, Endpoint
@@ -284,6 +287,37 @@ def test_a_prefix_is_put_before_aws_s_host(monkeypatch: pytest.MonkeyPatch) -> N
     run(main)
     (request,) = asked
     assert request.host == request.headers["Host"] == "123456789012.s3-control.test"
+
+
+@pytest.mark.parametrize(
+    ("params", "on_loop"),
+    [
+        ({"Namespace": "n", "MetricData": [{"MetricName": "m", "Timestamp": 1}]}, True),
+        ({"Namespace": "n", "MetricData": [{"MetricName": "m", "Timestamp": 1}] * 1000}, False),
+        ({"Namespace": "n", "MetricData": [{"MetricName": "m" * 300_000}]}, False),
+    ],
+)
+def test_what_takes_long_to_write_is_written_in_a_thread(params: Any, on_loop: bool) -> None:
+    """A long text does, and many values do, however short."""
+
+    class Watched:
+        """Writes nothing."""
+
+        def serialize_to_request(self, *_args: Any) -> Any:
+            threads.append(threading.current_thread())
+            raise InvalidParam
+
+    threads: list[threading.Thread] = []
+    operation = CATALOG.operation("cloudwatch", "put_metric_data")
+    assert isinstance(operation.run, Ask)
+    ask = replace(operation.run, serializer=Watched())
+
+    async def main() -> None:
+        with pytest.raises(InvalidParam):
+            await spawn(ask, None, operation.params.read(params, ""))
+
+    run(main)
+    assert [thread is threading.main_thread() for thread in threads] == [on_loop]
 
 
 class Refused:
