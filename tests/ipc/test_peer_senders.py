@@ -12,7 +12,7 @@ import pytest
 from botod.ipc.errors import Code
 from botod.ipc.exchange import Sender
 from botod.ipc.protocol import Request
-from support.ipc import STEP_TIMEOUT_S, Calls, request, run, scripted, serving
+from support.ipc import STEP_TIMEOUT_S, Calls, request, run, scripted, serving, until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -193,9 +193,10 @@ def test_bytes_that_nobody_sent_are_refused(path: Path) -> None:
 
     async def scenario() -> None:
         async with serving(path, handler := Calls()) as host:
-            assert host.server._listener is not None
-            host.server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
             peer = await host.connect()
+            await until(lambda: len(host.server._connections) == 1)
+            (connection,) = host.server._connections.values()
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
             await peer.send(request(1))
             assert (await peer.answer()).code == Code.ACCESS_DENIED
             assert await peer.rest() == b""

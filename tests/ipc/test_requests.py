@@ -41,7 +41,7 @@ def test_later_options_count_more(some: list[dict[str, Any]]) -> None:
 
 def test_an_option_that_there_is_not() -> None:
     """It is named beside those there are, before anything is sent; None or not set is no matter."""
-    with pytest.raises(TypeError, match=r"'timeout'; there are: idempotency_key, .*traceparent"):
+    with pytest.raises(TypeError, match=r"'timeout'; there are: batch, .*traceparent"):
         merged({"profile": "p"}, {"timeout": 5})
     with pytest.raises(TypeError, match="progress"):
         merged({"progress": True})

@@ -104,6 +104,7 @@ def test_only_what_never_left_is_tried_again(
     scheme: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """urllib3's own retries: those of connections are made, a POST that was lost is not resent."""
+    caplog.set_level(logging.WARNING, "urllib3")
 
     def answer(exchange: Exchange) -> None:
         exchange.cut()
