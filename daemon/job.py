@@ -9,7 +9,7 @@ from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.options import Options
 from botod.daemon.refresher import NoCredentials
-from botod.daemon.retries import FAILED, FAULTS, GATEWAYS, THROTTLED, TOO_MANY
+from botod.daemon.retries import GATEWAYS, Cause, cause_of
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, DetailedError, ObjectChanged
 from botod.daemon.services.catalog import NoSuchOperation
 from botod.daemon.services.operation import CannotBeCarried, Operation, Params, Result
@@ -197,12 +197,11 @@ _FAILURES: tuple[tuple[type[Exception], Code, bool], ...] = (
 def _service_error(job: Job, host: str, error: BotoServerError) -> RpcError:
     kind = error.error_code or str(error.status)
     idempotent = job.is_repeatable
-    is_busy = error.status in TOO_MANY or kind in THROTTLED
-    has_failed = error.status in FAULTS or kind in FAILED
+    cause = cause_of(error, idempotent=idempotent)
     data = _data(job, host, error) | {
         "type": kind,
         "http_status": error.status,
-        "retryable": is_busy or (has_failed and idempotent),
+        "retryable": cause in (Cause.THROTTLED, Cause.FAILED),
         "outcome_unknown": error.status in GATEWAYS and not idempotent,
     }
     if error.request_id:

@@ -28,7 +28,6 @@ XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 GONE = "NoSuchUpload"
 """S3's word for an upload that was completed or aborted, or never was."""
 
-
 FORBIDDEN = 403
 
 
