@@ -16,8 +16,8 @@ from botod.ipc.exchange import Exchange
 class Loading:
     """The waiting of one request, until its deadline.
 
-    begin: goes on with the operation; raises RpcError. task: ends with the waiting; cancelled, the
-    request is told so.
+    begin: goes on with the operation; raises RpcError. refused: hears why nothing begins. task:
+    ends with the waiting; cancelled, the request is told so.
     """
 
     def __init__(
@@ -25,12 +25,15 @@ class Loading:
         exchange: Exchange,
         options: Options,
         deadline: float,
+        *,
         begin: Callable[[Operation], None],
+        refused: Callable[[RpcError], None],
     ) -> None:
         self._exchange = exchange
         self._options = options
         self._deadline = deadline
         self._begin = begin
+        self._refused = refused
         self.task = asyncio.create_task(self._wait(), name=f"load {exchange.request.method}")
         exchange.on_cancel = self.task.cancel
 
@@ -47,6 +50,7 @@ class Loading:
 
     def _fail(self, error: RpcError) -> None:
         self._exchange.on_cancel = None
+        self._refused(error)
         self._exchange.fail(traced(error, self._options))
 
     async def _loaded(self, service: str, name: str) -> Operation:

@@ -14,7 +14,7 @@ from botod.daemon.options import Options
 from botod.daemon.progress import Progress
 from botod.daemon.upstreams import Upstream
 from botod.ipc.errors import RpcError
-from botod.ipc.exchange import Exchange, Outcome
+from botod.ipc.exchange import Exchange, Outcome, Sender
 from botod.ipc.streams import OutgoingStream
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class _Wish:
 class Run:
     """One job under way.
 
-    upstream: whom it talks to. uid: whose it is. bodies, moved: those of the job. held: the memory
-    that it holds. began: on the loop's clock. future: its greenlet. together: how it travels with
-    others; None: it goes alone. claim: on its key, where several workers share keys. is_ending:
-    nobody waited any more, so it was cancelled: who comes now asked for a job, not for its end.
+    upstream: whom it talks to. sender: who asked for it first. bodies, moved: those of the job.
+    held: the memory that it holds. began: on the loop's clock. future: its greenlet. together: how
+    it travels with others; None: it goes alone. claim: on its key, where several workers share
+    keys. is_ending: nobody waited any more, so it was cancelled: who comes now asked for a job, not
+    for its end.
     """
 
     future: "Spawned[Any]"
@@ -50,7 +51,7 @@ class Run:
         job: Job,
         upstream: Upstream,
         *,
-        uid: int,
+        sender: Sender,
         bodies: Bodies,
         moved: Moved,
         held: Held,
@@ -58,7 +59,7 @@ class Run:
     ) -> None:
         self.job = job
         self.upstream = upstream
-        self.uid = uid
+        self.sender = sender
         self.bodies = bodies
         self.moved = moved
         self.held = held

@@ -19,6 +19,7 @@ from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
 from botod.daemon.leader import Leader
+from botod.daemon.ledger import Ledger
 from botod.daemon.notify import Notifier, keep_telling
 from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.reloading import changed, effective, needs_restart
@@ -95,6 +96,7 @@ class Service:
         self._shared_keys = SharedKeys(path, remember_s=remember_s) if path else None
         self._joins = Joins[Run](remember_s=0 if path else remember_s)
         self._hello = Hello(building.told_limits(config))
+        self._ledger = Ledger()
         self._worker = self._make_worker()
         self._make_server()
 
@@ -110,6 +112,7 @@ class Service:
         self._status = Status(
             self._server,
             self._worker,
+            self._ledger,
             self._pool,
             self._upstreams,
             remembered_num=lambda: self._joins.remembered_num,
@@ -133,6 +136,7 @@ class Service:
             building.make_intake(config),
             self._joins,
             control=control,
+            ledger=self._ledger,
             jobs_max=config.limits.jobs,
             inline_bytes=config.limits.inline_bytes,
             unread_timeout_s=config.limits.unread_timeout_s,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botod.daemon.control import who
+from botod.daemon.ledger import Ledger
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Worker
 from botod.ipc.server import Server
@@ -20,6 +21,7 @@ class Status:
         self,
         server: Server,
         worker: Worker,
+        ledger: Ledger,
         pool: Pool,
         upstreams: Upstreams,
         *,
@@ -27,6 +29,7 @@ class Status:
     ) -> None:
         self._server = server
         self._worker = worker
+        self._ledger = ledger
         self._pool = pool
         self._upstreams = upstreams
         self._remembered_num = remembered_num
@@ -40,7 +43,7 @@ class Status:
             "jobs": {
                 "running_num": self._worker.running_num,
                 "polling_num": self._worker.polling_num,
-                **dataclasses.asdict(self._worker.counts),
+                **dataclasses.asdict(self._ledger.counts),
                 "remembered_num": self._remembered_num(),
             },
             "buffered_bytes": self._server.budget.used_bytes,
@@ -53,7 +56,7 @@ class Status:
 
     def line(self) -> str:
         """One line for a person."""
-        counts = self._worker.counts
+        counts = self._ledger.counts
         return (
             f"{self._worker.running_num} jobs running, {counts.jobs_total} so far, "
             f"{counts.failed_total} failed"

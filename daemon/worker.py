@@ -1,9 +1,7 @@
 """Takes requests, runs them as jobs in greenlets, settles them."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,8 +14,8 @@ from botod.daemon.gathering import Gatherings
 from botod.daemon.held import Held, holding
 from botod.daemon.intake import Intake
 from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
-from botod.daemon.job_line import job_line
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
+from botod.daemon.ledger import Ledger
 from botod.daemon.loads import Loading
 from botod.daemon.moved import Moved
 from botod.daemon.names import Names
@@ -35,22 +33,8 @@ from botod.ipc.limits import Refusals
 from botod.pool import Terms, on_terms, spawn_until
 from botod.pool.tracks import polls_max
 
-logger = logging.getLogger(__name__)
-
 Control = Callable[[Exchange], object]
 """A method of the daemon itself: it settles the exchange, whatever the jobs do."""
-
-
-@dataclass
-class JobCounts:
-    """What became of requests that asked for jobs.
-
-    joined_total: those that needed none, or whose job did nothing, as another worker had the key.
-    """
-
-    jobs_total: int = 0
-    failed_total: int = 0
-    joined_total: int = 0
 
 
 class Worker:
@@ -72,6 +56,7 @@ class Worker:
         joins: "Joins[Run]",
         *,
         control: Mapping[str, Control],
+        ledger: Ledger,
         jobs_max: int,
         inline_bytes: int,
         unread_timeout_s: float,
@@ -83,6 +68,7 @@ class Worker:
         self._intake = intake
         self._joins = joins
         self._control = control
+        self._ledger = ledger
         self._jobs_max = jobs_max
         self._inline_bytes = inline_bytes
         self._unread_timeout_s = unread_timeout_s
@@ -92,7 +78,6 @@ class Worker:
         self._running: set[asyncio.Future[Any]] = set()
         self._polling: set[asyncio.Future[Any]] = set()
         self._draining = False
-        self.counts = JobCounts()
         self.refusals = Refusals()
 
     @property
@@ -110,6 +95,13 @@ class Worker:
 
     def handle(self, exchange: Exchange) -> None:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
+        try:
+            self._handle(exchange)
+        except RpcError as error:
+            self._ledger.refused(exchange, error)
+            raise
+
+    def _handle(self, exchange: Exchange) -> None:
         request = exchange.request
         self.admit(exchange)
         control = self._control.get(request.method)
@@ -140,7 +132,13 @@ class Worker:
         """Begin a job once its operation was read from its model. Raises RpcError."""
         options, deadline = self._intake.wait(exchange, now=now)
         self._admit()
-        loading = Loading(exchange, options, deadline, partial(self._loaded, exchange, now))
+        loading = Loading(
+            exchange,
+            options,
+            deadline,
+            begin=partial(self._loaded, exchange, now),
+            refused=partial(self._ledger.refused, exchange),
+        )
         self._running.add(loading.task)
         loading.task.add_done_callback(self._running.discard)
 
@@ -192,7 +190,7 @@ class Worker:
         if isinstance(found, Run) and found.is_ending:
             found.follow(exchange, job, partial(self._take_again, exchange, job, actor))
             return
-        self.counts.joined_total += 1
+        self._ledger.joined()
         if isinstance(found, Run):
             found.join(exchange, job)
         else:
@@ -203,6 +201,7 @@ class Worker:
         try:
             self._take(exchange, job, actor)
         except RpcError as error:
+            self._ledger.refused(exchange, error)
             exchange.fail(traced(error, job.options))
 
     def _start(self, exchange: Exchange, job: Job, actor: Actor | None) -> Run:
@@ -216,7 +215,7 @@ class Worker:
                 raise
             raise refused from None
         self._admit(is_poll=job.terms.is_poll)
-        self.counts.jobs_total += 1
+        self._ledger.began()
         run = self._run(exchange, job, upstream)
         with on_terms(job.terms), holding(run.held):
             future = spawn_until(job.deadline, self._work, run)
@@ -255,7 +254,7 @@ class Worker:
         return Run(
             job,
             upstream,
-            uid=exchange.sender.uid,
+            sender=exchange.sender,
             bodies=bodies,
             moved=moved,
             held=held,
@@ -267,7 +266,7 @@ class Worker:
         told = None if run.claim is None else run.claim.told()
         if told is None:
             return self._do(run)
-        self.counts.joined_total += 1
+        self._ledger.joined()
         if told.error is not None:
             raise told.error
         result: Result = told.result
@@ -291,10 +290,10 @@ class Worker:
         """A job's result, delivered: of its first try or of a later one."""
         job, bodies, upstream = run.job, run.bodies, run.upstream
         if job.operation.gathering is not None and upstream.may_gather and job.options.batch:
-            tried = partial(self._tried_together, upstream, run.uid)
+            tried = partial(self._tried_together, upstream, run.sender.uid)
             return self._gatherings.run(job, upstream, tried=tried, tell=run.travels)
         attempts, connection = self._attempts(
-            upstream, run.uid, job.terms, can_repeat=lambda: bodies.can_repeat
+            upstream, run.sender.uid, job.terms, can_repeat=lambda: bodies.can_repeat
         )
         if job.operation.is_composite:
             use(attempts)
@@ -353,7 +352,7 @@ class Worker:
         key = run.job.options.idempotency_key
         if key is not None:
             now = asyncio.get_running_loop().time()
-            self._joins.settle(Name(run.uid, key), outcome, now=now)
+            self._joins.settle(Name(run.sender.uid, key), outcome, now=now)
         if run.claim is not None:
             run.claim.settle(outcome)
         if outcome.error is None and run.bodies.streamed is not None:
@@ -395,13 +394,8 @@ class Worker:
         return traced(found, run.job.options)
 
     def _end(self, run: Run, error: RpcError | None) -> None:
-        """Nothing of a job is left but its line in the log."""
         run.held.release()
-        if error is not None:
-            self.counts.failed_total += 1
-        if logger.isEnabledFor(logging.INFO):
-            took_s = asyncio.get_running_loop().time() - run.began
-            logger.info("%s", job_line(run.job, run.moved, error, took_s, run.together))
+        self._ledger.ended(run, error)
 
 
 def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:

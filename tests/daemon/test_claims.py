@@ -14,6 +14,7 @@ from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.key_table import KeyTable
 from botod.daemon.keys_file import transaction
+from botod.daemon.ledger import Ledger
 from botod.daemon.policy import Policy
 from botod.daemon.runs import Run
 from botod.daemon.upstreams import Upstreams
@@ -49,18 +50,20 @@ async def two(answer: Answer, folder: Path) -> AsyncIterator[tuple[Rig, Rig]]:
 def worker_of(upstreams: Upstreams, server: HttpServer, keys: SharedKeys) -> Rig:
     """A worker that shares its keys."""
     joins = Joins[Run](remember_s=0)
+    ledger = Ledger()
     worker = Worker(
         upstreams,
         Policy(),
         Intake(timeout_s=BOUND_S, timeout_max_s=100.0),
         joins,
         control={},
+        ledger=ledger,
         jobs_max=100,
         inline_bytes=MAX_INLINE_BYTES,
         unread_timeout_s=BOUND_S,
         shared_keys=keys,
     )
-    return Rig(worker, joins, server)
+    return Rig(worker, ledger, joins, server)
 
 
 def ask(worker: Rig, key: str = "k", **options: Any) -> Peer:
@@ -121,7 +124,7 @@ def test_requests_with_one_key_are_one_job_at_all_workers(tmp_path: Path) -> Non
             assert results == [results[0]] * 6
             assert results[0]["MessageId"] == "m-1"
             assert len(one.server.requests) == 1
-            assert one.worker.counts.joined_total + other.worker.counts.joined_total == 5
+            assert one.ledger.counts.joined_total + other.ledger.counts.joined_total == 5
 
     run(main)
 

@@ -57,7 +57,7 @@ def test_a_request_waits_for_its_model(held: Held) -> None:
             assert waiting.outcomes == []
             held.go.set()
             assert (await waiting.result())["User"] == {"UserName": "u"}
-            assert one.worker.counts.jobs_total == 2
+            assert one.ledger.counts.jobs_total == 2
 
     run(main())
 

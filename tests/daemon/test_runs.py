@@ -44,7 +44,7 @@ def new_run() -> Run:
         inline_bytes=0,
         unread_timeout_s=0.0,
     )
-    one = Run(job(), NOBODY, uid=SENDER.uid, bodies=bodies, moved=moved, held=held, began=0.0)
+    one = Run(job(), NOBODY, sender=SENDER, bodies=bodies, moved=moved, held=held, began=0.0)
     one.future = spawn(lambda: None)
     return one
 

@@ -21,7 +21,12 @@ def test_figures_and_a_line() -> None:
             async with open_worker({"s3": f"http://127.0.0.1:{aws.port}"}) as jobs:
                 server = Server(jobs.worker.handle, LIMITS)
                 status = Status(
-                    server, jobs.worker, jobs.pool, jobs.upstreams, remembered_num=lambda: 7
+                    server,
+                    jobs.worker,
+                    jobs.ledger,
+                    jobs.pool,
+                    jobs.upstreams,
+                    remembered_num=lambda: 7,
                 )
                 await jobs.do("s3.get_object", **ON_KEY)
                 await asyncio.sleep(0)

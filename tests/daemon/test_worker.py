@@ -30,7 +30,7 @@ def test_a_job_is_done_and_logged(caplog: pytest.LogCaptureFixture) -> None:
         async with rig(reply(b"miaow")) as one:
             result = await one.call("s3.get_object", ON_KEY)
             assert result["Body"] == b"miaow"
-            assert (one.worker.counts.jobs_total, one.worker.counts.failed_total) == (1, 0)
+            assert (one.ledger.counts.jobs_total, one.ledger.counts.failed_total) == (1, 0)
             assert one.server.requests[0].target == "/photos/cat.jpg"
 
     run(main())
@@ -65,7 +65,7 @@ def test_the_daemon_s_own_methods_answer_at_once() -> None:
             peer = one.ask("botod.ping")
             assert peer.has_ended
             assert await peer.result() == {"pid": 1}
-            assert one.worker.counts.jobs_total == 0
+            assert one.ledger.counts.jobs_total == 0
 
     run(main())
 
@@ -133,7 +133,7 @@ def test_wrong_params_are_refused_before_anything_is_sent(
             assert error.code == Code.INVALID_PARAMS
             assert words in error.message
             assert one.server.requests == []
-            assert one.worker.counts.jobs_total == 0
+            assert one.ledger.counts.jobs_total == 0
 
     run(main())
 
@@ -214,7 +214,7 @@ def test_more_jobs_than_may_run_are_refused() -> None:
             held.release.set()
             await first
             assert (await one.call("s3.get_object", ON_KEY))["Body"] == b"x"
-            assert one.worker.counts.jobs_total == 2
+            assert one.ledger.counts.jobs_total == 2
 
     run(main())
 
@@ -290,7 +290,7 @@ def test_draining_ends_what_takes_too_long(caplog: pytest.LogCaptureFixture) -> 
             assert (await read).code == (await send).code == Code.CANCELLED
             assert (await read).data["outcome_unknown"] is False
             assert (await send).data["outcome_unknown"] is True
-            assert one.worker.counts.failed_total == 2
+            assert one.ledger.counts.failed_total == 2
 
     run(main())
     assert sorted(job_lines(caplog)) == [
@@ -361,7 +361,7 @@ def test_a_bug_in_an_operation_stays_a_bug(
     async def main() -> None:
         async with rig(reply()) as one:
             assert (await one.error("s3.buggy")).code == Code.INTERNAL_ERROR
-            assert one.worker.counts.failed_total == 1
+            assert one.ledger.counts.failed_total == 1
 
     run(main())
     assert job_lines(caplog) == ["job s3.buggy failed attempts=0"]

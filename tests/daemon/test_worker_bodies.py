@@ -71,7 +71,7 @@ def test_a_peer_that_leaves_a_stream(caplog: pytest.LogCaptureFixture) -> None:
             peer.exchange.cancel()
             await peer.ended()
             assert (await one.call("s3.get_object", ON_KEY))["Body"] == LARGE
-            assert one.worker.counts.failed_total == 1
+            assert one.ledger.counts.failed_total == 1
 
     run(main())
     assert job_lines(caplog)[0] == "job s3.get_object cancelled attempts=1"
@@ -93,7 +93,7 @@ def test_a_service_that_breaks_off_a_streamed_answer() -> None:
             assert peer.stream_error is not None
             assert peer.stream_error["code"] == Code.UNREACHABLE
             assert peer.stream_error["data"]["traceparent"] == TRACE
-            assert one.worker.counts.failed_total == 1
+            assert one.ledger.counts.failed_total == 1
 
     run(main())
 

@@ -32,7 +32,7 @@ def test_requests_with_one_key_are_one_job() -> None:
             results.append(await one.call("sqs.send_message", MESSAGE, idempotency_key="k"))
             assert [result["MessageId"] for result in results] == ["m-1"] * 4
             assert len(one.server.requests) == 1
-            counts = one.worker.counts
+            counts = one.ledger.counts
             assert (counts.jobs_total, counts.joined_total) == (1, 3)
             assert one.joins.remembered_num == 1
 
@@ -132,7 +132,7 @@ def test_a_cancelled_job_is_not_joined_any_more() -> None:
             await second.result()
             await third.result()
             assert len(one.server.requests) == 2
-            assert one.worker.counts.joined_total == 1
+            assert one.ledger.counts.joined_total == 1
 
     run(main())
 

@@ -11,6 +11,7 @@ import pytest
 from botod.daemon.credentials import Keys, NoKeys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
+from botod.daemon.ledger import Ledger
 from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.policy import Policy
 from botod.daemon.profile_settings import ProfileSettings
@@ -38,8 +39,11 @@ LARGE = b"0123456789abcdef" * 50_000
 class Rig:
     """A worker over a real pool and a server that gives canned answers."""
 
-    def __init__(self, worker: Worker, joins: "Joins[Run]", server: HttpServer) -> None:
+    def __init__(
+        self, worker: Worker, ledger: Ledger, joins: "Joins[Run]", server: HttpServer
+    ) -> None:
         self.worker = worker
+        self.ledger = ledger
         self.joins = joins
         self.server = server
 
@@ -98,17 +102,19 @@ async def rig(
             url = f"{scheme}://127.0.0.1:{port or server.port}"
             upstreams = upstreams_at(pool, url, retries, sqs_batching, uploads=uploads)
             joins = Joins[Run](remember_s=remember_s)
+            ledger = Ledger()
             worker = Worker(
                 upstreams,
                 Policy(own_uid),
                 Intake(timeout_s=BOUND_S, timeout_max_s=100.0),
                 joins,
                 control=control or {},
+                ledger=ledger,
                 jobs_max=jobs_max,
                 inline_bytes=MAX_INLINE_BYTES,
                 unread_timeout_s=BOUND_S,
             )
-            yield Rig(worker, joins, server)
+            yield Rig(worker, ledger, joins, server)
             await asyncio.sleep(0)  # what is done is forgotten in the next turn
             assert worker.running_num == 0, "a job has not been settled"
             await uploads.close()
@@ -142,7 +148,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 def job_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The worker's line about each job, without how long it took."""
     lines = [
-        record.getMessage() for record in caplog.records if record.name == "botod.daemon.worker"
+        record.getMessage() for record in caplog.records if record.name == "botod.daemon.ledger"
     ]
     assert all("took_ms=" in line for line in lines)
     return [line.partition(" took_ms=")[0] for line in lines]

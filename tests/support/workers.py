@@ -9,6 +9,7 @@ from typing import Any
 from botod.daemon.credentials import Keys
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
+from botod.daemon.ledger import Ledger
 from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.policy import Policy
 from botod.daemon.profile_settings import ProfileSettings
@@ -31,6 +32,7 @@ class Jobs:
 
     pool: Pool
     worker: Worker
+    ledger: Ledger
     upstreams: Upstreams
 
     async def do(self, method: str, timeout_s: float = 20.0, **params: Any) -> Any:
@@ -57,15 +59,17 @@ async def open_worker(
             lambda _name, _settings: Keys(*KEYS),
             uploads=uploads,
         )
+        ledger = Ledger()
         worker = Worker(
             upstreams,
             Policy(),
             Intake(timeout_s=20.0, timeout_max_s=60.0),
             Joins[Run](remember_s=600),
             control={},
+            ledger=ledger,
             jobs_max=1000,
             inline_bytes=MAX_INLINE_BYTES,
             unread_timeout_s=BOUND_S,
         )
-        yield Jobs(pool, worker, upstreams)
+        yield Jobs(pool, worker, ledger, upstreams)
         await uploads.close()
