@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from botod.ipc.descriptor_queue import MAX_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
+from botod.ipc.json_text import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
 MAX_BLOBS = 64
 """Pieces that one message may declare: a batch of ten messages with some binary attributes each."""
@@ -27,18 +26,11 @@ MAX_DEPTH = 64
 def parse_line(line: bytes) -> Any:
     """What a line says. Raises ProtocolError for what is no JSON, and for NaN and Infinity."""
     try:
-        return _DECODER.decode(line.decode("utf-8"))
+        return loads(line.decode("utf-8"))
     except RecursionError:
         raise ProtocolError(Code.PARSE_ERROR, "not JSON that we read: nested too deep") from None
     except ValueError as error:
         raise ProtocolError(Code.PARSE_ERROR, f"not a line of JSON: {error}") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def is_plain(line: bytes) -> bool:

@@ -5,10 +5,9 @@ Shared by both ends. Standard library only: programs import it with the client.
 
 from __future__ import annotations
 
-import json
-
 from botod.ipc.envelope import MAX_ID, is_id, request_id
 from botod.ipc.errors import Code, RpcError
+from botod.ipc.json_text import dumps
 from botod.ipc.markers import Declared, pack, unpack
 from botod.ipc.tuples import NamedTuple
 
@@ -89,7 +88,7 @@ def encode(envelope: dict[str, Any], blobs: Sequence[bytes] = ()) -> list[bytes]
     """The pieces of one message, to be written in order."""
     if blobs:
         envelope = {**envelope, "bytes": [len(blob) for blob in blobs]}
-    return [_ENCODER.encode(envelope).encode() + b"\n", *blobs]
+    return [dumps(envelope).encode() + b"\n", *blobs]
 
 
 def encode_request(
@@ -110,7 +109,7 @@ def encode_result(
     """
     text = None if streams else _as_it_is(result)
     if text is not None:
-        number = _ENCODER.encode(answer_to)
+        number = dumps(answer_to)
         return [f'{{"jsonrpc":"2.0","id":{number},"result":{text}}}\n'.encode()]
     blobs: list[bytes] = []
     carrier = Carrier(blobs, streams or {})
@@ -140,7 +139,7 @@ def error_body(error: RpcError) -> dict[str, Any]:
 
 def encode_entry(envelope: dict[str, Any]) -> bytes:
     """One answer in the answer to a batch."""
-    return _ENCODER.encode(envelope).encode()
+    return dumps(envelope).encode()
 
 
 def encode_array(entries: Sequence[bytes]) -> list[bytes]:
@@ -176,16 +175,13 @@ class Carrier:
         raise TypeError(f"{type(value).__name__} cannot stand in a message")
 
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-
-
 def _as_it_is(result: Any) -> str | None:
     """The result as JSON; None: something in it needs a marker, or could be taken for one.
 
     Most results need none; to look for what does takes longer than to write them.
     """
     try:
-        text = _ENCODER.encode(result)
+        text = dumps(result)
     except TypeError:
         return None
     return None if '"$' in text else text

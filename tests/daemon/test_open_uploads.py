@@ -154,11 +154,11 @@ def test_what_the_dead_left_is_aborted(tmp_path: Path, caplog: pytest.LogCapture
         s3.rules.append(note)
         uploads.take_over(connection_of, ("key",))
         await until(lambda: not s3.uploads and len(files(tmp_path)) == 1)
+        await until(lambda: any("of no profile" in line for line in caplog.messages))
         assert set(payers) == {"requester"}
 
     caplog.set_level(logging.INFO)
     with_uploads(test, tmp_path)
-    assert any("of no profile" in line for line in caplog.messages)
     caplog.clear()
 
 
