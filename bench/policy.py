@@ -4,8 +4,9 @@
     python bench/policy.py --quick    # one of 20,000
 
 Each kind is a way in which 200 rules can be hard: one a user, all for one user and operation on
-resources of their own, all on prefixes of one bucket, and all with a `*` in the middle, which can
-only be tried one by one; that row has no bound. `first` is the first question of a kind of caller,
+resources of their own, all on prefixes of one bucket, of lengths of their own, all with a `*` in
+the middle, and all that differ between two `*` only, which can only be tried one by one; that row
+has no bound. `first` is the first question of a kind of caller,
 which sorts the rules out. Times are CPU's. Exit status 1 if a decision takes longer.
 """
 
@@ -40,9 +41,18 @@ KINDS: Mapping[str, tuple[list[Rule], str]] = {
     "a bucket a rule": (rules_of(lambda _number: UID, "s3.* on logs-{}/*"), "logs-199/2026/x"),
     "a prefix a rule": (rules_of(lambda _number: UID, "s3.* on logs/{}/*"), "logs/199/2026/x"),
     "an object a rule": (rules_of(lambda _number: UID, "s3.* on logs/{}"), "logs/199"),
+    "a length a prefix": (
+        [
+            Rule(Who(uid=UID), (read_line(f"s3.* on logs/{'x' * number}-/*"),))
+            for number in range(RULES)
+        ],
+        f"logs/{'x' * 150}-/x",
+    ),
     "a * in the middle": (rules_of(lambda _number: UID, "s3.* on logs/{}/*/x"), "logs/199/2026/x"),
+    "an end a rule": (rules_of(lambda _number: UID, "s3.* on logs/*/x{}"), "logs/2026/x199"),
+    "between two *": (rules_of(lambda _number: UID, "s3.* on logs/*/{}/*"), "logs/2026/199/x"),
 }
-UNBOUNDED = ("a * in the middle",)
+UNBOUNDED = ("between two *",)
 
 
 def job_on(name: str) -> Job:

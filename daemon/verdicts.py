@@ -4,12 +4,12 @@ Rules are sorted by operation once, and for each caller on the first request: a 
 at none that cannot be it. Within a rule what is denied goes before what is allowed.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from botod.daemon.callers import Caller
-from botod.daemon.rules import EVERYTHING, METHODS, NAMED_ONLY, OWN_METHODS, Line, Rule, pattern_of
+from botod.daemon.globs import Globs
+from botod.daemon.rules import EVERYTHING, METHODS, NAMED_ONLY, OWN_METHODS, Line, Rule
 from botod.daemon.services import CATALOG
 
 
@@ -38,31 +38,12 @@ class Decision:
 
 
 class Table:
-    """The verdicts of one operation, for one caller and profile, as they stand in the rules.
-
-    What has no `*`, and what ends in its only one, is looked up; the rest is one expression, whose
-    first alternative that matches is the first line that does.
-    """
+    """The verdicts of one operation, for one caller and profile, as they stand in the rules."""
 
     def __init__(self, verdicts: Sequence[Verdict]) -> None:
         self.may_allow = any(verdict.is_allow for verdict in verdicts)
-        self._verdicts = (*verdicts, None)
-        self._none = len(verdicts)
-        self._exact: dict[str, int] = {}
-        self._prefixes: dict[str, int] = {}
-        self._glob_numbers: list[int] = []
-        globs = []
-        for number, verdict in enumerate(verdicts):
-            resource = verdict.line.resource
-            if "*" not in resource:
-                self._exact.setdefault(resource, number)
-            elif resource.index("*") == len(resource) - 1:
-                self._prefixes.setdefault(resource[:-1], number)
-            else:
-                self._glob_numbers.append(number)
-                globs.append(f"({pattern_of(resource)})")
-        self._lengths = sorted({len(prefix) for prefix in self._prefixes})
-        self._globs = re.compile("|".join(globs), re.DOTALL) if globs else None
+        self._verdicts = verdicts
+        self._globs = Globs([verdict.line.resource for verdict in verdicts])
         self._untold = next((verdict for verdict in verdicts if _is_for_any(verdict)), None)
 
     def decide(self, resources: Iterable[str | None]) -> Decision:
@@ -83,15 +64,8 @@ class Table:
         """The line that decides; None: none is about it. A resource of None cannot be told."""
         if resource is None:
             return self._untold
-        first = self._exact.get(resource, self._none)
-        for length in self._lengths:
-            number = self._prefixes.get(resource[:length])
-            if number is not None and number < first:
-                first = number
-        if self._globs is not None and (found := self._globs.match(resource)) is not None:
-            assert found.lastindex is not None, "each alternative is a group"
-            first = min(first, self._glob_numbers[found.lastindex - 1])
-        return self._verdicts[first]
+        first = self._globs.first(resource)
+        return None if first is None else self._verdicts[first]
 
 
 class Book:
