@@ -24,6 +24,7 @@ from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.streams import IncomingStream
 from botod.pool import wait
+from botod.pool.pieces import size_of
 
 SMALL_BYTES = CHUNK_BYTES
 """A body up to this is one piece of a stream: held whole, it needs fewer messages and no care."""
@@ -137,11 +138,12 @@ class Bodies:
     def _write(self, body: Download, sink: Sink) -> None:
         try:
             check_fits(body.length_bytes, self._sink_length)
-            while block := body.read(sink.block_bytes):
-                check_fits(self._moved.received_bytes + len(block), self._sink_length)
+            while pieces := body.read_pieces(sink.block_bytes):
+                so_far = self._moved.received_bytes + size_of(pieces)
+                check_fits(so_far, self._sink_length)
                 self._has_written = True  # perhaps some of it, if that ends early
-                sink.write(block)
-                self._moved.received_bytes += len(block)
+                sink.write(pieces)
+                self._moved.received_bytes = so_far
         except BaseException:
             body.close()
             raise

@@ -8,18 +8,22 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from botod.daemon.file_threads import UserThreads
 from botod.daemon.services.shapes import InvalidParam
 from botod.ipc.descriptors import Descriptor
+from botod.pool.pieces import Piece, Pieces
 
 T = TypeVar("T")
 
 FILE_BLOCK_BYTES = 1024 * 1024
 """Read or written at once: a change to a thread and back, some 100 µs, is then 3 % of it."""
+
+PIECES_MAX = 1024
+"""Of one write: the kernel's IOV_MAX."""
 
 MAX_OFFSET = 2**63 - 1
 """The kernel's `loff_t`."""
@@ -105,15 +109,17 @@ class OpenFile:
         now = _in_thread(self.threads, "looking at", stamp)
         return now != (self.size_bytes, self.changed_ns)
 
-    def write_at(self, offset: int, data: bytes) -> None:
-        """Write all of `data`; parks. Raises DescriptorFailed, perhaps with some of it written."""
+    def write_at(self, offset: int, pieces: Sequence[Piece]) -> None:
+        """Write all of them; parks. Raises DescriptorFailed, perhaps with some of it written."""
 
         def write() -> None:
-            view, at = memoryview(data), offset
+            left, at = Pieces(pieces), offset
             with self.descriptor.use() as fd:
-                while view:
-                    size = os.write(fd, view) if self.appends else os.pwrite(fd, view, at)
-                    view, at = view[size:], at + size
+                while left.size_bytes:
+                    some = left.first(PIECES_MAX)
+                    size = os.writev(fd, some) if self.appends else os.pwritev(fd, some, at)
+                    left.take(size)
+                    at += size
 
         _in_thread(self.threads, "writing to", write)
 

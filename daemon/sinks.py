@@ -1,11 +1,12 @@
 """Where an answer's body is written: a file or a pipe that the peer passed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from botod.daemon.files import FILE_BLOCK_BYTES, OpenFile
 from botod.daemon.pipes import PeerPipe
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
+from botod.pool.pieces import Piece, size_of
 
 
 class DoesNotFit(Exception):
@@ -22,8 +23,8 @@ class Sink(Protocol):
     block_bytes: int
     adds: bool
 
-    def write(self, data: bytes) -> None:
-        """Write all of it; parks. Raises DescriptorFailed."""
+    def write(self, pieces: Sequence[Piece]) -> None:
+        """Write all of them; parks. Raises DescriptorFailed."""
 
 
 class FileSink:
@@ -36,9 +37,9 @@ class FileSink:
         self._file = file
         self._at = file.begin
 
-    def write(self, data: bytes) -> None:
-        self._file.write_at(self._at, data)
-        self._at += len(data)
+    def write(self, pieces: Sequence[Piece]) -> None:
+        self._file.write_at(self._at, pieces)
+        self._at += size_of(pieces)
 
 
 class FilePlace:
@@ -57,9 +58,9 @@ class FilePlace:
     def fit(self, size: int) -> None:
         check_fits(size, self._length)
 
-    def write_at(self, at: int, data: bytes) -> None:
-        self._file.write_at(self._file.begin + at, data)
-        self._count(len(data))
+    def write_at(self, at: int, pieces: Sequence[Piece]) -> None:
+        self._file.write_at(self._file.begin + at, pieces)
+        self._count(size_of(pieces))
 
 
 class PipeSink:
@@ -71,8 +72,8 @@ class PipeSink:
     def __init__(self, pipe: PeerPipe) -> None:
         self._pipe = pipe
 
-    def write(self, data: bytes) -> None:
-        self._pipe.write(data)
+    def write(self, pieces: Sequence[Piece]) -> None:
+        self._pipe.write(b"".join(pieces))
 
 
 def check_fits(size: int | None, length: int | None) -> None:

@@ -20,6 +20,7 @@ from tornado.ioloop import IOLoop
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.handle import Handle, Options
 from botod.pool.lane import Tls, TlsVersion
+from botod.pool.pieces import Piece
 from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
@@ -138,14 +139,14 @@ class CurlClient(CurlAsyncHTTPClient):
         upload.finished = True
         self._send_on(transfer, upload)
 
-    def take(self, transfer: Transfer, size: int | None) -> bytes:
+    def take(self, transfer: Transfer, size: int | None) -> list[Piece]:
         """Take what is here of the answer's body, and let curl go on once there is room."""
-        data = transfer.take(size)
+        pieces = transfer.take(size)
         if transfer.receiving_paused and transfer.unread_bytes <= LOW_BYTES:
             transfer.receiving_paused = False
             if transfer in self._handle_of:
                 self._resume(transfer)
-        return data
+        return pieces
 
     def running_num(self) -> int:
         """Transfers that curl is at."""

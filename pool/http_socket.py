@@ -146,11 +146,11 @@ class _Exchange(HTTPConnection):
     def read(self, transfer: Transfer, size: int) -> bytes:
         """At most `size` bytes of the answer's body, as soon as there are any; none at its end."""
         with _as_http_client():
-            while not (data := self._pool.client.take(transfer, size)) and not transfer.ended:
+            while not (pieces := self._pool.client.take(transfer, size)) and not transfer.ended:
                 self._wait(transfer)
-            if not data and transfer.state is not State.COMPLETE:
+            if not pieces and transfer.state is not State.COMPLETE:
                 raise failure_error(transfer, idempotent=self._idempotent)
-            return data
+            return b"".join(pieces)
 
     def wait_for_end(self, transfer: Transfer) -> None:
         """Let curl end an answer that is here in full, so that its connection is kept."""

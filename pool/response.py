@@ -9,6 +9,7 @@ from botod.pool import bridge
 from botod.pool.brief import BriefList
 from botod.pool.errors import DeadlineExceeded, OutcomeUnknown
 from botod.pool.failures import describe, failure_error, unanswered
+from botod.pool.pieces import Piece
 from botod.pool.pool import Pool
 from botod.pool.transfer import State, Transfer
 
@@ -79,10 +80,29 @@ class HTTPResponse:
     def read(self, amt: int | None = None) -> bytes:
         """`amt` bytes, fewer at the end; without it all that is left, and the same again later."""
         if amt is not None:
-            return self._read(amt)
+            return b"".join(self.read_pieces(amt))
         if self._whole is None:
-            self._whole = self._read(None)
+            self._whole = b"".join(self.read_pieces())
         return self._whole
+
+    def read_pieces(self, amt: int | None = None) -> list[Piece]:
+        """The same in the pieces in which it came, for those who need it in no other form."""
+        if self._closed:
+            return []
+        transfer, take = self._transfer, self._pool.client.take
+        pieces: list[Piece] = []
+        missing = amt
+        while missing is None or missing > 0:
+            more = take(transfer, missing)
+            pieces += more
+            if missing is not None:
+                missing -= sum(map(len, more))
+            if transfer.ended and not transfer.unread_bytes:
+                self._raise_failure()
+                break
+            if not more:
+                wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+        return pieces
 
     def isclosed(self) -> bool:
         """Whether the body was read to its end, or the response closed."""
@@ -93,25 +113,6 @@ class HTTPResponse:
         """Let go of the answer; a transfer still under way is stopped and its slot given back."""
         self._closed = True
         self._pool.client.abort(self._transfer)
-
-    def _read(self, amt: int | None) -> bytes:
-        """Wait until `amt` bytes are here or the transfer has ended, taking what comes."""
-        if self._closed:
-            return b""
-        transfer, take = self._transfer, self._pool.client.take
-        parts: list[bytes] = []
-        missing = amt
-        while missing is None or missing > 0:
-            data = take(transfer, missing)
-            parts.append(data)
-            if missing is not None:
-                missing -= len(data)
-            if transfer.ended and not transfer.unread_bytes:
-                self._raise_failure()
-                break
-            if not data:
-                wait_for_change(self._pool, transfer, idempotent=self._idempotent)
-        return b"".join(parts)
 
     def _raise_failure(self) -> None:
         if self._transfer.state is not State.COMPLETE:

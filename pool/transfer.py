@@ -18,6 +18,7 @@ from urllib.parse import quote
 import pycurl
 
 from botod.pool.lane import COMMON_LANE, Lane
+from botod.pool.pieces import Piece, Pieces
 
 HIGH_BYTES = 1024 * 1024
 """curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
@@ -28,9 +29,6 @@ LOW_BYTES = HIGH_BYTES // 2
 WHOLE_BYTES = 16 * 1024
 """A body that is at hand and no larger goes to curl with the request: 5 us less than by callbacks.
 Of a handle that is idle curl keeps it until its next request."""
-
-SMALL_PIECE_BYTES = 16 * 1024
-"""Pieces of a body smaller than this are copied together: each by itself costs more than that."""
 
 
 class Origin(NamedTuple):
@@ -103,8 +101,7 @@ class Upload:
     """
 
     __slots__ = (
-        "_chunks", "fed_bytes", "finished", "given_up", "length_bytes", "paused", "unsent_bytes",
-        "whole",
+        "_unsent", "fed_bytes", "finished", "given_up", "length_bytes", "paused", "whole",
     )  # fmt: skip
 
     def __init__(self, length_bytes: int | None, whole: bytes | None = None) -> None:
@@ -112,16 +109,20 @@ class Upload:
         self.length_bytes = length_bytes
         self.whole = whole
         self.fed_bytes = 0 if whole is None else len(whole)
-        self.unsent_bytes = 0
         self.paused = False
         self.finished = False
         self.given_up = False
-        self._chunks: list[memoryview | bytearray] = []
+        self._unsent = Pieces()
 
     @property
     def complete(self) -> bool:
         """Whether all of it was fed."""
         return self.finished or self.fed_bytes == self.length_bytes
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Fed, and not yet with curl."""
+        return self._unsent.size_bytes
 
     @property
     def full(self) -> bool:
@@ -134,38 +135,21 @@ class Upload:
                 f"the body is longer than its Content-Length of {self.length_bytes} bytes"
             )
         self.fed_bytes += len(data)
-        if not data or self.given_up:
-            return
-        self.unsent_bytes += len(data)
-        if len(data) >= SMALL_PIECE_BYTES:
-            self._chunks.append(memoryview(data))
-        elif self._chunks and isinstance(self._chunks[-1], bytearray):
-            self._chunks[-1] += data
-        else:
-            self._chunks.append(bytearray(data))
+        if not self.given_up:
+            self._unsent.add(data)
 
     def give_up(self) -> None:
         """Hold nothing any more, and nothing of what is still fed: nobody will send it."""
         self.given_up = True
         self.whole = None
-        self._chunks.clear()
-        self.unsent_bytes = 0
+        self._unsent.clear()
 
     def pull(self, size: int) -> bytes | None:
         """Up to `size` bytes for curl; None: nothing yet, so pause."""
-        if not self._chunks:
+        piece = bytes(self._unsent.take_one(size))
+        if not piece:
             self.paused = not self.complete
-            return None if self.paused else b""
-        chunk = self._chunks[0]
-        piece = bytes(chunk[:size])
-        if len(piece) == len(chunk):
-            del self._chunks[0]
-        elif isinstance(chunk, bytearray):
-            del chunk[:size]
-        else:
-            self._chunks[0] = chunk[size:]
-        self.unsent_bytes -= len(piece)
-        return piece
+        return piece or (None if self.paused else b"")
 
 
 class Request(NamedTuple):
@@ -224,7 +208,7 @@ class Transfer:
         self.ended = False
         self.head: list[bytes] = []
         self.receiving_paused = False
-        self._unread = bytearray()  # one, however small the pieces: a million would take minutes
+        self._unread = Pieces()
         self._on_end = on_end
         self._on_sent = on_sent
         self._changed: asyncio.Future[None] | None = None
@@ -249,17 +233,11 @@ class Transfer:
     @property
     def unread_bytes(self) -> int:
         """Of the answer's body, here and not yet taken."""
-        return len(self._unread)
+        return self._unread.size_bytes
 
-    def take(self, size: int | None) -> bytes:
+    def take(self, size: int | None) -> list[Piece]:
         """Up to `size` bytes of the answer's body that are here (None: all of them)."""
-        if size is None or size >= len(self._unread):
-            data = bytes(self._unread)
-            self._unread.clear()
-        else:
-            data = bytes(self._unread[:size])
-            del self._unread[:size]
-        return data
+        return self._unread.take(size)
 
     def end(self, state: State, failure: Failure | None = None) -> None:
         """Reach one of the last states; a second end changes nothing."""
@@ -316,10 +294,10 @@ class Transfer:
             self._move(State.ANSWERING)
 
     def curl_write(self, data: bytes) -> int | None:
-        if len(self._unread) >= HIGH_BYTES:
+        if self._unread.size_bytes >= HIGH_BYTES:
             self.receiving_paused = True
             return int(pycurl.WRITEFUNC_PAUSE)
-        self._unread += data
+        self._unread.add(data)
         self._wake()
         return None
 

@@ -3,7 +3,7 @@
 import base64
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from botod.daemon.held import current_held
 from botod.daemon.services.operation import Result
 from botod.pool import current_terms
 from botod.pool.bridge import in_thread
+from botod.pool.pieces import Piece, size_of
 
 from boto.exception import BotoServerError
 
@@ -80,7 +81,7 @@ class Check(Protocol):
     algorithm: str
     text: str
 
-    def update(self, data: bytes) -> None:
+    def update(self, pieces: Sequence[Piece]) -> None:
         """Take in what came. Parks."""
 
     def check(self) -> None:
@@ -101,14 +102,18 @@ class Download:
 
     def read(self, size: int) -> bytes:
         """`size` bytes, fewer at the end. Parks. Raises BadAnswer at an end that cannot be."""
-        data: bytes = self._response.read(size)
+        return b"".join(self.read_pieces(size))
+
+    def read_pieces(self, size: int) -> list[Piece]:
+        """The same as it came, for those who need it in no other form."""
+        pieces: list[Piece] = self._response.read_pieces(size)
         check = self.check
         if check is not None:
-            check.update(data)
-            if len(data) < size:
+            check.update(pieces)
+            if size_of(pieces) < size:
                 self.check = None
                 check.check()
-        return data
+        return pieces
 
     def whole(self, reserve: Callable[[int], None] = lambda _size: None) -> bytes:
         """All of it. Raises AnswerTooLarge.

@@ -7,7 +7,7 @@ over all of it ("FULL_OBJECT"), or one over the checksums of its parts ("COMPOSI
 import hashlib
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import anycrc
 from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.operation import Result, Source
 from botod.pool.bodies import off_the_loop
+from botod.pool.pieces import Piece, size_of
 
 
 class Checksum(Protocol):
@@ -99,16 +100,19 @@ RESULT = {param: header_of(name) for param, name in PARAMS.items()} | {
 """Results' names and the headers in which they come."""
 
 
-def take_in(checksum: Checksum, data: bytes) -> None:
-    """Show it what came; off the loop if it is much. Parks."""
-    off_the_loop(len(data), lambda: checksum.update(data))
+def take_in(checksum: Checksum, pieces: Sequence[Piece]) -> None:
+    """Show it what came; off the loop if it is much. Parks.
+
+    Put together first: each call lets the loop's thread go on, and may have to wait for it after.
+    """
+    off_the_loop(size_of(pieces), lambda: checksum.update(b"".join(pieces)))
 
 
 def checksum_of(algorithm: str, body: "bytes | Source") -> Checksum:
     """That of a whole body, before it is sent. Parks. Raises InvalidParam if it comes once."""
     checksum = ALGORITHMS[algorithm]()
     if isinstance(body, bytes):
-        take_in(checksum, body)
+        take_in(checksum, [body])
     else:
         body.look_through(checksum.update)
     return checksum
@@ -157,8 +161,8 @@ class Expected:
         self.text = text
         self._checksum = ALGORITHMS[algorithm]()
 
-    def update(self, data: bytes) -> None:
-        take_in(self._checksum, data)
+    def update(self, pieces: Sequence[Piece]) -> None:
+        take_in(self._checksum, pieces)
 
     def check(self) -> None:
         require(self.algorithm, told=self.text, found=self._checksum.text())

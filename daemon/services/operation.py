@@ -8,6 +8,7 @@ from botod.daemon.services.resources import Resources
 from botod.daemon.services.shapes import Described
 from botod.pool import HeldKeys, Pool
 from botod.pool.lane import COMMON_LANE, Lane
+from botod.pool.pieces import Piece
 from botod.pool.transfer import Origin, Proxy
 
 Params = dict[str, Any]
@@ -89,8 +90,11 @@ class Place(Protocol):
     def fit(self, size: int) -> None:
         """Raise DoesNotFit if a body of `size` bytes is too long for it."""
 
-    def write_at(self, at: int, data: bytes) -> None:
-        """Write a piece, `at` bytes from the body's beginning; parks. Raises DescriptorFailed."""
+    def write_at(self, at: int, pieces: Sequence[Piece]) -> None:
+        """Write them from `at` bytes after the body's beginning on; parks.
+
+        Raises DescriptorFailed.
+        """
 
 
 @dataclass(frozen=True)

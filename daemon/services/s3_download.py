@@ -5,6 +5,7 @@ for one ETag: parts of two objects are never mixed.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from botod.daemon.attempts import attempt
@@ -16,6 +17,7 @@ from botod.daemon.services.s3 import request
 from botod.daemon.services.s3_headers import CUSTOMER_KEY, READ_QUERY, WHOSE, headers_of, query_of
 from botod.daemon.services.s3_objects import get_object
 from botod.pool import Crew, current_terms, on_terms
+from botod.pool.pieces import Piece, size_of
 
 PART_BYTES = 8 * 1024 * 1024
 """Of a part: as boto3 has it; some 100 ms on one connection to S3, a fraction of which is waiting
@@ -115,9 +117,9 @@ class _Parts:
     def _write(self, part: "_Part", body: Download) -> None:
         """Write what comes. Raises BadAnswer if that is not all of the part."""
         try:
-            while block := body.read(min(self._place.block_bytes, part.end - part.at)):
-                self._place.write_at(part.at, block)
-                part.take(block)
+            while pieces := body.read_pieces(min(self._place.block_bytes, part.end - part.at)):
+                self._place.write_at(part.at, pieces)
+                part.take(pieces)
         finally:
             body.close()
         if part.at < part.end:
@@ -168,11 +170,11 @@ class _Part:
         assert self._checksum is not None, "there is none to compare with"
         return self._checksum
 
-    def take(self, block: bytes) -> None:
-        """One more block was written."""
-        self.at += len(block)
+    def take(self, pieces: Sequence[Piece]) -> None:
+        """More of it was written."""
+        self.at += size_of(pieces)
         if self._checksum is not None:
-            checksums.take_in(self._checksum, block)
+            checksums.take_in(self._checksum, pieces)
 
     def check(self) -> None:
         """Where it is the whole object. Raises BadAnswer."""

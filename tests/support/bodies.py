@@ -40,9 +40,10 @@ class BodyResponse:
     def getheader(self, _name: str) -> str | None:
         return self._length
 
-    def read(self, size: int) -> bytes:
+    def read_pieces(self, size: int) -> list[bytes]:
         data, self._body = self._body[:size], self._body[size:]
-        return data
+        half = len(data) // 2
+        return [piece for piece in (data[:half], data[half:]) if piece]
 
     def close(self) -> None:
         self.is_closed = True
