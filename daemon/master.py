@@ -5,7 +5,6 @@ that does not survive a fork: no loop, no curl, no thread. It owns the listening
 talks to it as it would to systemd (`notify`), over a socket whose end says that it is alone.
 """
 
-import gc
 import logging
 import os
 import selectors
@@ -78,8 +77,6 @@ class Master:
 
         A restart leaves the workers alone: they see that the master is gone, and drain.
         """
-        gc.collect()
-        gc.freeze()  # the collector would touch, and so copy, what workers share
         self._signals, writer = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ)

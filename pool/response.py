@@ -2,6 +2,7 @@
 
 import http.client
 import re
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -52,7 +53,7 @@ class HTTPResponse:
         return message
 
     def getheader(self, name: str, default: Any = None) -> Any:
-        return self._values.get(name.lower(), default)
+        return self.fields.get(name.lower(), default)
 
     def getheaders(self) -> list[tuple[str, str]]:
         return BriefList(self._pairs)
@@ -70,7 +71,8 @@ class HTTPResponse:
         return [(name.strip(" \t"), value.strip(" \t\r")) for name, _colon, value in fields]
 
     @cached_property
-    def _values(self) -> dict[str, str]:
+    def fields(self) -> Mapping[str, str]:
+        """The headers by their names in lower case; several of one name are joined."""
         values: dict[str, str] = {}
         for name, value in self._pairs:
             lower = name.lower()

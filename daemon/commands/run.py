@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from botod.daemon import collector
 from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.handed import Listener, hand_on, listening
 from botod.daemon.keys_file import BadKeysFile
@@ -86,6 +87,7 @@ def _log_to_stderr(config: Config, share: Share | None) -> None:
 def _run(config: Config, path: str | None, share: Share | None) -> int:
     socket_path = config.daemon.socket or default_socket()
     listener = listening(socket_path, int(config.daemon.socket_mode, 8))
+    collector.settle()
     try:
         if share is None and config.daemon.workers > 1:
             is_to_restart, status = _lead(config, path, listener)

@@ -94,7 +94,10 @@ def header_of(algorithm: str) -> str:
     return f"x-amz-checksum-{algorithm.lower()}"
 
 
-RESULT = {param: header_of(name) for param, name in PARAMS.items()} | {
+HEADERS = {name: header_of(name) for name in ALGORITHMS}
+"""By the algorithms, in their order."""
+
+RESULT = {param: HEADERS[name] for param, name in PARAMS.items()} | {
     "ChecksumType": "x-amz-checksum-type"
 }
 """Results' names and the headers in which they come."""
@@ -192,10 +195,11 @@ def compare(sent: Mapping[str, str], result: Result) -> None:
 
 def expected_of(response: Any) -> Expected | None:
     """What a whole object's answer says of its checksum; None: nothing that can be compared."""
-    if response.getheader("x-amz-checksum-type") == "COMPOSITE":
+    fields = response.fields
+    if fields.get("x-amz-checksum-type") == "COMPOSITE":
         return None
-    for name in ALGORITHMS:
-        text = response.getheader(header_of(name))
+    for name, header in HEADERS.items():
+        text = fields.get(header)
         if text and "-" not in text:  # value-N is over the checksums of N parts
             return Expected(name, text)
     return None

@@ -161,6 +161,9 @@ OBJECT_RESULT = by_header(
 
 NUMBERS = ("ContentLength", "MissingMeta", "PartsCount", "Size", "TagCount")
 
+METADATA = "x-amz-meta-"
+"""How the headers of an object's own metadata begin."""
+
 FLAGS = ("BucketKeyEnabled", "DeleteMarker")
 
 
@@ -181,7 +184,7 @@ def headers_of(params: Params, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def metadata_headers(params: Params) -> dict[str, str]:
-    return {f"x-amz-meta-{name}": value for name, value in params.get("Metadata", {}).items()}
+    return {METADATA + name: value for name, value in params.get("Metadata", {}).items()}
 
 
 def query_of(params: Params, names: Mapping[str, str]) -> dict[str, str]:
@@ -200,8 +203,8 @@ def with_headers(response: Any, names: Mapping[str, str]) -> Result:
 
     names: results by their headers.
     """
-    found = ((names.get(header.lower()), value) for header, value in response.getheaders())
-    result: Result = {name: value for name, value in found if name is not None}
+    fields = response.fields
+    result: Result = {names[header]: fields[header] for header in fields if header in names}
     for name in FLAGS:
         if name in result:
             result[name] = result[name] == "true"
@@ -216,10 +219,9 @@ def object_headers(response: Any) -> Result:
     result = with_headers(response, OBJECT_RESULT)
     if "LastModified" in result:
         result["LastModified"] = moment(result["LastModified"], "LastModified")
-    prefix = "x-amz-meta-"
     result["Metadata"] = {
-        name.lower().removeprefix(prefix): value
-        for name, value in response.getheaders()
-        if name.lower().startswith(prefix)
+        name.removeprefix(METADATA): value
+        for name, value in response.fields.items()
+        if name.startswith(METADATA)
     }
     return result

@@ -2,10 +2,14 @@
 
 import asyncio
 import threading
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from botod.daemon.held import Held, holding
 from botod.daemon.services import answers
@@ -230,3 +234,10 @@ def test_a_date_that_is_none_is_no_answer(text: str) -> None:
     """The same for dates."""
     with pytest.raises(BadAnswer, match=r"LastModified is .* not a date"):
         moment(text, "LastModified")
+
+
+@given(some.datetimes(datetime(1970, 1, 1), datetime(2999, 12, 31)))  # noqa: DTZ001
+def test_a_date_is_read_as_the_standard_library_reads_it(date: datetime) -> None:
+    """However it is found."""
+    text = format_datetime(date.replace(microsecond=0, tzinfo=UTC), usegmt=True)
+    assert moment(text, "LastModified") == parsedate_to_datetime(text).isoformat()

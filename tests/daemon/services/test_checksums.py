@@ -30,10 +30,7 @@ class Answer:
     """Headers of an answer."""
 
     def __init__(self, **values: str) -> None:
-        self._values = {name.replace("_", "-"): value for name, value in values.items()}
-
-    def getheader(self, name: str) -> str | None:
-        return self._values.get(name)
+        self.fields = {name.replace("_", "-"): value for name, value in values.items()}
 
 
 def of(algorithm: str, *pieces: bytes) -> Checksum:
