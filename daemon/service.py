@@ -14,7 +14,6 @@ from botod.daemon.claims import SharedKeys
 from botod.daemon.colleagues import Colleagues
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.control import Hello, answered_later, who, without_params
-from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
@@ -25,6 +24,7 @@ from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.reloading import changed, effective, needs_restart
 from botod.daemon.runs import Run
 from botod.daemon.share import Share
+from botod.daemon.sites import NoEndpoint
 from botod.daemon.stacks import where_all_stand
 from botod.daemon.status import Status
 from botod.daemon.upload_files import state_folder
