@@ -34,7 +34,10 @@ class ModelConnection(AnyServiceConnection):
     wanted: Wanted | None = None
 
     def at(self, site: Site) -> "ModelConnection":
-        """One to another site of the service's, all else alike."""
+        """One to a site of the service's, all else alike: itself, if it goes there."""
+        mine = self._auth_handler
+        if (site.host, site.region) == (self.host, mine.region_name) and not site.signing_name:
+            return self
         other = copy.copy(self)
         other.host = site.host
         handler = other._auth_handler = copy.copy(self._auth_handler)  # noqa: SLF001 - one of us

@@ -109,3 +109,21 @@ def test_all_services_are_where_boto3_has_them(caplog: pytest.LogCaptureFixture)
     """The same of each service there is: 9,000 sites."""
     assert sum(map(compare, service_names())) > 8_000
     caplog.clear()
+
+
+def test_rules_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the same table in the same region; for another one they are asked again."""
+    rules = load_rules("dynamodb")
+    asked: list[Any] = []
+    evaluate = rules._rules.evaluate
+
+    def counted(params: dict[str, Any]) -> Any:
+        asked.append(params)
+        return evaluate(params)
+
+    monkeypatch.setattr(rules._rules, "evaluate", counted)
+    for table in ("a", "a", "b", "a"):
+        assert rules.site(Wanted("us-east-1"), {"ResourceArn": table}).host.startswith("dynamodb.")
+    assert len(asked) == 2
+    assert rules.site(Wanted("eu-west-1"), {"ResourceArn": "a"}).region == "eu-west-1"
+    assert len(asked) == 3

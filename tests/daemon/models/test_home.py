@@ -9,7 +9,7 @@ from botod.daemon.models.home import ModelConnection
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services import CATALOG
 from botod.daemon.services.operation import CannotBeCarried, Operation
-from botod.daemon.sites import NoEndpoint
+from botod.daemon.sites import NoEndpoint, Site
 from botod.pool import HeldKeys, spawn
 from support.loops import run
 from support.pools import KEYS, open_pool
@@ -151,3 +151,20 @@ def test_kinds_have_homes_of_their_own() -> None:
     assert homes[0] is not homes[1]
     kinds = [home.kind for home in homes if home is not None]
     assert kinds == [(("ApiType", "DataPlane"),), *[(("ApiType", "ControlPlane"),)] * 2]
+
+
+def test_a_connection_goes_to_its_own_site_itself() -> None:
+    """Most requests of such operations go there; one to elsewhere has all but that."""
+
+    async def main() -> None:
+        home = _operation("dynamodb.get_item").home
+        assert home is not None
+        endpoint = endpoint_of("dynamodb", ProfileSettings(), home)
+        async with open_pool() as pool:
+            connection = home.connect(pool, HeldKeys(*KEYS), endpoint)
+            assert connection.at(Site(endpoint.host, endpoint.region)) is connection
+            other = connection.at(Site("elsewhere.test", "eu-west-1", "name"))
+            assert (other.host, other.provider) == ("elsewhere.test", connection.provider)
+            assert connection.host == endpoint.host
+
+    run(main)
