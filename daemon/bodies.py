@@ -15,7 +15,7 @@ from botod.daemon.held import Held
 from botod.daemon.moved import Counted, Moved
 from botod.daemon.parts import FileParts, GatheredParts
 from botod.daemon.pipes import PeerPipe
-from botod.daemon.services.answers import Download
+from botod.daemon.services.answers import Streamed
 from botod.daemon.services.operation import Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import FilePlace, FileSink, PipeSink, Sink, check_fits
@@ -49,7 +49,7 @@ class Bodies:
         inline_bytes: int,
         unread_timeout_s: float,
     ) -> None:
-        self.streamed: Download | None = None
+        self.streamed: Streamed | None = None
         self._operation = operation
         self._threads = threads
         self._held = held
@@ -105,7 +105,7 @@ class Bodies:
         """The result with its body where the peer wants it; a `streamed` one is still in it."""
         name = self._operation.receives
         body = result.get(name)
-        if not isinstance(body, Download):
+        if not isinstance(body, Streamed):
             return result
         if self._sink is not None:
             self._write(body, self._sink)
@@ -135,7 +135,7 @@ class Bodies:
     def _count_received(self, size: int) -> None:
         self._moved.received_bytes += size
 
-    def _write(self, body: Download, sink: Sink) -> None:
+    def _write(self, body: Streamed, sink: Sink) -> None:
         try:
             check_fits(body.length_bytes, self._sink_length)
             while pieces := body.read_pieces(sink.block_bytes):

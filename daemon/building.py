@@ -1,6 +1,8 @@
 """The parts of a daemon, and their limits, as the configuration says."""
 
 import dataclasses
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import certifi
 
@@ -12,6 +14,9 @@ from botod.ipc.limits import ServerLimits
 from botod.pool import CurlClient, Pool
 
 import boto
+
+if TYPE_CHECKING:
+    from botod.daemon.claims import SharedKeys
 
 
 def make_pool(config: Config) -> Pool:
@@ -36,6 +41,19 @@ def make_pool(config: Config) -> Pool:
 def make_policy(config: Config) -> Policy:
     """The rules, those of the files beside the configuration among them."""
     return Policy(rules=config.rules, audit=config.daemon.policy_mode == "audit")
+
+
+def make_shared_keys(config: Config) -> "SharedKeys | None":
+    """What idempotency keys stand for at all daemons of the host. Raises BadKeysFile.
+
+    Imported only where there is such a file: most do without, and SQLite is 1.2 MiB.
+    """
+    path = config.daemon.keys_file
+    if not path:
+        return None
+    claims: Any = importlib.import_module("botod.daemon.claims")
+    made: SharedKeys = claims.SharedKeys(path, remember_s=config.daemon.remember_s)
+    return made
 
 
 def make_intake(config: Config) -> Intake:

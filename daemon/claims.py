@@ -23,7 +23,8 @@ from botod.daemon.file_threads import FileThreads
 from botod.daemon.job import Job, overdue
 from botod.daemon.joins import KeyTaken, Name, joined_error
 from botod.daemon.key_table import KeyTable, OwnerDied, Ticket, Underway
-from botod.daemon.keys_file import KeysFile, KeysFileFailed
+from botod.daemon.keys_errors import KeysFileFailed
+from botod.daemon.keys_file import KeysFile
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Outcome
 from botod.pool import DeadlineExceeded, sleep

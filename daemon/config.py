@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from botod.daemon.endpoints import look_up
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.rule_files import load_rules
 from botod.daemon.rules import Rule
@@ -51,6 +52,8 @@ def load(path: str) -> Config:
     rules, wrong_rules = load_rules(path, data, text, config.profiles)
     if mistakes or wrong_rules:
         raise ConfigError("\n".join([*(f"{path}: {words}" for words in mistakes), *wrong_rules]))
+    for profile in config.profiles.values():
+        look_up(profile)
     return replace(config, rules=rules)
 
 

@@ -1,35 +1,41 @@
-"""Where services are: at AWS, by botocore's list of endpoints, or where a profile says.
+"""Where services are: at AWS, by the rules that AWS has for each, or where a profile says.
 
-boto's own list ends in 2018. botocore's has the regions since then, the endpoints with FIPS modules
+boto's own list ends in 2018. The rules have the regions since then, the endpoints with FIPS modules
 and for IPv6, and the services that are in one region for all.
 """
 
 import http.client
-from functools import cache
-from typing import Any
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-import botocore.loaders
-import botocore.regions
-from botocore.exceptions import EndpointVariantError
-
+from botod.daemon.endpoint_rules import load_rules
 from botod.daemon.profile_settings import ProfileSettings
-from botod.daemon.services.operation import Endpoint
+from botod.daemon.services import SERVICES
+from botod.daemon.services.operation import CannotBeCarried, Endpoint, Home
+from botod.daemon.sites import NoEndpoint, Site, Wanted
+
+SITES_MAX = 1024
+"""That are remembered: three services with rows, in more regions than there are."""
 
 
-class NoEndpoint(Exception):
-    """A service is not where a profile wants it."""
-
-
-def endpoint_of(service: str, settings: ProfileSettings, prefix: str = "") -> Endpoint:
+def endpoint_of(service: str, settings: ProfileSettings, home: Home | None = None) -> Endpoint:
     """Where a service is for a profile. Raises NoEndpoint.
 
-    prefix: by what AWS's endpoints call it, if that is not its name.
+    home: of operations without rows, which has the rules at hand; else they may have to be read.
     """
     url = own_url(service, settings)
     if url is None:
-        host, region = _aws(prefix or service, settings.region, settings.fips, settings.dual_stack)
-        return Endpoint(host, http.client.HTTPS_PORT, True, region, False)
+        wanted = Wanted(settings.region, settings.fips, settings.dual_stack)
+        site = _site(service, wanted) if home is None else home.site(wanted)
+        return Endpoint(
+            site.host,
+            http.client.HTTPS_PORT,
+            True,
+            site.region,
+            False,
+            signing_name=site.signing_name,
+            wanted=wanted,
+        )
     parts = urlsplit(url)
     assert parts.hostname is not None, "checked when the configuration was read"
     is_secure = parts.scheme == "https"
@@ -42,44 +48,24 @@ def own_url(service: str, settings: ProfileSettings) -> str | None:
     return settings.endpoints.get(service) or settings.endpoint or None
 
 
-def region_mistake(region: str) -> str | None:
-    """What is wrong with a region of AWS's; None: there is one of this name, or may be one day."""
+def look_up(settings: ProfileSettings) -> None:
+    """Read the rules of the services with rows, so that no job has to: it takes 10 ms, once."""
+    for service in SERVICES:
+        if own_url(service, settings) is None:
+            _found(service, Wanted(settings.region, settings.fips, settings.dual_stack))
+
+
+def _site(service: str, wanted: Wanted) -> Site:
+    found = _found(service, wanted)
+    if isinstance(found, str):
+        raise NoEndpoint(found)
+    return found
+
+
+@lru_cache(SITES_MAX)
+def _found(service: str, wanted: Wanted) -> Site | str:
+    """Where AWS has a service, or why it has not. The rules are read, and kept no longer."""
     try:
-        _resolver().get_partition_for_region(region)
-    except botocore.exceptions.UnknownRegionError:
-        return f"is no region of AWS's; there are: {', '.join(known_regions())}"
-    return None
-
-
-def known_regions() -> list[str]:
-    """AWS's regions, as far as botocore's list has them."""
-    resolver = _resolver()
-    return sorted({
-        name
-        for partition in resolver.get_available_partitions()
-        for name in resolver.get_available_endpoints("ec2", partition)
-    })
-
-
-@cache
-def _aws(service: str, region: str, fips: bool, dual_stack: bool) -> tuple[str, str]:  # noqa: FBT001
-    """AWS's host, and the region that signatures name. Raises NoEndpoint."""
-    try:
-        found: dict[str, Any] | None = _resolver().construct_endpoint(
-            service, region, use_fips_endpoint=fips, use_dualstack_endpoint=dual_stack
-        )
-    except EndpointVariantError as error:
-        raise NoEndpoint(f"{service} in {region}: {error}") from None
-    if found is None:
-        variants = " with FIPS" * fips + " with dual stack" * dual_stack
-        raise NoEndpoint(
-            f"AWS has no endpoint of {service}{variants} in {region!r}: mend region, or give one"
-        )
-    scope = found.get("credentialScope", {})
-    return found["hostname"], scope.get("region", region)
-
-
-@cache
-def _resolver() -> Any:
-    """botocore's list; some 60 ms and 7 MB, once."""
-    return botocore.regions.EndpointResolver(botocore.loaders.Loader().load_data("endpoints"))
+        return load_rules(service).site(wanted, {})
+    except (NoEndpoint, CannotBeCarried) as error:
+        return str(error)

@@ -28,6 +28,10 @@ class Held:
         self._size += size if is_there else 0
         return is_there
 
+    def apart(self) -> "Held":
+        """None yet of the same budget, to be given back by themselves."""
+        return Held(self._budget, self._refusals)
+
     def take_some(self, size: int, most: int) -> int:
         """Hold `size` bytes up to `most` times, once at least; how often. Raises RpcError."""
         self.take(size)

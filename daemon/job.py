@@ -5,7 +5,6 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.options import Options
 from botod.daemon.refresher import NoCredentials
@@ -15,6 +14,7 @@ from botod.daemon.services.catalog import NoSuchOperation
 from botod.daemon.services.operation import CannotBeCarried, Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import DoesNotFit
+from botod.daemon.sites import NoEndpoint
 from botod.daemon.sources import BodyChanged, BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from botod.daemon.keys_errors import BadKeysFile, KeysFileFailed
 from botod.daemon.owners import Owners
 
 APPLICATION_ID = 0x626F746B
@@ -45,14 +46,6 @@ CREATE TRIGGER dropped AFTER DELETE ON keys WHEN OLD.state > 0 BEGIN
 END;
 """
 """users: sums over a user's settled keys, kept by the triggers; counting takes a millisecond."""
-
-
-class BadKeysFile(Exception):
-    """The file cannot be used; names the setting and the cure."""
-
-
-class KeysFileFailed(Exception):
-    """The file was usable and is no more, or not now."""
 
 
 class KeysFile:

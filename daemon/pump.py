@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from botod.daemon.moved import Moved
-from botod.daemon.services.answers import ANSWER_BLOCK_BYTES, Download
+from botod.daemon.services.answers import ANSWER_BLOCK_BYTES, Streamed
 from botod.ipc.errors import RpcError
 from botod.ipc.streams import OutgoingStream
 from botod.pool import spawn, wait
@@ -22,7 +22,7 @@ class Pump:
 
     def __init__(
         self,
-        body: Download,
+        body: Streamed,
         stream: OutgoingStream,
         *,
         moved: Moved,
@@ -46,11 +46,16 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            while block := self._body.read(ANSWER_BLOCK_BYTES):
+            while block := self._next():
                 wait(self._stream.send(block))
                 self._moved.received_bytes += len(block)
         except Exception as error:  # noqa: BLE001 - a job's border: its peer gets one of the wire
             self.error = self._explain(error)
+
+    def _next(self) -> bytes:
+        if self._body.wants_room:
+            wait(self._stream.room())
+        return self._body.read(ANSWER_BLOCK_BYTES)
 
     def _end(self, future: object) -> None:
         assert isinstance(future, Spawned), "not what was started"

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from botod.daemon import building
-from botod.daemon.claims import SharedKeys
 from botod.daemon.colleagues import Colleagues
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.control import Hello, answered_later, who, without_params
-from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
@@ -25,6 +23,7 @@ from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.reloading import changed, effective, needs_restart
 from botod.daemon.runs import Run
 from botod.daemon.share import Share
+from botod.daemon.sites import NoEndpoint
 from botod.daemon.stacks import where_all_stand
 from botod.daemon.status import Status
 from botod.daemon.upload_files import state_folder
@@ -92,9 +91,8 @@ class Service:
             logger.debug("no state_dir: open uploads are not remembered")
         self._uploads = OpenUploads(state)
         self._upstreams = Upstreams(self._pool, config.profiles, uploads=self._uploads)
-        path, remember_s = config.daemon.keys_file, config.daemon.remember_s
-        self._shared_keys = SharedKeys(path, remember_s=remember_s) if path else None
-        self._joins = Joins[Run](remember_s=0 if path else remember_s)
+        self._shared_keys = building.make_shared_keys(config)
+        self._joins = Joins[Run](remember_s=0 if self._shared_keys else config.daemon.remember_s)
         self._hello = Hello(building.told_limits(config))
         self._ledger = Ledger()
         self._worker = self._make_worker()

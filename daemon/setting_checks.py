@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from botod.daemon.endpoints import NoEndpoint, endpoint_of, own_url, region_mistake
+from botod.daemon.endpoints import endpoint_of, own_url
+from botod.daemon.partitions import region_mistake
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services import CATALOG, SERVICES
+from botod.daemon.sites import NoEndpoint
 from botod.pool.transfer import Proxy
 
 BUCKET_HOSTS = ("s3",)

@@ -14,7 +14,7 @@ from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, role_keys
-from botod.daemon.services import CATALOG, SERVICES
+from botod.daemon.services import SERVICES
 from botod.daemon.services.operation import Endpoint, Home
 from botod.daemon.setting_checks import proxy_of
 from botod.pool import HeldKeys, Pool
@@ -23,6 +23,9 @@ from botod.pool.transfer import Origin
 
 ACTORS_MAX = 1024
 """Roles taken for different callers whose keys are kept fresh; each is a request an hour."""
+
+Kind = tuple[tuple[str, Any], ...]
+"""Of a home, as it says."""
 
 Connect = Callable[[Pool, HeldKeys, Endpoint], Any]
 
@@ -106,9 +109,8 @@ class Profile:
     def endpoint(self, service: str, home: Home | None = None) -> Endpoint:
         """Where a service is. Raises NoEndpoint."""
         settings = self.settings
-        prefix = service if home is None else home.endpoint_prefix
         return replace(
-            endpoint_of(service, settings, prefix),
+            endpoint_of(service, settings, home),
             addressing=settings.addressing,
             signature=settings.signature,
             lane=self.lane,
@@ -147,7 +149,7 @@ class Upstreams:
             name: Profile(name, settings, self._find) for name, settings in profiles.items()
         }
         self._actors: dict[Actor, Refresher] = {}
-        self._upstreams: dict[tuple[str, str, Actor | None, bool], Upstream] = {}
+        self._upstreams: dict[tuple[str, str, Actor | None, Kind | None], Upstream] = {}
         self._budgets: dict[str, Budget] = {}
 
     def start(self) -> None:
@@ -186,7 +188,7 @@ class Upstreams:
         home: of an operation without a row.
         Raises NoSuchProfile, NoEndpoint.
         """
-        key = (profile, service, actor, home is None)
+        key = (profile, service, actor, None if home is None else home.kind)
         known = self._upstreams.get(key)
         if known is not None:
             return known
@@ -209,9 +211,9 @@ class Upstreams:
         return upstream
 
     def warm_sockets(self) -> dict[Origin, int]:
-        """How many connections to keep open, and to whom."""
+        """How many connections to keep open, and to whom. May read files."""
         return {
-            profile.endpoint(service, _home(service)).origin: number
+            profile.endpoint(service).origin: number
             for profile in self._profiles.values()
             for service, number in profile.settings.warm_sockets.items()
         }
@@ -253,11 +255,6 @@ class Upstreams:
         if host not in self._budgets:
             self._budgets[host] = Budget(now=asyncio.get_running_loop().time())
         return self._budgets[host]
-
-
-def _home(service: str) -> Home | None:
-    """Of a service that has no rows; it may have to be read, so this is for the start."""
-    return None if service in SERVICES else CATALOG.model(service)
 
 
 def _holder(settings: ProfileSettings) -> tuple[str, str]:

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botod.daemon.attempts import Attempts, use
 from botod.daemon.bodies import Bodies
-from botod.daemon.claims import SharedKeys
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.gathering import Gatherings
@@ -32,6 +31,9 @@ from botod.ipc.exchange import Exchange, Outcome
 from botod.ipc.limits import Refusals
 from botod.pool import Terms, on_terms, spawn_until
 from botod.pool.tracks import polls_max
+
+if TYPE_CHECKING:
+    from botod.daemon.claims import SharedKeys
 
 Control = Callable[[Exchange], object]
 """A method of the daemon itself: it settles the exchange, whatever the jobs do."""
@@ -60,7 +62,7 @@ class Worker:
         jobs_max: int,
         inline_bytes: int,
         unread_timeout_s: float,
-        shared_keys: SharedKeys | None = None,
+        shared_keys: "SharedKeys | None" = None,
     ) -> None:
         self._upstreams = upstreams
         self._names = Names(BOTOD_VERSION)

@@ -170,8 +170,8 @@ class OutgoingStream:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has something to send and the peer does not let it."""
-        return bool(self._data) and not self.credit_bytes
+        """Whether it has, or would have, something to send and the peer does not let it."""
+        return (bool(self._data) or self._writer is not None) and not self.credit_bytes
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`; returns when the last of it was taken to be written.
@@ -186,6 +186,20 @@ class OutgoingStream:
         self._data = memoryview(data)
         writer = self._writer = asyncio.get_running_loop().create_future()
         self._offer()  # which may take all of it, and forget the writer
+        await writer
+        self._raise_broken()
+
+    async def room(self) -> None:
+        """Return once the peer lets more come: for who would have to fetch it first.
+
+        Raises RpcError if the peer does not want it any more.
+        """
+        assert not self._data, "room is asked for while something is sent"
+        self._raise_broken()
+        if self.credit_bytes:
+            return
+        writer = self._writer = asyncio.get_running_loop().create_future()
+        self._offer()
         await writer
         self._raise_broken()
 
@@ -213,6 +227,8 @@ class OutgoingStream:
     def credit(self, size: int) -> None:
         """The peer lets so many more bytes come."""
         self.credit_bytes += size
+        if not self._data:
+            self._wake()
         self._offer()
 
     def no_more_credit(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from botod.daemon import collector
 from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.handed import Listener, hand_on, listening
-from botod.daemon.keys_file import BadKeysFile
+from botod.daemon.keys_errors import BadKeysFile
 from botod.daemon.listener import SocketInUse
 from botod.daemon.master import LATER, RESTART, Master
 from botod.daemon.notify import Notifier, notifier

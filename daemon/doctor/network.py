@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from botod.daemon.doctor.finding import Finding, bad, doubtful, good
-from botod.daemon.endpoints import NoEndpoint, endpoint_of, known_regions, own_url
+from botod.daemon.endpoints import endpoint_of, own_url
+from botod.daemon.partitions import known_regions
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.setting_checks import proxy_of
+from botod.daemon.sites import NoEndpoint
 from botod.pool.transfer import Proxy
 
 STEP_S = 5.0

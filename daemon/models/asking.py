@@ -14,6 +14,7 @@ from botocore.utils import percent_encode_sequence
 from botod.daemon.held import current_held
 from botod.daemon.models.answering import Reader
 from botod.daemon.models.checksums import checksum_headers
+from botod.daemon.models.home import Whereabouts
 from botod.daemon.models.quirk import Quirk
 from botod.daemon.services.answers import MAX_ANSWER_BYTES
 from botod.daemon.services.operation import CannotBeCarried, Params, Result, Source
@@ -23,7 +24,7 @@ from botod.pool.bodies import off_the_loop
 from botod.pool.signing import CONTENT_SHA256
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-"""In the place of a hash that would have to be known before the first byte is sent."""
+"""In the site of a hash that would have to be known before the first byte is sent."""
 
 LENGTH = "ContentLength"
 
@@ -50,7 +51,8 @@ class Ask:
 
     serializer: botocore's, of the protocol. sends: the parameter that is the body itself. is_s3,
     is_query_v2: boto has a connection of its own for these. is_unsigned: a body need not be hashed.
-    is_discovered: AWS's host for it is not known.
+    by_params: where its requests go, if the parameters have a say in that. is_discovered: AWS's
+    host for it is not known.
     """
 
     model: OperationModel
@@ -61,6 +63,7 @@ class Ask:
     is_s3: bool
     is_query_v2: bool
     is_unsigned: bool
+    by_params: Whereabouts | None
     is_discovered: bool
 
     def __call__(self, connection: Any, params: Params) -> Result:
@@ -69,6 +72,9 @@ class Ask:
                 "each account has a host of its own for it, which has to be asked for first: "
                 "set its endpoint in the profile"
             )
+        if self.by_params is not None and not connection.is_own:
+            where = partial(self.by_params.site, connection.wanted, params)
+            connection = connection.at(off_the_loop(_size(params), where))
         body = params.get(self.sends)
         if isinstance(body, bytes) or body is None:
             source = None
@@ -132,7 +138,7 @@ class Ask:
             form = dict(wire.form or {})
             return connection.make_request(form.pop("Action"), form, "/", wire.method)
         target = f"{wire.path}?{wire.query}" if wire.query else wire.path
-        prefix = "" if connection.is_own else wire.prefix
+        prefix = wire.prefix if self.quirk.is_prefixed and not connection.is_own else ""
         return connection.carry(
             wire.method, target, wire.headers, wire.body, prefix=prefix, **sending
         )

@@ -119,4 +119,5 @@ _QUIRKS = {
     "glacier.upload_archive": _GLACIER_UPLOAD,
     "glacier.upload_multipart_part": _GLACIER_UPLOAD,
     "route53": Quirk(before=_with_plain_ids),
+    "s3control": Quirk(is_prefixed=False),
 } | S3_QUIRKS

@@ -8,30 +8,24 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import PROTOCOL_PARSERS
 from botocore.serialize import SERIALIZERS
 
+from botod.daemon.endpoint_rules import EndpointRules, load_rules
 from botod.daemon.models import explicit, repeats
 from botod.daemon.models.answering import Reader
 from botod.daemon.models.asking import LENGTH, Ask
+from botod.daemon.models.home import QUERY_V2, S3, Kind, ModelHome, kind_of, whereabouts
 from botod.daemon.models.loading import load_model
 from botod.daemon.models.parsing import make_parser
 from botod.daemon.models.quirk import Quirk
 from botod.daemon.models.quirks import DECODED, quirk_of
 from botod.daemon.models.reading import Params
 from botod.daemon.models.touched import touched
-from botod.daemon.services import s3_connection, sdb
-from botod.daemon.services.operation import CannotBeCarried, Endpoint, Operation
+from botod.daemon.services.operation import CannotBeCarried, Operation
 from botod.daemon.services.shapes import Body, Destination, Number, Shape
-from botod.pool import HeldKeys, Pool
-from botod.pool.any_service import AnyServiceConnection
-
-S3 = "s3"
 
 SIGNED = frozenset({"v4", "v4-unsigned-body", "s3", "s3v4"})
 """Ways of signing, by a model's names, that come down to Signature Version 4."""
 
 UNSIGNED = frozenset({"none", "bearer"})
-
-QUERY_V2 = {"sdb": sdb.SERVICE.connect}
-"""Services that know Signature Version 2 only, and boto's connections to them."""
 
 ELSEWHERE = {
     "machinelearning.predict": "a parameter names the host that it goes to",
@@ -42,23 +36,18 @@ ELSEWHERE = {
 """Operations whose host is none of the service's."""
 
 
-class _Connection(AnyServiceConnection):
-    """is_own: its host was configured, so that AWS's ways of naming hosts do not hold."""
-
-    is_own = False
-
-
 class ModelService:
     """The operations of one service that its model has.
 
     names: of its operations. To make them, and to load it, takes a thread's time, not the loop's.
     """
 
-    def __init__(self, name: str, model: ServiceModel) -> None:
+    def __init__(self, name: str, model: ServiceModel, rules: EndpointRules) -> None:
         self.name = name
         self._model = model
+        self._rules = rules
+        self._homes: dict[Kind, ModelHome] = {}
         self._by_name = {xform_name(wire): wire for wire in model.operation_names}
-        self.endpoint_prefix = str(model.endpoint_prefix)
         self.names = tuple(sorted(self._by_name))
         self._operations: dict[str, Operation] = {}
         protocol = model.resolved_protocol
@@ -83,28 +72,13 @@ class ModelService:
         operation = self._operations[name] = self._made(name, model)
         return operation
 
-    def connect(self, pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
-        """A connection of boto's for these operations."""
-        if self.name == S3:
-            return s3_connection.connect(pool, keys, endpoint)
-        if self.name in QUERY_V2:
-            return QUERY_V2[self.name](pool, keys, endpoint)
-        connection = _Connection(
-            pool=pool,
-            keys=keys,
-            host=endpoint.host,
-            region=endpoint.region,
-            signing_name=self._model.signing_name,
-            is_single=self._model.signature_version in ("s3", "s3v4"),
-            **endpoint.boto_arguments(),
-        )
-        connection.is_own = endpoint.own
-        return connection
-
     def _made(self, name: str, model: OperationModel) -> Operation:
         quirk = quirk_of(self.name, name)
         sends, receives = _streamed(model.input_shape), _streamed(model.output_shape)
         tokens = repeats.tokens(model)
+        # S3's buckets are told to its connection, which knows more of them than the rules do.
+        by_params = None if self.name == S3 else whereabouts(model, self._rules)
+        kind = () if self.name == S3 or by_params else kind_of(model, self._rules)
         return Operation(
             Params(
                 model.input_shape, _own(model, quirk, sends, receives), quirk.filled | {*tokens}
@@ -118,6 +92,7 @@ class ModelService:
                 is_s3=self.name == S3,
                 is_query_v2=self.name in QUERY_V2,
                 is_unsigned=_is_unsigned(model),
+                by_params=by_params,
                 is_discovered=bool((model.endpoint_discovery or {}).get("required")),
             ),
             repeats.is_repeatable(self.name, name, model),
@@ -127,8 +102,14 @@ class ModelService:
             resources=touched(self.name, name, model),
             is_explicit=explicit.is_explicit(self.name, name, model),
             tokens=tokens,
-            home=self,
+            home=self._home(kind),
         )
+
+    def _home(self, kind: Kind) -> ModelHome:
+        home = self._homes.get(kind)
+        if home is None:
+            home = self._homes[kind] = ModelHome(self._model, self._rules, kind)
+        return home
 
     def _refusal(self, name: str, model: OperationModel) -> str:
         """Why an operation cannot be; empty: it can."""
@@ -160,7 +141,7 @@ class ModelService:
 
 def load_service(name: str) -> ModelService:
     """A service's model. For a thread: it reads files."""
-    return ModelService(name, load_model(name))
+    return ModelService(name, load_model(name), load_rules(name))
 
 
 def _may_sign(auth: Iterable[str] | None) -> bool:

@@ -100,7 +100,57 @@ class Check(Protocol):
         """Once all has come. Raises BadAnswer."""
 
 
-class Download:
+class Streamed:
+    """A body that is read piece by piece, and closed by who reads it no further.
+
+    length_bytes: None: not known. wants_room: whether what comes next has yet to be asked for, so
+    that its reader had better have room first.
+    """
+
+    length_bytes: int | None = None
+    wants_room = False
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, none at the end only. Parks."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop what is still under way."""
+        raise NotImplementedError
+
+    def whole(self, reserve: Callable[[int], None] = lambda _size: None) -> bytes:
+        """All of it. Raises AnswerTooLarge.
+
+        reserve: called with the number of bytes before they are held; it raises if they may not.
+        """
+        try:
+            return self._read_whole(reserve)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_whole(self, reserve: Callable[[int], None]) -> bytes:
+        length = self.length_bytes
+        if length is not None and length > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge(
+                f"the answer has {length} bytes, at most {MAX_ANSWER_BYTES} can be held"
+            )
+        if length is not None:
+            reserve(length)
+            return self.read(length + 1)
+        body = bytearray()
+        while block := self._read_reserved(reserve):
+            body += block
+            if len(body) > MAX_ANSWER_BYTES:
+                raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+        return bytes(body)
+
+    def _read_reserved(self, reserve: Callable[[int], None]) -> bytes:
+        reserve(ANSWER_BLOCK_BYTES)
+        return self.read(ANSWER_BLOCK_BYTES)
+
+
+class Download(Streamed):
     """The body of a good response, not read yet; until it is read or closed it holds a slot.
 
     length_bytes: None: the service does not say. check: what has to hold at its end.
@@ -127,40 +177,9 @@ class Download:
                 check.check()
         return pieces
 
-    def whole(self, reserve: Callable[[int], None] = lambda _size: None) -> bytes:
-        """All of it. Raises AnswerTooLarge.
-
-        reserve: called with the number of bytes before they are held; it raises if they may not.
-        """
-        try:
-            return self._read_whole(reserve)
-        except BaseException:
-            self.close()
-            raise
-
     def close(self) -> None:
         """Stop a transfer that is still under way."""
         self._response.close()
-
-    def _read_whole(self, reserve: Callable[[int], None]) -> bytes:
-        length = self.length_bytes
-        if length is not None and length > MAX_ANSWER_BYTES:
-            raise AnswerTooLarge(
-                f"the answer has {length} bytes, at most {MAX_ANSWER_BYTES} can be held"
-            )
-        if length is not None:
-            reserve(length)
-            return self.read(length + 1)
-        body = bytearray()
-        while block := self._read_reserved(reserve):
-            body += block
-            if len(body) > MAX_ANSWER_BYTES:
-                raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER_BYTES} bytes")
-        return bytes(body)
-
-    def _read_reserved(self, reserve: Callable[[int], None]) -> bytes:
-        reserve(ANSWER_BLOCK_BYTES)
-        return self.read(ANSWER_BLOCK_BYTES)
 
 
 def body_of(response: Any) -> bytes:

@@ -5,13 +5,12 @@ over all of it ("FULL_OBJECT"), or one over the checksums of its parts ("COMPOSI
 """
 
 import hashlib
+import importlib
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
-
-import anycrc
 
 from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.operation import Result, Source
@@ -68,7 +67,7 @@ class _Sha:
 
 @cache  # some milliseconds and 20 KiB of tables each
 def _model(name: str) -> Any:
-    return anycrc.Model(name)
+    return importlib.import_module("anycrc").Model(name)  # which few jobs need
 
 
 ALGORITHMS: dict[str, Callable[[], Checksum]] = {

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from botod.daemon.services.resources import Resources
 from botod.daemon.services.shapes import Described
+from botod.daemon.sites import Site, Wanted
 from botod.pool import HeldKeys, Pool
 from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.pieces import Piece
@@ -172,9 +173,10 @@ class Operation:
 class Endpoint:
     """Where a service is, and how it is spoken to.
 
-    region: what signatures name. own: it was configured, so it may not be AWS's. addressing: of
-    buckets: auto, path or virtual. signature: v4, or v2 for old servers. lane: whose connections
-    they are, in the pool. proxy: who takes requests there.
+    region, signing_name: what signatures name; the latter is empty if the service's model tells it.
+    own: it was configured, so it may not be AWS's. wanted: what was asked for of AWS; None: it is
+    not AWS's. addressing: of buckets: auto, path or virtual. signature: v4, or v2 for old servers.
+    lane: whose connections they are, in the pool. proxy: who takes requests there.
     """
 
     host: str
@@ -182,6 +184,8 @@ class Endpoint:
     is_secure: bool
     region: str
     own: bool
+    signing_name: str = ""
+    wanted: Wanted | None = None
     addressing: str = "auto"
     signature: str = "v4"
     lane: Lane = COMMON_LANE
@@ -216,12 +220,15 @@ class Service:
 
 
 class Home(Protocol):
-    """What gives operations without rows their connection.
+    """What gives operations without rows their site and connection.
 
-    endpoint_prefix: what AWS's endpoints are called by.
+    kind: which of the service's homes it is, where some of its operations live elsewhere.
     """
 
-    endpoint_prefix: str
+    kind: tuple[tuple[str, Any], ...]
+
+    def site(self, wanted: Wanted) -> Site:
+        """Where AWS has it. Raises NoEndpoint."""
 
     def connect(self, pool: Pool, keys: HeldKeys, endpoint: Endpoint) -> Any:
         """A connection of boto's for them."""

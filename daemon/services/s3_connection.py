@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from botod.daemon.services.answers import MAX_ERROR_BYTES, BadAnswer, text_in
-from botod.daemon.services.operation import Endpoint
+from botod.daemon.services.operation import CannotBeCarried, Endpoint
 from botod.pool import HeldKeys, Pool, pooled
 
 from boto.exception import BotoServerError
@@ -28,6 +28,9 @@ GLOBAL_HOST = "s3.amazonaws.com"
 MOVED = frozenset({301, 307, 400})
 """What S3 answers where it does not have the bucket: PermanentRedirect, TemporaryRedirect, and
 AuthorizationHeaderMalformed."""
+
+ELSEWHERE = ("--x-s3", "--xa-s3", "--op-s3")
+"""What names end in of directory buckets, of access points to them, and of those to Outposts."""
 
 BUCKETS_MAX = 1024
 """Whose regions are known; the oldest are asked for again."""
@@ -81,7 +84,11 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
         return send(self.for_bucket(bucket))
 
     def for_bucket(self, bucket: str) -> "_Connection":
-        """The one to the bucket's region, as far as that is known."""
+        """The one to the bucket's region, as far as that is known. Raises CannotBeCarried."""
+        if self.is_aws and bucket.endswith(ELSEWHERE):
+            raise CannotBeCarried(
+                f"buckets like {bucket!r}, in one zone or on an Outpost, have hosts of another kind"
+            )
         region = self._regions.get(bucket)
         return self if region is None else self._in_region(region)
 

@@ -1,5 +1,6 @@
 """SimpleDB: its connection and its table of operations."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,8 @@ from botod.daemon.services.query import (
     scalars,
 )
 from botod.daemon.services.resources import DOMAIN, SELECTED, UNTOLD
-from botod.daemon.services.shapes import Flag, ListOf, Number, Shape, Struct, Text
+from botod.daemon.services.sdb_rows import Rows
+from botod.daemon.services.shapes import Destination, Flag, ListOf, Number, Shape, Struct, Text
 
 from boto.sdb.connection import SDBConnection
 
@@ -89,6 +91,17 @@ def select(connection: Any, params: Params) -> Result:
     return page | meta
 
 
+def select_all(connection: Any, params: Params) -> Result:
+    """All pages in one body, a line of JSON an item."""
+
+    def ask(token: str | None) -> tuple[bytes, str | None]:
+        here = form if token is None else form | {"NextToken": token}
+        return ask_and_read(connection, "Select", here, "/", _lines)[0]
+
+    form = scalars(params, "SelectExpression", "ConsistentRead")
+    return {"Body": Rows(ask)}
+
+
 def _attributes_form(attributes: list[Params]) -> Form:
     form: Form = {}
     for number, attribute in enumerate(attributes, 1):
@@ -111,6 +124,12 @@ def _expected_form(params: Params) -> Form:
 def _page(result: Any) -> Result:
     items = [_item(item) for item in all_of(result, "Item")]
     return {"Items": items} | texts_of(result, ("NextToken",))
+
+
+def _lines(result: Any) -> tuple[bytes, str | None]:
+    """A page's items as lines, and where the next page is."""
+    lines = [json.dumps(_item(item), ensure_ascii=False) for item in all_of(result, "Item")]
+    return "".join(f"{line}\n" for line in lines).encode(), text_of(result, "NextToken")
 
 
 def _item(item: Any) -> Result:
@@ -214,6 +233,18 @@ SERVICE = Service(
             select,
             idempotent=True,
             resources=SELECTED,
+        ),
+        "select_all": Operation(
+            Struct(
+                {"SelectExpression": Text(1, max_bytes=MAX_SELECT_BYTES)},
+                {"ConsistentRead": Flag(), "Body": Destination()},
+            ),
+            select_all,
+            idempotent=True,
+            resources=SELECTED,
+            receives="Body",
+            is_composite=True,
+            acts_as="select",
         ),
     },
 )

@@ -29,3 +29,8 @@ def test_boto_s_own_configuration_is_forgotten() -> None:
     building.forget_boto_config()
     assert boto_config.sections() == []
     assert boto_config.getint("Boto", "num_retries", 3) == 3
+
+
+def test_shared_keys_only_where_there_is_a_file() -> None:
+    """Without the setting nobody shares any."""
+    assert building.make_shared_keys(Config()) is None

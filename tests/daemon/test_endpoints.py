@@ -2,16 +2,18 @@
 
 import pytest
 
-from botod.daemon.endpoints import NoEndpoint, endpoint_of, own_url, region_mistake
+from botod.daemon import endpoints
+from botod.daemon.endpoints import endpoint_of, look_up, own_url
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services.operation import Endpoint
+from botod.daemon.sites import NoEndpoint, Wanted
 from botod.pool.transfer import Origin
 
 
 @pytest.mark.parametrize(
     ("service", "region", "host", "signed_for"),
     [
-        ("s3", "us-east-1", "s3.us-east-1.amazonaws.com", "us-east-1"),
+        ("s3", "us-east-1", "s3.amazonaws.com", "us-east-1"),
         ("s3", "eu-central-1", "s3.eu-central-1.amazonaws.com", "eu-central-1"),
         ("sqs", "eu-west-1", "sqs.eu-west-1.amazonaws.com", "eu-west-1"),
         ("sqs", "cn-north-1", "sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
@@ -29,8 +31,9 @@ from botod.pool.transfer import Origin
 def test_aws_s_own(service: str, region: str, host: str, signed_for: str) -> None:
     """Old regions, new ones, other partitions, and services that are in one place for all."""
     found = endpoint_of(service, ProfileSettings(region=region))
-    assert found == Endpoint(host, 443, True, signed_for, False)
-    assert region_mistake(region) is None
+    assert (found.host, found.port, found.is_secure) == (host, 443, True)
+    assert (found.region, found.own) == (signed_for, False)
+    assert found.wanted == Wanted(region)
 
 
 @pytest.mark.parametrize(
@@ -69,17 +72,32 @@ def test_one_s_own(url: str, secure: bool, host: str, port: int) -> None:
 
 
 def test_a_region_that_is_none() -> None:
-    """It is said to be none, with those there are."""
-    mistake = region_mistake("atlantis")
-    assert mistake is not None
-    assert mistake.startswith("is no region of AWS's; there are: af-south-1, ")
+    """Nothing is anywhere in it."""
     words = "AWS has no endpoint of sqs in 'atlantis': mend region, or give one"
     with pytest.raises(NoEndpoint, match=words):
         endpoint_of("sqs", ProfileSettings(region="atlantis"))
 
 
 def test_a_variant_that_there_is_not() -> None:
-    """The secret partitions have no IPv6."""
-    words = "AWS has no endpoint of sqs with dual stack in 'us-iso-east-1'"
+    """The rules say why."""
+    words = "AWS has no endpoint of s3 with FIPS in 'cn-north-1': Partition does not support FIPS"
     with pytest.raises(NoEndpoint, match=words):
-        endpoint_of("sqs", ProfileSettings(region="us-iso-east-1", dual_stack=True))
+        endpoint_of("s3", ProfileSettings(region="cn-north-1", fips=True))
+
+
+def test_a_service_without_rules() -> None:
+    """It has to be given an endpoint."""
+    with pytest.raises(NoEndpoint, match="no rules tell where, so give one"):
+        endpoint_of("nothing", ProfileSettings())
+
+
+def test_nothing_is_read_for_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of services with rows were read with the configuration."""
+    settings = ProfileSettings(region="sa-east-1")
+    look_up(settings)
+    monkeypatch.delattr(endpoints, "load_rules")
+    for service in ("s3", "sdb", "sqs"):
+        assert endpoint_of(service, settings).host == f"{service}.sa-east-1.amazonaws.com"
+    with pytest.raises(NameError):
+        endpoint_of("sqs", ProfileSettings(region="sa-east-1", fips=True))
+    look_up(ProfileSettings(endpoint="http://127.0.0.1:1", fips=True))  # which needs no rules

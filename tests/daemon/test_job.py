@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.job import (
     ROOM_AFTER_MS,
@@ -24,6 +23,7 @@ from botod.daemon.services.operation import Operation
 from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import InvalidParam, Struct
 from botod.daemon.sinks import DoesNotFit
+from botod.daemon.sites import NoEndpoint
 from botod.daemon.sources import BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError

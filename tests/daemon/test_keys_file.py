@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from botod.daemon import keys_file
-from botod.daemon.keys_file import BadKeysFile, KeysFile, KeysFileFailed, transaction
+from botod.daemon.keys_errors import BadKeysFile, KeysFileFailed
+from botod.daemon.keys_file import KeysFile, transaction
 
 
 def mistake(path: Path) -> str:

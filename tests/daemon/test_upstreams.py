@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from botod.daemon.credentials import Keys, NoKeys
-from botod.daemon.endpoints import NoEndpoint
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.refresher import NoCredentials
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, Role
+from botod.daemon.sites import NoEndpoint
 from botod.daemon.upstreams import ACTORS_MAX, NoSuchProfile, Upstreams
 from botod.pool import spawn
 from botod.pool.lane import Tls, TlsVersion
@@ -53,7 +53,7 @@ def test_each_profile_has_its_own_keys_region_and_patience() -> None:
         assert backup.provider.access_key == "key-of-backup"
         assert (default.auth_region_name, backup.auth_region_name) == ("us-east-1", "eu-central-1")
         assert (default.host, backup.host) == (
-            "s3.us-east-1.amazonaws.com",
+            "s3.amazonaws.com",
             "s3.eu-central-1.amazonaws.com",
         )
         assert not default.retries_itself
@@ -132,8 +132,8 @@ def test_how_a_service_is_spoken_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "url"),
     [
-        ({}, "https://bucket.s3.us-east-1.amazonaws.com/k"),
-        ({"addressing": "path"}, "https://s3.us-east-1.amazonaws.com/bucket/k"),
+        ({}, "https://bucket.s3.amazonaws.com/k"),
+        ({"addressing": "path"}, "https://s3.amazonaws.com/bucket/k"),
         ({"endpoint": "http://minio:9000"}, "http://minio:9000/bucket/k"),
         (
             {"endpoint": "http://minio:9000", "addressing": "virtual"},

@@ -1,6 +1,7 @@
 """Both clients with a daemon, to and from servers that speak S3, SQS and SimpleDB."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -163,3 +164,42 @@ def test_the_document_s_examples(daemon: Daemon, example: str, tmp_path: Path) -
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+ROWS = 230
+
+PAGE = 100
+"""Of SimpleDB's, where the expression does not say it."""
+
+
+def test_all_rows_of_a_select_by_both_clients(daemon: Daemon) -> None:
+    """Three pages in one body, read line by line; one that is left holds nothing up."""
+    asked = {"SelectExpression": "select * from rows", "ConsistentRead": True}
+    with daemon.connect() as connection:
+        sdb = connection.client("sdb")
+        sdb.create_domain(DomainName="rows")
+        names = [f"i{number:03}" for number in range(ROWS)]
+        for start_at in range(0, ROWS, 25):
+            items = [
+                {"Name": name, "Attributes": [{"Name": "n", "Value": name}]}
+                for name in names[start_at : start_at + 25]
+            ]
+            sdb.batch_put_attributes(DomainName="rows", Items=items)
+        assert len(sdb.select(**asked)["Items"]) == PAGE
+        left = sdb.select_all(**asked)["Body"]
+        left.read(10)
+        left.close()
+        lines = list(sdb.select_all(**asked)["Body"].iter_lines())
+        paged = [
+            one["Name"] for page in sdb.get_paginator("select").paginate(**asked)
+            for one in page["Items"]
+        ]  # fmt: skip
+    assert sorted(paged) == sorted(json.loads(line)["Name"] for line in lines) == names
+
+    async def read() -> bytes:
+        async with await aio.connect(daemon.socket_path) as connection:
+            answer = await connection.client("sdb").select_all(**asked)
+            body: bytes = await answer["Body"].read()
+            return body
+
+    assert asyncio.run(read()).splitlines() == lines

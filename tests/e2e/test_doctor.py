@@ -385,7 +385,7 @@ def test_no_names(host: Host) -> None:
     """The resolver is away: no network at all."""
     host.say({})
     report = host.examine(inside=("unshare", "--net"))
-    report.assert_says("dns", "s3.us-east-1.amazonaws.com has no address", "/etc/resolv.conf")
+    report.assert_says("dns", "s3.amazonaws.com has no address", "/etc/resolv.conf")
 
 
 @needs_root

@@ -84,7 +84,7 @@ async def use_sqs(do: Callable[..., Any]) -> None:
 
 
 async def use_sdb(do: Callable[..., Any]) -> None:
-    """Each of SimpleDB's operations; a select is a page of it."""
+    """Each of SimpleDB's operations; a select is a page of it, select_all is all of them."""
     await do("sdb.create_domain", **DOMAIN)
     await do("sdb.list_domains")
     await do("sdb.put_attributes", **ITEM, **ATTRIBUTES)
@@ -97,6 +97,8 @@ async def use_sdb(do: Callable[..., Any]) -> None:
         page = await do("sdb.select", SelectExpression=select, ConsistentRead=True, **token)
         token = {"NextToken": page["NextToken"]} if "NextToken" in page else {}
     assert not token
+    rows = await do("sdb.select_all", 3, SelectExpression=select, ConsistentRead=True)
+    assert len(rows["Body"].splitlines()) == 6
     await do("sdb.domain_metadata", **DOMAIN)
     await do("sdb.delete_attributes", **ITEM)
     await do("sdb.batch_delete_attributes", **DOMAIN, Items=[{"Name": "i0"}])

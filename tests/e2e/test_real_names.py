@@ -67,8 +67,8 @@ def test_the_same_as_boto3_under_aws_s_own_names() -> None:
     found = run_in_it(CALLS, BOUND_S)
     assert found["ours"] == found["theirs"]
     assert found["pools"] == [
+        "https://oldest.s3.amazonaws.com:443",
         "https://oldest.s3.dualstack.us-east-1.amazonaws.com:443",
-        "https://oldest.s3.us-east-1.amazonaws.com:443",
         "https://ours.s3.eu-central-1.amazonaws.com:443",
         "https://s3.eu-central-1.amazonaws.com:443",
         "https://sqs.eu-central-1.amazonaws.com:443",

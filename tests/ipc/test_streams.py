@@ -720,3 +720,45 @@ def test_a_piece_as_it_stands_on_the_wire() -> None:
         await sending
 
     run(scenario())
+
+
+def test_who_has_to_fetch_more_waits_for_room() -> None:
+    """Until credit comes; with credit at hand not at all, and nothing is sent by that."""
+
+    async def scenario() -> None:
+        reader = Reader(credit=2)
+        await reader.stream.room()
+        assert not reader.stream.is_waiting
+        sending = begun(reader.stream.send(b"ab"))
+        await asyncio.sleep(0)
+        reader.take()
+        await sending
+        waiting = begun(reader.stream.room())
+        await asyncio.sleep(0)
+        assert reader.stream.is_waiting  # as who has data: the peer is to blame
+        assert reader.take() == []
+        reader.stream.credit(1)
+        await waiting
+        assert not reader.stream.is_waiting
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["abort", "break_off", "no_more_credit"])
+def test_who_waits_for_room_is_told_of_the_break(how: str) -> None:
+    """By whatever it is that no room will come; then at once."""
+
+    async def scenario() -> None:
+        stream = Reader(credit=0).stream
+        waiting = begun(stream.room())
+        await asyncio.sleep(0)
+        if how == "no_more_credit":
+            stream.no_more_credit()
+        else:
+            getattr(stream, how)(RpcError(Code.CANCELLED, "gone"))
+        with pytest.raises(RpcError):
+            await waiting
+        with pytest.raises(RpcError):
+            await stream.room()
+
+    run(scenario())

@@ -30,6 +30,7 @@ REGIONS = ("us-east-1", "eu-central-1")
 
 NAMES = [
     "*.amazonaws.com",
+    "*.s3.amazonaws.com",
     *(f"*.{region}.amazonaws.com" for region in REGIONS),
     *(f"*.s3.{region}.amazonaws.com" for region in REGIONS),
     *(f"*.s3.dualstack.{region}.amazonaws.com" for region in REGIONS),

@@ -13,7 +13,7 @@ from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.services import CATALOG, SERVICES
-from botod.daemon.services.answers import Download
+from botod.daemon.services.answers import Streamed
 from botod.daemon.services.operation import Endpoint, Operation, Params, Result
 from botod.pool import HeldKeys, Terms, current_terms, on_terms, spawn
 from support.http_server import Answer, Exchange, HttpServer, http_server
@@ -179,7 +179,7 @@ def _tried(
 
     def run() -> Result:
         result = operation.run(connection, params)
-        bodies = {name: body.whole() for name, body in result.items() if isinstance(body, Download)}
+        bodies = {name: body.whole() for name, body in result.items() if isinstance(body, Streamed)}
         return result | bodies
 
     if operation.is_composite:

@@ -273,20 +273,20 @@ def test_a_prefix_is_put_before_aws_s_host(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def main() -> None:
         async with open_pool() as pool:
-            operation = CATALOG.operation("s3control", "get_public_access_block")
+            operation = CATALOG.operation("stepfunctions", "start_sync_execution")
             assert operation.home is not None
-            endpoint = Endpoint("s3-control.test", 443, True, "eu-central-1", False)
+            endpoint = Endpoint("states.test", 443, True, "eu-central-1", False)
             connection = operation.home.connect(pool, HeldKeys(*KEYS), endpoint)
             monkeypatch.setattr(
                 connection, "_mexe", lambda request, *_more: asked.append(request) or Refused()
             )
             with pytest.raises(Exception, match="refused"):
-                await spawn(operation.run, connection, {"AccountId": "123456789012"})
+                await spawn(operation.run, connection, {"stateMachineArn": "arn"})
 
     asked: list[Any] = []
     run(main)
     (request,) = asked
-    assert request.host == request.headers["Host"] == "123456789012.s3-control.test"
+    assert request.host == request.headers["Host"] == "sync-states.test"
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], Sequence[str | None]]] = {
         ["shop"],
     ),
     "sdb.select": ({"SelectExpression": "select * from shop"}, ["shop"]),
+    "sdb.select_all": ({"SelectExpression": "select * from shop"}, ["shop"]),
 }
 
 METHODS = [f"{service}.{name}" for service, table in SERVICES.items() for name in table.operations]

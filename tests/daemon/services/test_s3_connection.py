@@ -10,7 +10,7 @@ import pytest
 
 from botod.daemon.services import CATALOG, s3_connection
 from botod.daemon.services.answers import BadAnswer
-from botod.daemon.services.operation import Endpoint
+from botod.daemon.services.operation import CannotBeCarried, Endpoint
 from botod.daemon.services.s3_connection import _CallingFormat, connect
 from botod.pool import HeldKeys, spawn
 from support.http_server import Exchange, http_server
@@ -300,3 +300,14 @@ def test_the_host_of_another_region(here: str, there: str) -> None:
     endpoint = Endpoint(here, 443, True, "us-east-1", False)
     connection = connect(NO_POOL, HeldKeys(*KEYS), endpoint)
     assert connection._in_region("eu-west-3").host == there
+
+
+@pytest.mark.parametrize("bucket", ["b--usw2-az1--x-s3", "p--use1-az4--xa-s3", "a-0123--op-s3"])
+def test_buckets_of_another_kind(bucket: str) -> None:
+    """Are refused at AWS, where they have hosts of their own; elsewhere they are names."""
+    keys = HeldKeys("a", "b")
+    aws = connect(None, keys, Endpoint("s3.amazonaws.com", 443, True, "us-east-1", False))  # type: ignore[arg-type]
+    with pytest.raises(CannotBeCarried, match=f"like '{bucket}', .* hosts of another kind"):
+        aws.for_bucket(bucket)
+    own = connect(None, keys, Endpoint("minio.test", 9000, False, "us-east-1", True))  # type: ignore[arg-type]
+    assert own.for_bucket(bucket) is own

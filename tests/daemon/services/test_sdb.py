@@ -300,6 +300,7 @@ ALL: dict[str, dict[str, Any]] = {
     "domain_metadata": DOMAIN,
     "batch_delete_attributes": DOMAIN | {"Items": [{"Name": "a"}]},
     "select": {"SelectExpression": EXPRESSION},
+    "select_all": {"SelectExpression": EXPRESSION},
 }
 
 
