@@ -110,9 +110,13 @@ class Streamed:
     length_bytes: int | None = None
     wants_room = False
 
-    def read(self, size: int) -> bytes:
-        """At most `size` bytes, none at the end only. Parks."""
+    def read_pieces(self, size: int) -> list[Piece]:
+        """At most `size` bytes as they come, nothing at the end only. Parks."""
         raise NotImplementedError
+
+    def read(self, size: int) -> bytes:
+        """The same, put together."""
+        return b"".join(self.read_pieces(size))
 
     def close(self) -> None:
         """Stop what is still under way."""
@@ -162,12 +166,8 @@ class Download(Streamed):
         length = response.getheader("content-length")
         self.length_bytes = whole_number(length, "Content-Length") if length else None
 
-    def read(self, size: int) -> bytes:
-        """`size` bytes, fewer at the end. Parks. Raises BadAnswer at an end that cannot be."""
-        return b"".join(self.read_pieces(size))
-
     def read_pieces(self, size: int) -> list[Piece]:
-        """The same as it came, for those who need it in no other form."""
+        """`size` bytes, fewer at the end. Parks. Raises BadAnswer at an end that cannot be."""
         pieces: list[Piece] = self._response.read_pieces(size)
         check = self.check
         if check is not None:

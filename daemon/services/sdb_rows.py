@@ -13,6 +13,7 @@ from botod.daemon.held import Held, current_held, holding
 from botod.daemon.services.answers import BadAnswer, Streamed
 from botod.pool import spawn_until, wait
 from botod.pool.bridge import current_deadline
+from botod.pool.pieces import Piece
 
 
 class Rows(Streamed):
@@ -39,14 +40,14 @@ class Rows(Streamed):
     def wants_room(self) -> bool:  # type: ignore[override]
         return not self._lines and not self._is_last
 
-    def read(self, size: int) -> bytes:
-        """At most `size` bytes, none at the end only. Parks. Raises what a select raises."""
+    def read_pieces(self, size: int) -> list[Piece]:
+        """At most `size` bytes, nothing at the end only. Parks. Raises what a select raises."""
         while self.wants_room:
             self._fetch_apart()
         piece, self._lines = bytes(self._lines[:size]), self._lines[size:]
         if not self._lines:
             self._give_back()
-        return piece
+        return [piece] if piece else []
 
     def close(self) -> None:
         """Hold no more."""

@@ -22,14 +22,14 @@ BODY = b"0123456789" * 100_000
 class Slow(BodyResponse):
     """An answer that never comes."""
 
-    def read(self, _size: int) -> bytes:
+    def read_pieces(self, _size: int) -> list[bytes]:
         return wait(asyncio.get_running_loop().create_future())
 
 
 class Broken(BodyResponse):
     """An answer that breaks off."""
 
-    def read(self, _size: int) -> bytes:
+    def read_pieces(self, _size: int) -> list[bytes]:
         raise ConnectionResetError("cut")
 
 
