@@ -11,7 +11,7 @@ from botod.daemon.credentials import CHAIN, Keys, find_keys, sts_client
 from botod.daemon.endpoints import endpoint_of, own_url
 from botod.daemon.open_uploads import OpenUploads, ProfileUploads
 from botod.daemon.profile_settings import ProfileSettings
-from botod.daemon.refresher import Refresher
+from botod.daemon.refresher import Refresher, RefresherStats
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, role_keys
 from botod.daemon.services import CATALOG, SERVICES
@@ -210,18 +210,33 @@ class Upstreams:
 
     def warm_sockets(self) -> dict[Origin, int]:
         """How many connections to keep open, and to whom."""
-        return {
-            profile.endpoint(service, _home(service)).origin: number
-            for profile in self._profiles.values()
-            for service, number in profile.settings.warm_sockets.items()
-        }
+        numbers: dict[Origin, int] = {}
+        for profile in self._profiles.values():
+            for service, number in profile.settings.warm_sockets.items():
+                endpoint = profile.endpoint(service, _home(service))
+                self._budget(endpoint)  # from now on the host is one of those that are known
+                numbers[endpoint.origin] = number
+        return numbers
+
+    def hosts(self) -> list[str]:
+        """The endpoints in use so far, as host:port; those of single buckets are not among them."""
+        return list(self._budgets)
+
+    def profile_keys(self) -> dict[str, RefresherStats]:
+        """What is known of each profile's own keys."""
+        return {name: profile.keys.stats() for name, profile in self._profiles.items()}
 
     def stats(self) -> dict[str, Any]:
         """What `botod status` shows of keys and retries; nothing of what is in the keys."""
         return {
             "keys": {keys.name: asdict(keys.stats()) for keys in self._refreshers()},
             "retries": {
-                host: {"spent_total": one.spent_total, "refused_total": one.refused_total}
+                host: {
+                    "spent_total": one.spent_total,
+                    "refused_total": one.refused_total,
+                    "left_num": round(one.tokens, 1),
+                    "by_cause": dict(one.by_cause),
+                }
                 for host, one in self._budgets.items()
             },
         }
