@@ -143,7 +143,7 @@ class Service:
         self._own_control: dict[str, Control] = {
             "botod.restart": answered_later(self._on_restart),
             "botod.status": without_params(self._own_status),
-            METHOD: answered_later(lambda: self._snapshot()),
+            METHOD: answered_later(self._own_metrics),
         }
         return Worker(
             self._upstreams,
@@ -343,6 +343,9 @@ class Service:
             return self._status()
         about = {"worker": self._share.number, "is_leader": self._leader.leads()}
         return about | self._status()
+
+    async def _own_metrics(self) -> dict[str, Any]:
+        return await self._snapshot()
 
     async def _status_of_all(self) -> dict[str, Any]:
         if self._colleagues is None:

@@ -149,6 +149,7 @@ class Upstreams:
         self._actors: dict[Actor, Refresher] = {}
         self._upstreams: dict[tuple[str, str, Actor | None, bool], Upstream] = {}
         self._budgets: dict[str, Budget] = {}
+        self._warm_hosts: set[str] = set()
 
     def start(self) -> None:
         """Begin to look for keys."""
@@ -210,17 +211,17 @@ class Upstreams:
 
     def warm_sockets(self) -> dict[Origin, int]:
         """How many connections to keep open, and to whom."""
-        numbers: dict[Origin, int] = {}
-        for profile in self._profiles.values():
-            for service, number in profile.settings.warm_sockets.items():
-                endpoint = profile.endpoint(service, _home(service))
-                self._budget(endpoint)  # from now on the host is one of those that are known
-                numbers[endpoint.origin] = number
+        numbers = {
+            profile.endpoint(service, _home(service)).origin: number
+            for profile in self._profiles.values()
+            for service, number in profile.settings.warm_sockets.items()
+        }
+        self._warm_hosts.update(origin.authority for origin in numbers)
         return numbers
 
     def hosts(self) -> list[str]:
         """The endpoints in use so far, as host:port; those of single buckets are not among them."""
-        return list(self._budgets)
+        return sorted(self._warm_hosts | self._budgets.keys())
 
     def profile_keys(self) -> dict[str, RefresherStats]:
         """What is known of each profile's own keys."""

@@ -53,9 +53,10 @@ class Handle:
     """An easy handle, and the transfer that it carries now.
 
     found_dead: it was not sent, because the server had left the connection. opened: the sockets
-    that were opened for this transfer. ends: of the connection that it is sent on; None: it is not. era: which of the client's options it is set up with, by
-    their count. tls: how its connections prove who is there; it does not change, as curl has no way
-    to take back a certificate of ours.
+    that were opened for this transfer. ends: of the connection that it is sent on; None: it is not
+    yet. era: which of the client's options it is set up with, by their count. tls: how its
+    connections prove who is there; it does not change, as curl has no way to take back a
+    certificate of ours.
     """
 
     __slots__ = (

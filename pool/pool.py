@@ -76,9 +76,7 @@ class Lease:
         """
         self.host.judge(transfer)
         self.release()
-        self._times.transferred(
-            transfer.began_at, transfer.sent_at, transfer.answered_at, clock()
-        )
+        self._times.transferred(transfer.began_at, transfer.sent_at, transfer.answered_at, clock())
 
 
 class HostPool:

@@ -2,8 +2,8 @@
 
 Sockets are curl's. Those opened are told by SOCKOPTFUNCTION; those closed cannot be told by
 CLOSESOCKETFUNCTION, which pycurl does not deliver when the handle that opened the connection is
-idle. So each socket's inode is remembered, and the kernel is asked whether it still is there. Why it
-is not is what was last known of it.
+idle. So each socket's inode is remembered, and the kernel is asked whether it still is there. Why
+it is not is told by what was known of it last.
 
 The kernel also knows that a server has closed its side. curl looks only at connections that were
 idle for a second or longer; on others it would send, and nobody could say what became of it.
@@ -40,7 +40,7 @@ class Reason(Enum):
     FAILED = "failed"  # its transfer did, or it never was connected
     ABORTED = "aborted"  # its transfer was, halfway
     SERVER = "server"  # it was idle, and the server closed it
-    RETIRED = "retired"  # by curl: too old, idle for too long, or an answer said that it is the last
+    RETIRED = "retired"  # by curl: too old, idle for too long, or after an answer's "close"
 
 
 @dataclass(frozen=True)

@@ -208,8 +208,8 @@ class Transfer:
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
         "_changed", "_on_end", "_on_sent", "_takes_head", "_tells_sent", "_unread", "answered",
-        "answered_at", "began_at", "ended", "failure", "head", "receiving_paused", "request", "sent",
-        "sent_at", "state", "status",
+        "answered_at", "began_at", "ended", "failure", "head", "receiving_paused", "request",
+        "sent", "sent_at", "state", "status",
     )  # fmt: skip
 
     def __init__(

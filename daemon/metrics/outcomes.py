@@ -11,9 +11,7 @@ SERVICE_OUTCOMES = ("throttled", "server_error", "client_error")
 """Of what a service answered with an error: it has too much to do, it failed, or it was asked for
 something that it does not do or have, such as an object that is not there."""
 
-_OF_CODE = {
-    int(code): code.name.lower() for code in Code if code is not Code.SERVICE_ERROR
-}
+_OF_CODE = {int(code): code.name.lower() for code in Code if code is not Code.SERVICE_ERROR}
 
 OUTCOMES = (OK, *SERVICE_OUTCOMES, *_OF_CODE.values())
 """All there are."""

@@ -53,8 +53,8 @@ JOBS = (
     ),
     Series(
         "botod_job_phase_seconds", HISTOGRAM,
-        "Where the time of a job that sent anything went, over all its requests: queue (for a "
-        "slot), connect (name, connection, TLS; next to nothing on a warm one), first_byte (what is "
+        "Where the time of a job that sent anything went, in all its requests: queue (for a "
+        "slot), connect (name, connection, TLS; nothing much on a warm one), first_byte (what is "
         "sent, and the service's thinking), body (of the answer).",
         reading.phases, ("service", "phase"), BOUNDS_S,
     ),
