@@ -11,7 +11,7 @@ from botod.daemon.credentials import CHAIN, Keys, find_keys, sts_client
 from botod.daemon.endpoints import endpoint_of, own_url
 from botod.daemon.open_uploads import OpenUploads, ProfileUploads
 from botod.daemon.profile_settings import ProfileSettings
-from botod.daemon.refresher import Refresher, RefresherStats
+from botod.daemon.refresher import Refresher
 from botod.daemon.retries import Patience
 from botod.daemon.roles import Actor, role_keys
 from botod.daemon.services import CATALOG, SERVICES
@@ -223,9 +223,12 @@ class Upstreams:
         """The endpoints in use so far, as host:port; those of single buckets are not among them."""
         return sorted(self._warm_hosts | self._budgets.keys())
 
-    def profile_keys(self) -> dict[str, RefresherStats]:
-        """What is known of each profile's own keys."""
-        return {name: profile.keys.stats() for name, profile in self._profiles.items()}
+    def profile_keys(self) -> dict[str, dict[str, Any]]:
+        """What is known of each profile's own keys, and whether there are any."""
+        return {
+            name: asdict(profile.keys.stats()) | {"has_keys": profile.keys.has_keys}
+            for name, profile in self._profiles.items()
+        }
 
     def stats(self) -> dict[str, Any]:
         """What `botod status` shows of keys and retries; nothing of what is in the keys."""

@@ -8,7 +8,6 @@ that is in use, such as that of a bucket in another region, as OTHER.
 import asyncio
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,10 +66,7 @@ class Snapshot:
             "process": process,
             "loop_lag": self._lag.lags.plain(),
             "jobs_done": self._jobs.plain(),
-            "profile_keys": {
-                name: asdict(keys) | {"has_keys": keys.source != ""}
-                for name, keys in self._upstreams.profile_keys().items()
-            },
+            "profile_keys": self._upstreams.profile_keys(),
             "peers_num": len(peers),
             "in_flight_num": sum(peer["in_flight_num"] for peer in peers),
             "unread_bytes": sum(peer["unread_bytes"] for peer in peers),
