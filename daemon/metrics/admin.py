@@ -55,13 +55,12 @@ class Admin:
         self._snapshot = snapshot
         self._leader = leader
         self._colleagues = colleagues
-        source = Source(self._snapshots, self._is_ready)
+        self._source = Source(self._snapshots, self._is_ready)
         self._servers: dict[str, BoundedServer] = {}
         self._make: Mapping[str, Callable[[], list[socket.socket]]] = {
             self._path: self._open_unix,
             **({settings_name(settings): self._open_port} if settings.port else {}),
         }
-        self._source = source
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -80,11 +79,11 @@ class Admin:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if self._path in self._servers:  # first: once nobody listens, the next one makes its own
+            remove_socket(self._path)
         for server in self._servers.values():
             server.stop()
             await server.close_all_connections()
-        if self._path in self._servers:
-            remove_socket(self._path)
         self._servers.clear()
 
     async def _keep_serving(self) -> None:

@@ -141,12 +141,12 @@ PAGES: Mapping[str, type[Page]] = {
 class BoundedServer(HTTPServer):
     """An HTTP server of Tornado's that carries so many connections, each for so long."""
 
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:  # type: ignore[override]
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         if len(self._connections) >= CONNECTIONS_MAX:
             stream.close()
             return
         asyncio.get_running_loop().call_later(REQUEST_TIMEOUT_S, stream.close)
-        super().handle_stream(stream, address)  # type: ignore[arg-type]
+        super().handle_stream(stream, address)
 
 
 def make_server(source: Source, *, checks_host: bool) -> BoundedServer:

@@ -1,4 +1,4 @@
-"""What a daemon tells Prometheus, asked for over HTTP and read by prometheus_client's own parser."""
+"""What a daemon tells Prometheus, over HTTP and by prometheus_client's own parser."""
 
 import http.client
 import socket

@@ -123,7 +123,7 @@ def test_so_many_series_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_counting_is_cheap() -> None:
-    """2 us of CPU a job here; a bound that a slow machine keeps, and labels() would not."""
+    """1.2 us of CPU a job here; a bound that a slow machine keeps, and labels() would not."""
     figures, job = JobFigures(), run()
     best_s = min(_cpu_s(figures, job) for _ in range(5))
     assert best_s < 10e-6
