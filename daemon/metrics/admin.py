@@ -6,12 +6,11 @@ lets go of its lock and its sockets, and the next one has both within TRY_S and 
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from tornado.netutil import bind_sockets
 
 from botod.daemon.colleagues import Colleagues
 from botod.daemon.leader import Leader
@@ -129,13 +128,16 @@ class Admin:
 
     def _open_port(self) -> list[socket.socket]:
         settings = self._settings
-        try:
-            return bind_sockets(settings.port, settings.address)
+        family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+        try:  # not by Tornado's bind_sockets, which leaves one open that it could not bind
+            listener = socket.create_server((settings.address, settings.port), family=family)
         except OSError as error:
-            words = error.strerror or str(error)
+            words = os.strerror(error.errno or 0)
             raise SocketInUse(
                 f"[metrics] port: cannot listen on {settings_name(settings)}: {words}"
             ) from None
+        listener.setblocking(False)
+        return [listener]
 
     async def _snapshots(self) -> Sequence[Mapping[str, Any]]:
         others = [] if self._colleagues is None else await self._colleagues.others(METHOD)
