@@ -40,6 +40,7 @@ docs: $(VENV)/.test
 	$(call made,operation_table,docs/operations.md)
 	$(call made,setting_pages toml,etc/botod.toml)
 	$(call made,setting_pages markdown,docs/settings.md)
+	$(call made,metrics.page,docs/metrics.md)
 	$(call made,manual_pages botod.1,docs/man/botod.1)
 	$(call made,manual_pages botod.toml.5,docs/man/botod.toml.5)
 	$(call made,manual_pages botod.8,docs/man/botod.8)

@@ -80,9 +80,11 @@ class Attempts:
                     raise
                 else:
                     mended.add(cause)
+                    self._budget.by_cause[cause.name.lower()] += 1
                     continue
                 if wait_s is None:
                     raise
+                self._budget.by_cause[cause.name.lower()] += 1
             tried += 1
             sleep(wait_s)
 

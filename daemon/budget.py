@@ -3,6 +3,8 @@
 No I/O; the time is an argument.
 """
 
+from collections import Counter
+
 SHARE = 0.2
 """Retries a request, over time: what fails more often than that is not mended by asking again."""
 
@@ -17,13 +19,23 @@ MOST = 100.0
 
 
 class Budget:
-    """One host's. Begins with the least."""
+    """One host's. Begins with the least.
+
+    by_cause: how often something was tried again, also where that spends nothing: keys or a clock
+    were mended.
+    """
 
     def __init__(self, *, now: float) -> None:
         self._tokens = LEAST
         self._since = now
         self.spent_total = 0
         self.refused_total = 0
+        self.by_cause: Counter[str] = Counter()
+
+    @property
+    def tokens(self) -> float:
+        """Retries that there are now."""
+        return self._tokens
 
     def __repr__(self) -> str:
         return f"<Budget of {self._tokens:.1f} retries>"

@@ -64,16 +64,20 @@ class Colleagues:
 
     async def status(self, own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """The merged status of all workers that answer; `workers` has a few figures of each."""
-        others = [one for one in range(self._share.workers_num) if one != self._share.number]
-        answers = await asyncio.gather(*map(self._ask, others))
-        statuses = [own(), *(answer for answer in answers if answer is not None)]
+        statuses = [own(), *await self.others("botod.status")]
         return merged(statuses) | {"workers": sorted(map(_figures, statuses), key=_number)}
 
-    async def _ask(self, number: int) -> dict[str, Any] | None:
+    async def others(self, method: str) -> list[dict[str, Any]]:
+        """What the other workers answer to a method without params: those that do."""
+        others = [one for one in range(self._share.workers_num) if one != self._share.number]
+        answers = await asyncio.gather(*(self._ask(one, method) for one in others))
+        return [answer for answer in answers if answer is not None]
+
+    async def _ask(self, number: int, method: str) -> dict[str, Any] | None:
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 async with await connect(control_path(self._folder, number)) as connection:
-                    answer: dict[str, Any] = await connection.call("botod.status")
+                    answer: dict[str, Any] = await connection.call(method)
         except (DaemonUnavailable, RpcError, TimeoutError) as error:
             logger.info("worker %d does not tell its status: %s", number, str(error) or "no answer")
             return None

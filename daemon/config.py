@@ -18,6 +18,7 @@ from botod.daemon.settings import (
     SECTIONS,
     DaemonSettings,
     LimitSettings,
+    MetricsSettings,
     PoolSettings,
 )
 
@@ -33,6 +34,7 @@ class Config:
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     profiles: Mapping[str, ProfileSettings] = field(
         default_factory=lambda: {"default": ProfileSettings()}
     )

@@ -179,6 +179,7 @@ class _Flow:
         finally:
             if entry.request is not None:
                 job.terms.attempts_num += entry.request.terms.attempts_num
+                job.terms.times.add(entry.request.terms.times)
 
     def _gather(self, entry: _Entry) -> None:
         self._gathered.append(entry)

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from botod.daemon.job_line import job_line
+from botod.daemon.metrics.job_figures import JobFigures
 from botod.daemon.runs import Run
 from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Exchange
@@ -25,10 +26,11 @@ class JobCounts:
 
 
 class Ledger:
-    """Hears of every request that a worker was given."""
+    """Hears of every request that a worker was given. figures: what is counted for metrics."""
 
     def __init__(self) -> None:
         self.counts = JobCounts()
+        self.figures = JobFigures()
 
     def began(self) -> None:
         """A job runs."""
@@ -42,9 +44,11 @@ class Ledger:
         """Nothing of a job is left: it was done, and its answer streamed, or `error` ended it."""
         if error is not None:
             self.counts.failed_total += 1
+        took_s = asyncio.get_running_loop().time() - run.began
+        self.figures.ended(run, error, took_s)
         if logger.isEnabledFor(logging.INFO):
-            took_s = asyncio.get_running_loop().time() - run.began
             logger.info("%s", job_line(run.job, run.moved, error, took_s, run.together))
 
     def refused(self, exchange: Exchange, error: RpcError) -> None:
         """No job was run for a request; its peer is told `error`."""
+        self.figures.refused(exchange.request.method, exchange.sender.uid, error)

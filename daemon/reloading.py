@@ -19,6 +19,8 @@ AFTER_RESTART = frozenset({
     ("pool", "max_waiting"),
     ("pool", "max_waiting_per_uid"),
     ("pool", "slot_timeout_s"),
+    ("metrics", "port"),
+    ("metrics", "address"),
 })  # fmt: skip
 """Settings that a running daemon keeps. All others, rules and profiles hold from a reload on."""
 

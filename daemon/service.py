@@ -18,6 +18,9 @@ from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
 from botod.daemon.leader import Leader
 from botod.daemon.ledger import Ledger
+from botod.daemon.metrics.admin import METHOD, Admin
+from botod.daemon.metrics.loop_lag import LoopLag
+from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.notify import Notifier, keep_telling
 from botod.daemon.open_uploads import OpenUploads
 from botod.daemon.reloading import changed, effective, needs_restart
@@ -115,6 +118,17 @@ class Service:
             self._upstreams,
             remembered_num=lambda: self._joins.remembered_num,
         )
+        self._lag = LoopLag()
+        self._snapshot = Snapshot(
+            self._status, self._ledger.figures, self._lag, self._upstreams, share=share
+        )
+        self._admin = Admin(
+            folder,
+            self._config.metrics,
+            self._snapshot,
+            leader=self._leader,
+            colleagues=self._colleagues,
+        )
 
     def _make_worker(self) -> Worker:
         config = self._config
@@ -127,6 +141,7 @@ class Service:
         self._own_control: dict[str, Control] = {
             "botod.restart": answered_later(self._on_restart),
             "botod.status": without_params(self._own_status),
+            METHOD: answered_later(self._own_metrics),
         }
         return Worker(
             self._upstreams,
@@ -167,14 +182,17 @@ class Service:
     async def _start(self) -> None:
         if self._colleagues is not None:
             await self._colleagues.open()
+        await self._admin.start()
         if self._handover is not None:
             self._handover.start()
         self._upstreams.start()
+        self._lag.start()
         self._server.listen(self._listener.sock.dup())
         self._warming.keep(self._upstreams.warm_sockets())
         self._warn()
         logger.info("listening on %s", self._listener.path)
         self._uploads.take_over(self._s3_of, (os.geteuid(), 0, 0))
+        self._snapshot.is_ready = True
         self._notifier.ready()
 
     def _s3_of(self, profile: str) -> Callable[[], Any] | None:
@@ -190,6 +208,7 @@ class Service:
 
     async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
+        self._snapshot.is_ready = False
         if self._ending is Ending.STOPPED:
             self._notifier.stopping()
         if self._handover is not None:
@@ -204,6 +223,8 @@ class Service:
         if self._handover is not None:
             self._handover.close()  # what came last is the server's to answer
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
+        await self._admin.close()
+        self._lag.stop()
         if self._colleagues is not None:
             await self._colleagues.close()
         if self._leader is not None:
@@ -320,6 +341,9 @@ class Service:
             return self._status()
         about = {"worker": self._share.number, "is_leader": self._leader.leads()}
         return about | self._status()
+
+    async def _own_metrics(self) -> dict[str, Any]:
+        return await self._snapshot()
 
     async def _status_of_all(self) -> dict[str, Any]:
         if self._colleagues is None:

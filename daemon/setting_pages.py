@@ -51,6 +51,7 @@ SECTION_WORDS: Mapping[str, str] = {
         "`botod status` counts how often."
     ),
     "pool": "Connections to AWS.",
+    "metrics": "Numbers for Prometheus.",
     "profile.default": (
         "An upstream. The profile called default serves the jobs that name none; add others as "
         "[profile.NAME]."

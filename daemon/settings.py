@@ -250,8 +250,27 @@ class PoolSettings:
     )
 
 
+@dataclass(frozen=True)
+class MetricsSettings:
+    """`[metrics]`: numbers for Prometheus, beside those on admin.sock."""
+
+    port: int = setting(
+        0,
+        "Port on which they are served over HTTP {bounds}, to whoever is on this host: /metrics, "
+        "/healthz, /readyz and /status.json, counts only. 0: none; admin.sock, beside the socket, "
+        "has them in any case, for root and the daemon's user. See docs/metrics.md.",
+        bounds=(0, 65_535),
+    )
+    address: str = setting(
+        "127.0.0.1",
+        "Where the port is: 127.0.0.1 or ::1. A machine's other addresses are not for this.",
+        choices=("127.0.0.1", "::1"),
+    )
+
+
 SECTIONS: Mapping[str, type] = {
     "daemon": DaemonSettings,
     "limits": LimitSettings,
     "pool": PoolSettings,
+    "metrics": MetricsSettings,
 }

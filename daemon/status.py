@@ -47,6 +47,7 @@ class Status:
                 "remembered_num": self._remembered_num(),
             },
             "buffered_bytes": self._server.budget.used_bytes,
+            "buffered_max_bytes": self._server.budget.total_bytes,
             "refused_by_limit": self._refused_by_limit(),
             "total": dataclasses.asdict(self._pool.total_stats()),
             "pools": [_pool_status(host) for host in self._pool.stats()],

@@ -151,6 +151,7 @@ class Upstreams:
         self._actors: dict[Actor, Refresher] = {}
         self._upstreams: dict[tuple[str, str, Actor | None, Kind | None], Upstream] = {}
         self._budgets: dict[str, Budget] = {}
+        self._warm_hosts: set[str] = set()
 
     def start(self) -> None:
         """Begin to look for keys."""
@@ -212,10 +213,23 @@ class Upstreams:
 
     def warm_sockets(self) -> dict[Origin, int]:
         """How many connections to keep open, and to whom. May read files."""
-        return {
+        numbers = {
             profile.endpoint(service).origin: number
             for profile in self._profiles.values()
             for service, number in profile.settings.warm_sockets.items()
+        }
+        self._warm_hosts.update(origin.authority for origin in numbers)
+        return numbers
+
+    def hosts(self) -> list[str]:
+        """The endpoints in use so far, as host:port; those of single buckets are not among them."""
+        return sorted(self._warm_hosts | self._budgets.keys())
+
+    def profile_keys(self) -> dict[str, dict[str, Any]]:
+        """What is known of each profile's own keys, and whether there are any."""
+        return {
+            name: asdict(profile.keys.stats()) | {"has_keys": profile.keys.has_keys}
+            for name, profile in self._profiles.items()
         }
 
     def stats(self) -> dict[str, Any]:
@@ -223,7 +237,12 @@ class Upstreams:
         return {
             "keys": {keys.name: asdict(keys.stats()) for keys in self._refreshers()},
             "retries": {
-                host: {"spent_total": one.spent_total, "refused_total": one.refused_total}
+                host: {
+                    "spent_total": one.spent_total,
+                    "refused_total": one.refused_total,
+                    "left_num": round(one.tokens, 1),
+                    "by_cause": dict(one.by_cause),
+                }
                 for host, one in self._budgets.items()
             },
         }

@@ -22,7 +22,7 @@ from botod.pool.handle import Handle, Options
 from botod.pool.lane import Tls, TlsVersion
 from botod.pool.pieces import Piece
 from botod.pool.ready import ReadySockets
-from botod.pool.sockets import Sockets, SocketStats
+from botod.pool.sockets import Reason, Sockets, SocketStats
 from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class CurlClient(CurlAsyncHTTPClient):
         if self._is_acting or get_ident() != self._thread:
             self._loop.call_soon_threadsafe(self.abort, transfer)
             return
+        self.sockets.given_up(handle.opened, handle.ends, Reason.ABORTED)
         self._detach(handle)
         transfer.end(State.ABORTED)
 
@@ -227,6 +228,8 @@ class CurlClient(CurlAsyncHTTPClient):
             return
         if transfer.sent and not handle.opened:
             self.sockets.reused(transfer.request.origin)
+        if curl_error is not None:
+            self.sockets.given_up(handle.opened, handle.ends, Reason.FAILED)
         self._detach(handle)
         if curl_error is None:
             transfer.end(State.COMPLETE)

@@ -53,9 +53,10 @@ class Handle:
     """An easy handle, and the transfer that it carries now.
 
     found_dead: it was not sent, because the server had left the connection. opened: the sockets
-    that were opened for this transfer. era: which of the client's options it is set up with, by
-    their count. tls: how its connections prove who is there; it does not change, as curl has no way
-    to take back a certificate of ours.
+    that were opened for this transfer. ends: of the connection that it is sent on; None: it is not
+    yet. era: which of the client's options it is set up with, by their count. tls: how its
+    connections prove who is there; it does not change, as curl has no way to take back a
+    certificate of ours.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class Handle:
         "_set_for",
         "_sockets",
         "curl",
+        "ends",
         "era",
         "found_dead",
         "opened",
@@ -77,6 +79,7 @@ class Handle:
         self.transfer: Transfer | None = None
         self.found_dead = False
         self.opened: list[int] = []
+        self.ends: tuple[str, str, int, int] | None = None
         self.curl = pycurl.Curl()
         self._sockets = sockets
         self._ready_sockets = ready_sockets
@@ -102,6 +105,7 @@ class Handle:
         self.transfer = transfer
         self.found_dead = False
         self.opened.clear()
+        self.ends = None
         request, curl = transfer.request, self.curl
         upload = request.upload
         sending = _sending(upload)
@@ -147,9 +151,10 @@ class Handle:
         assert self.transfer is not None, "curl calls for a transfer that is not under way"
         return self.transfer
 
-    def _ready(self, *ends: Any) -> int:
+    def _ready(self, *ends: *tuple[str, str, int, int]) -> int:
         """Say whether to send, on the connection with these ends."""
         transfer = self._carried()
+        self.ends = ends
         if self.opened:
             self._sockets.connected(Route(*ends), self.opened)
         elif not transfer.sent and self._sockets.server_left(ends):

@@ -17,6 +17,7 @@ from botod.pool.queue import QueueState, SlotQueue
 from botod.pool.queue_stats import QueueStats
 from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
+from botod.pool.times import Times, clock
 from botod.pool.total import Total, TotalStats
 from botod.pool.transfer import Origin, Request, State, Transfer
 from botod.pool.waiter import Waiter, WaiterState
@@ -48,13 +49,14 @@ class Lease:
     """A slot checked out by one greenlet. Releasing it twice is once.
 
     is_probe: its transfer tells whether a host that rested takes connections again. is_poll: it is
-    one of those slots that polls may have.
+    one of those slots that polls may have. times: those of the job that its transfer belongs to.
     """
 
-    __slots__ = ("_is_poll", "_is_probe", "_is_released", "host")
+    __slots__ = ("_is_poll", "_is_probe", "_is_released", "_times", "host")
 
-    def __init__(self, host: "HostPool", *, is_probe: bool, is_poll: bool) -> None:
+    def __init__(self, host: "HostPool", *, is_probe: bool, is_poll: bool, times: Times) -> None:
         self.host = host
+        self._times = times
         self._is_probe = is_probe
         self._is_poll = is_poll
         self._is_released = False
@@ -74,6 +76,7 @@ class Lease:
         """
         self.host.judge(transfer)
         self.release()
+        self._times.transferred(transfer.began_at, transfer.sent_at, transfer.answered_at, clock())
 
 
 class HostPool:
@@ -95,17 +98,18 @@ class HostPool:
         """
         if self.health.state is not HealthState.GOOD:
             self._ask_health(self.health.check)
-        is_poll = current_terms().is_poll
+        terms = current_terms()
+        is_poll = terms.is_poll
         if not self.queue.acquire_nowait(now=self._loop.time(), is_poll=is_poll):
             self._wait_for_slot(timeout_s)
         if self.health.state is HealthState.GOOD:
-            return Lease(self, is_probe=False, is_poll=is_poll)
+            return Lease(self, is_probe=False, is_poll=is_poll, times=terms.times)
         try:
             is_probe = self._ask_health(self.health.admit)
         except HostResting:
             self.give_back(is_poll=is_poll)
             raise
-        return Lease(self, is_probe=is_probe, is_poll=is_poll)
+        return Lease(self, is_probe=is_probe, is_poll=is_poll, times=terms.times)
 
     def give_back(self, *, is_poll: bool) -> None:
         """Take a slot back. Called by its lease, once."""
@@ -184,6 +188,8 @@ class HostPool:
         except BaseException:
             self._leave(waiter)
             raise
+        finally:
+            terms.times.queue_s += self._loop.time() - now
         if waiter.state is not WaiterState.GRANTED:
             assert waiter.error is not None, f"{waiter} was woken for no reason"
             raise self._at_origin(waiter.error)

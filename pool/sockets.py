@@ -2,7 +2,8 @@
 
 Sockets are curl's. Those opened are told by SOCKOPTFUNCTION; those closed cannot be told by
 CLOSESOCKETFUNCTION, which pycurl does not deliver when the handle that opened the connection is
-idle. So each socket's inode is remembered, and the kernel is asked whether it still is there.
+idle. So each socket's inode is remembered, and the kernel is asked whether it still is there. Why
+it is not is told by what was known of it last.
 
 The kernel also knows that a server has closed its side. curl looks only at connections that were
 idle for a second or longer; on others it would send, and nobody could say what became of it.
@@ -12,9 +13,10 @@ import os
 import select
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from socket import socket  # the class itself, whatever a test puts in its place later
 from typing import NamedTuple
 
@@ -32,17 +34,28 @@ class Route(NamedTuple):
     local_port: int
 
 
+class Reason(Enum):
+    """Why a socket was closed."""
+
+    FAILED = "failed"  # its transfer did, or it never was connected
+    ABORTED = "aborted"  # its transfer was, halfway
+    SERVER = "server"  # it was idle, and the server closed it
+    RETIRED = "retired"  # by curl: too old, idle for too long, or after an answer's "close"
+
+
 @dataclass(frozen=True)
 class SocketStats:
     """The sockets of one origin.
 
     `open_num` leaves out those that the server has left. `reused_total` counts transfers that
-    opened none.
+    opened none, `closed_total` by reason those that are known to be closed: it is noticed when
+    somebody asks, or another one gets the same descriptor.
     """
 
     open_num: int
     opened_total: int
     reused_total: int
+    closed_total: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -50,11 +63,15 @@ class _Socket:
     inode: int
     origin: Origin
     used_at: float
+    reason: Reason = Reason.RETIRED  # should it be found closed
     poll: select.poll = field(default_factory=select.poll)
     route: Route | None = None
 
     def server_left(self) -> bool:
-        return any(events & SERVER_LEFT for _fd, events in self.poll.poll(0))
+        left = any(events & SERVER_LEFT for _fd, events in self.poll.poll(0))
+        if left:
+            self.reason = Reason.SERVER
+        return left
 
 
 class Sockets:
@@ -66,9 +83,10 @@ class Sockets:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._sockets: dict[int, _Socket] = {}
-        self._fds: dict[tuple[str, str, int, int], int] = {}
+        self._fds: dict[tuple[str, str, int, int] | None, int] = {}
         self._opened: Counter[Origin] = Counter()
         self._reused: Counter[Origin] = Counter()
+        self._closed: defaultdict[Origin, Counter[str]] = defaultdict(Counter)
 
     def opened(self, fd: int, origin: Origin) -> None:
         self._forget(fd)  # the descriptor of a socket that was closed
@@ -80,10 +98,25 @@ class Sockets:
         server_address, local_address = map(sys.intern, route[:2])  # few, in thousands of routes
         route = route._replace(server_address=server_address, local_address=local_address)
         for fd in fds:
-            if fd in self._sockets and _local_port(fd) == route.local_port:
+            if fd not in self._sockets:
+                continue
+            self._sockets[fd].reason = Reason.FAILED
+            if _local_port(fd) == route.local_port:
+                self._sockets[fd].reason = Reason.RETIRED
                 self._sockets[fd].route = route
                 self._sockets[fd].poll.register(fd, select.POLLRDHUP)
                 self._fds[route] = fd
+
+    def given_up(
+        self, opened: Iterable[int], route: tuple[str, str, int, int] | None, reason: Reason
+    ) -> None:
+        """Learn why curl is about to close what a transfer was on.
+
+        opened: for it. route: that it was sent on; None: it was not sent.
+        """
+        for fd in (*opened, self._fds.get(route)):
+            if fd in self._sockets:
+                self._sockets[fd].reason = reason
 
     def reused(self, origin: Origin) -> None:
         self._reused[origin] += 1
@@ -111,7 +144,12 @@ class Sockets:
         """All at once, since each socket is asked about."""
         open_num = Counter(known.origin for known in self._open())
         return {
-            origin: SocketStats(open_num[origin], self._opened[origin], self._reused[origin])
+            origin: SocketStats(
+                open_num[origin],
+                self._opened[origin],
+                self._reused[origin],
+                dict(self._closed.get(origin, {})),
+            )
             for origin in self._opened
         }
 
@@ -119,6 +157,7 @@ class Sockets:
         """Count from nought for an origin that nobody asks about any more."""
         self._opened.pop(origin, None)
         self._reused.pop(origin, None)
+        self._closed.pop(origin, None)
 
     def _open(self) -> Iterator[_Socket]:
         """Those that are open at both ends."""
@@ -130,6 +169,8 @@ class Sockets:
 
     def _forget(self, fd: int) -> None:
         known = self._sockets.pop(fd, None)
+        if known is not None:
+            self._closed[known.origin][known.reason.value] += 1
         if known is not None and known.route is not None and self._fds.get(known.route) == fd:
             del self._fds[known.route]
 

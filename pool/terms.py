@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from botod.pool.times import Times
+
 
 class Hints(NamedTuple):
     """Headers of an answer that help with another try; empty: they were not there."""
@@ -30,12 +32,14 @@ class Terms:
     idempotent: a request that broke off after it was sent may be sent again.
     headers: added to each request before it is signed. user_agent: what it calls itself; empty: as
         boto does.
-    attempts_num: transfers started so far, those of its parts among them.
+    attempts_num: transfers started so far, those of its parts among them. times: where the time of
+        these went.
     hints: what the last answer that was an error said beside it.
     """
 
     __slots__ = (
-        "_whole", "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "user_agent",
+        "_whole", "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "times",
+        "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +58,7 @@ class Terms:
         self.user_agent = user_agent
         self.attempts_num = 0
         self.hints = NO_HINTS
+        self.times = Times()
         self._whole: Terms | None = None
 
     def part(self, *, idempotent: bool) -> "Terms":
@@ -65,6 +70,7 @@ class Terms:
             user_agent=self.user_agent,
         )
         part._whole = self
+        part.times = self.times
         return part
 
     def count_attempt(self) -> None:

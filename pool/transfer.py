@@ -19,6 +19,7 @@ import pycurl
 
 from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.pieces import Piece, Pieces
+from botod.pool.times import clock
 
 HIGH_BYTES = 1024 * 1024
 """curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
@@ -182,6 +183,8 @@ class Transfer:
     answered: the answer's head is here, whole; its lines are `head`, until somebody reads them, and
     the three digits in the first are `status`.
     ended: it is in one of the last three states.
+    began_at, sent_at, answered_at: when curl had it, began to send and had the answer's head, on
+    `times.clock`; nought: it did not come so far.
     on_sent: called when curl begins to send, inside one of its callbacks. on_end: called once, with
     this, at the end, whatever it is.
     """
@@ -189,7 +192,8 @@ class Transfer:
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
         "_changed", "_on_end", "_on_sent", "_takes_head", "_tells_sent", "_unread", "answered",
-        "ended", "failure", "head", "receiving_paused", "request", "sent", "state", "status",
+        "answered_at", "began_at", "ended", "failure", "head", "receiving_paused", "request",
+        "sent", "sent_at", "state", "status",
     )  # fmt: skip
 
     def __init__(
@@ -204,6 +208,8 @@ class Transfer:
         self.failure: Failure | None = None
         self.sent = False
         self.answered = False
+        self.began_at = clock()
+        self.sent_at = self.answered_at = 0.0
         self.status = b""
         self.ended = False
         self.head: list[bytes] = []
@@ -272,6 +278,7 @@ class Transfer:
             return int(pycurl.PREREQFUNC_ABORT)
         assert not self.ended, f"{self} cannot become sending"
         self.sent = self._takes_head = True
+        self.sent_at = clock()
         self.state = State.SENDING
         if self._on_sent is not None:
             self._on_sent()
@@ -290,6 +297,7 @@ class Transfer:
         else:
             self._takes_head = False
             self.answered = True
+            self.answered_at = clock()
             self.status = self.head[0][9:12]
             self._move(State.ANSWERING)
 

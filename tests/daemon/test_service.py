@@ -86,7 +86,8 @@ def test_the_status_counts() -> None:
         (pool,) = status["pools"]
         assert pool["origin"] == f"http://127.0.0.1:{aws.port}"
         assert (pool["slots_num"], pool["leased_num"], pool["leases_total"]) == (64, 0, 2)
-        assert pool["sockets"] == {"open_num": 1, "opened_total": 1, "reused_total": 1}
+        sockets = {"open_num": 1, "opened_total": 1, "reused_total": 1, "closed_total": {}}
+        assert pool["sockets"] == sockets
         assert status["visits"]["visits_num"] > 0
         assert "secret" not in json.dumps(status)
 

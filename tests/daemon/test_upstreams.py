@@ -290,9 +290,10 @@ def test_profiles_with_one_server_share_its_budget_of_retries() -> None:
         assert budgets[0] is budgets[1]
         assert budgets[0] is not budgets[2]
         assert one.stats()["retries"] == {
-            "minio:9000": {"spent_total": 0, "refused_total": 0},
-            "other:9000": {"spent_total": 0, "refused_total": 0},
+            host: {"spent_total": 0, "refused_total": 0, "left_num": 3.0, "by_cause": {}}
+            for host in ("minio:9000", "other:9000")
         }
+        assert one.hosts() == ["minio:9000", "other:9000"]
         await asyncio.sleep(0)
 
     run(scenario)

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botod.pool.sockets import Route, Sockets, SocketStats
+from botod.pool.sockets import Reason, Route, Sockets, SocketStats
 from botod.pool.transfer import Origin
 
 ORIGIN = Origin("http", "127.0.0.1", 80)
@@ -30,7 +30,8 @@ def test_an_open_socket_is_counted_until_the_kernel_closes_it() -> None:
     with connected() as (ours, _theirs, _route):
         sockets.opened(ours.fileno(), ORIGIN)
         assert sockets.stats(ORIGIN) == SocketStats(open_num=1, opened_total=1, reused_total=0)
-    assert sockets.stats(ORIGIN) == SocketStats(open_num=0, opened_total=1, reused_total=0)
+    closed = SocketStats(0, opened_total=1, reused_total=0, closed_total={"retired": 1})
+    assert sockets.stats(ORIGIN) == closed
 
 
 def test_a_descriptor_that_became_something_else_is_not_counted() -> None:
@@ -102,3 +103,27 @@ def test_a_descriptor_used_again_replaces_the_one_before() -> None:
         assert len(sockets._sockets) == len(sockets._fds) == 1
     finally:
         os.close(200)
+
+
+def test_why_a_socket_was_closed_is_what_was_known_of_it_last() -> None:
+    """The server's leaving, and what became of a transfer on it."""
+    sockets = Sockets()
+    with connected() as (ours, theirs, route):
+        sockets.opened(ours.fileno(), ORIGIN)
+        sockets.connected(route, [ours.fileno()])
+        theirs.close()
+        assert sockets.server_left(route)
+    with connected() as (ours, theirs, route):
+        sockets.opened(ours.fileno(), ORIGIN)
+        sockets.connected(route, [ours.fileno()])
+        sockets.given_up((), route, Reason.ABORTED)
+    with connected() as (ours, theirs, route):
+        sockets.opened(ours.fileno(), ORIGIN)
+        sockets.given_up([ours.fileno()], None, Reason.FAILED)
+    with connected() as (ours, theirs, route):
+        sockets.opened(ours.fileno(), ORIGIN)
+        sockets.connected(route, [ours.fileno()])
+    by_reason = {"server": 1, "aborted": 1, "failed": 1, "retired": 1}
+    assert sockets.stats(ORIGIN).closed_total == by_reason
+    sockets.forget_origin(ORIGIN)
+    assert sockets.stats(ORIGIN).closed_total == {}

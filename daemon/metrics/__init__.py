@@ -1,0 +1,1 @@
+"""The daemon's numbers: counted in plain fields, read and written for Prometheus when it asks."""
