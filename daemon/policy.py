@@ -123,11 +123,13 @@ class Policy:
         raise error
 
     def _doubt(self, sender: Sender) -> str:
-        """Why rules by unit and control group do not allow this sender anything; empty: they may."""
+        """Why no rule by unit or control group allows this sender anything; empty: one may."""
         if not self._book.needs_cgroup or self._tables(sender).caller.cgroup is not None:
             return ""
         if sender.pid <= 0:
-            return "; its unit cannot be told: it is in a pid namespace that the daemon does not see"
+            return (
+                "; its unit cannot be told: it is in a pid namespace that the daemon does not see"
+            )
         return "; its unit cannot be told: it has ended, or is outside the daemon's control groups"
 
 
