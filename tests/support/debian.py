@@ -16,7 +16,7 @@ from support.tools import tool
 
 CACHE = Path(os.environ.get("BOTOD_TEST_CACHE") or Path(sys.prefix, "cache"))
 
-PACKAGES = "python3,python3-venv,ca-certificates,systemd,sudo"
+PACKAGES = "python3,python3-venv,ca-certificates,procps,systemd,sudo"
 """What is on a server, as far as docs/install.md takes it for given."""
 
 BUILD_S = 900.0
