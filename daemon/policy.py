@@ -22,6 +22,12 @@ logger = logging.getLogger(__name__)
 OVERFLOW_UID = OVERFLOW_ID
 """Refused whatever the rules say: it is nobody in particular."""
 
+UNMAPPED = (
+    ": that is what every user looks like whom the daemon's user namespace does not know; run the "
+    "daemon in the host's, or map the user into it"
+)
+"""What such a one is told: without it the administrator looks for a rule."""
+
 GREETINGS = ("botod.hello", "botod.ping")
 """For everybody who is served: a client asks them before its first job."""
 
@@ -53,7 +59,7 @@ class Policy:
     def admit(self, sender: Sender, method: str) -> None:
         """Raise ACCESS_DENIED if `sender` may not call `method`, whatever its params."""
         if sender.uid == OVERFLOW_UID:
-            raise _denied(sender.uid, method, None)
+            raise _denied(sender.uid, method, None, UNMAPPED)
         tables = self._tables(sender)
         if method.startswith("botod."):
             decision = _greeting(tables, method)
@@ -109,12 +115,22 @@ class Policy:
     def _refuse(self, sender: Sender, method: str, decision: Decision) -> None:
         """To the peer only what was refused; the log has the rule."""
         error = _denied(sender.uid, method, decision.resource)
-        why = decision.verdict or "no rule is about it"
+        why = f"{decision.verdict or 'no rule is about it'}{self._doubt(sender)}"
         if self._audit:
             logger.warning("audit: pid %d: %s; %s", sender.pid, error.message, why)
             return
         logger.info("pid %d: %s; %s", sender.pid, error.message, why)
         raise error
+
+    def _doubt(self, sender: Sender) -> str:
+        """Why no rule by unit or control group allows this sender anything; empty: one may."""
+        if not self._book.needs_cgroup or self._tables(sender).caller.cgroup is not None:
+            return ""
+        if sender.pid <= 0:
+            return (
+                "; its unit cannot be told: it is in a pid namespace that the daemon does not see"
+            )
+        return "; its unit cannot be told: it has ended, or is outside the daemon's control groups"
 
 
 def asked_of(job: Job) -> tuple[str, ...]:
@@ -139,11 +155,11 @@ def _greeting(tables: Tables, method: str) -> Decision:
     return decision
 
 
-def _denied(uid: int, method: str, resource: str | None) -> RpcError:
+def _denied(uid: int, method: str, resource: str | None, why: str = "") -> RpcError:
     on = "" if resource is None else f" on {resource!r}"
     # A peer chooses it: as it is it could end a line of the log, and begin another.
     name = method if METHOD.fullmatch(method) else repr(method[:MAX_METHOD])
-    return RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {name}{on}")
+    return RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {name}{on}{why}")
 
 
 def _remember(known: dict[Any, Tables], key: Hashable, tables: Tables) -> None:

@@ -49,16 +49,19 @@ def look_at_file(path: str, daemon: Caller) -> Iterator[Finding]:
 
 
 def look_at_policy(
-    config: Config, caller: Caller, daemon: Caller, refusal: str
+    config: Config, caller: Caller, daemon: Caller, refusal: str, *, is_served: bool
 ) -> Iterator[Finding]:
-    """Whether a user is served at all. refusal: what the daemon has said to this user; or empty."""
+    """Whether a user is served at all.
+
+    refusal: what the daemon has said to this user; or empty. is_served: it has answered this user.
+    """
     if config.daemon.policy_mode == "audit":
         yield doubtful(
             "policy",
             "policy_mode is audit: every local user may use the daemon's keys",
             'set it to "enforce" once the log has no more "audit:" lines',
         )
-    if caller.uid == OVERFLOW_ID:
+    if caller.uid == OVERFLOW_ID and not is_served:
         yield bad(
             "policy",
             f"{caller} is what every unmapped user looks like, and is always refused",
@@ -66,6 +69,13 @@ def look_at_policy(
         )
         return
     finding = _served(config, caller, daemon)
+    if is_served and finding.level is Level.FAIL:
+        finding = doubtful(
+            "policy",
+            f"the daemon serves who asks, and by this configuration it would not serve {caller}",
+            "it has another configuration, which --config names; or knows this user by the number "
+            "outside of this user namespace",
+        )
     if refusal and finding.level is Level.OK:
         finding = bad(
             "policy",

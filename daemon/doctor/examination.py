@@ -61,13 +61,14 @@ def examine(question: Question) -> Iterator[Finding]:
     yield from look_at_way(path, caller)
     if question.config is not None:
         yield from look_at_file(question.config, daemon)
-    yield from look_at_namespace(caller, running)
+    is_asker = question.user in (None, os.geteuid())
+    is_served = is_asker and running is not None and not running.refusal
+    yield from look_at_namespace(caller, running, is_served=is_served)
     yield look_at_libcurl()
     yield look_at_descriptors(settings, running)
     if config is not None:
-        is_asker = question.user in (None, os.geteuid())
         refusal = running.refusal if running is not None and is_asker else ""
-        yield from look_at_policy(config, caller, daemon, refusal)
+        yield from look_at_policy(config, caller, daemon, refusal, is_served=is_served)
         yield from look_at_directories(config, path, daemon)
         yield from look_around(config, os.environ)
         yield from look_at_regions(config.profiles)

@@ -25,13 +25,20 @@ LOW_BYTES = 16 * 1024 * 1024
 """What the keys file of one user may come to; with less, it may fail any moment."""
 
 
-def look_at_namespace(caller: Caller, running: Running | None) -> Iterator[Finding]:
-    """Whether users here are who they are for the daemon."""
+def look_at_namespace(
+    caller: Caller, running: Running | None, *, is_served: bool
+) -> Iterator[Finding]:
+    """Whether users here are who they are for the daemon. is_served: it has answered who asks."""
     ranges = _mapped("self")
     if os.geteuid() == OVERFLOW_ID or not any(os.geteuid() in one for one in ranges):
-        yield bad(
+        tell, words = (
+            (doubtful, "a daemon outside knows it by its number there, and serves it")
+            if is_served
+            else (bad, "a daemon in this user namespace refuses it")
+        )
+        yield tell(
             "namespace",
-            f"this process is an unmapped user, {os.geteuid()}: the daemon refuses it",
+            f"this process is an unmapped user, {os.geteuid()}: {words}",
             "map it to a user of the host: --userns=host, hostUsers: true, or an entry in "
             "/etc/subuid",
         )

@@ -1,6 +1,7 @@
 """Whether the socket is there, whether a user may reach it, and whether a daemon answers."""
 
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterator, Mapping
@@ -8,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from botod.daemon.callers import Caller
+from botod.daemon.callers import OVERFLOW_ID, Caller
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.doctor.finding import Finding, bad, doubtful, good
 from botod.daemon.doctor.rights import WRITE, closed_to, may, rights_text
 from botod.ipc.client import Connection, connect
 from botod.ipc.errors import DaemonUnavailable, RpcError
-from botod.ipc.receiving import connected_as
+from botod.ipc.receiving import Credentials, connected_as
 
 ANSWER_S = 5.0
 """A daemon answers a ping in a millisecond; one that takes longer serves nobody."""
@@ -23,6 +24,13 @@ INIT = 1
 """systemd's process, which hands its sockets to others."""
 
 START = "start the daemon: systemctl start botod, supervisorctl start botod, or botod run"
+
+MOUNT = (
+    "mount the directory of the socket: each start of the daemon makes another file, which a mount "
+    "of the old one never shows; docs/containers.md"
+)
+
+_NO_KEYS: Mapping[str, Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -108,11 +116,11 @@ def _ask(path: str) -> tuple[Running | None, list[Finding]]:
     except DaemonUnavailable as error:
         return None, [_silent(path, error)]
     except RpcError as error:
-        pid = _listener(path)
         words = f"{path}: a daemon answers, and refuses who asks"
-        return Running(pid, _owner(pid), refusal=error.message), [good("socket", words)]
-    running = Running(said["pid"], _owner(said["pid"]), said["version"], keys=keys)
-    findings = [good("socket", f"{path}: botod {running.version} answers, pid {running.pid}")]
+        return _running(_listener(path), 0, refusal=error.message), [good("socket", words)]
+    running = _running(_listener(path), said["pid"], version=said["version"], keys=keys)
+    where = f"pid {running.pid}" if running.pid else "in a pid namespace that is not seen from here"
+    findings = [good("socket", f"{path}: botod {running.version} answers, {where}")]
     if running.version != BOTOD_VERSION:
         findings.append(
             doubtful(
@@ -136,6 +144,8 @@ def _silent(path: str, error: DaemonUnavailable) -> Finding:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ConnectionRefusedError):
         words = f"{path}: nobody listens there: a daemon that ended has left it"
+        if _is_mounted(path):
+            return bad("socket", f"{words}, and it is mounted by itself", MOUNT)
         return bad("socket", words, f"{START}; it replaces the dead socket")
     if isinstance(cause, PermissionError):
         return bad("socket", f"{path}: this user may not connect", 'socket_mode = "0666"')
@@ -146,20 +156,58 @@ def _silent(path: str, error: DaemonUnavailable) -> Finding:
     )
 
 
-def _listener(path: str) -> int:
-    """The process that began to listen there; 0: it is not known, as systemd began to."""
+def _listener(path: str) -> Credentials:
+    """Who began to listen there, by the kernel's word, as they are called here; pid 0: not here."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(ANSWER_S)
         try:
             probe.connect(path)
         except OSError:
-            return 0
-        pid = connected_as(probe).pid
-    return pid if pid != INIT else 0
+            return Credentials(0, OVERFLOW_ID, OVERFLOW_ID)
+        return connected_as(probe)
+
+
+def _running(
+    listener: Credentials,
+    said_pid: int,
+    *,
+    version: str = "",
+    refusal: str = "",
+    keys: Mapping[str, Mapping[str, Any]] = _NO_KEYS,
+) -> Running:
+    """Who answers. said_pid: what it calls itself, which in a container is not what it is here.
+
+    systemd's sockets are systemd's; a container's first process is called like it.
+    """
+    if listener.pid == 0:
+        uid = listener.uid if listener.uid not in (0, OVERFLOW_ID) else None
+        return Running(0, uid, version, refusal, keys)
+    if listener.pid != INIT and (not said_pid or _is_called_otherwise(listener.pid)):
+        said_pid = listener.pid
+    return Running(said_pid, _owner(said_pid), version, refusal, keys)
+
+
+def _is_called_otherwise(pid: int) -> bool:
+    """Whether a process has another number for itself: it is in a pid namespace below this one."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    found = re.search(r"^NSpid:\t(.*)$", text, re.MULTILINE)
+    return found is not None and len(found[1].split()) > 1
 
 
 def _owner(pid: int) -> int | None:
     try:
-        return Path(f"/proc/{pid}").stat().st_uid
+        return Path(f"/proc/{pid}").stat().st_uid if pid else None
     except OSError:
         return None
+
+
+def _is_mounted(path: str) -> bool:
+    """Whether this very file is mounted, and not the directory that it is in."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return os.path.realpath(path) in (line.split(" ")[4] for line in lines)

@@ -70,6 +70,8 @@ complete -c botod -n '__fish_seen_subcommand_from doctor' -l user -x -a '(__fish
 complete -c botod -n '__fish_seen_subcommand_from doctor' -l daemon-user -x -a '(__fish_complete_users)' -d 'whom the daemon runs as; default: as the one that answers, else who asks'
 complete -c botod -n '__fish_seen_subcommand_from doctor' -l json -d 'as JSON, for a program'
 complete -c botod -n '__fish_seen_subcommand_from systemd-unit' -s h -l help -d 'show this help message and exit'
+complete -c botod -n '__fish_seen_subcommand_from systemd-unit' -l install -d 'write botod.service and what belongs to it into /etc; /etc/botod/botod.toml only if there is none; it starts nothing'
+complete -c botod -n '__fish_seen_subcommand_from systemd-unit' -l root -x -d 'install below this one; default: /'
 complete -c botod -n '__fish_seen_subcommand_from systemd-unit' -a 'botod.service botod.socket botod.sysusers.conf botod.tmpfiles.conf botod@.service botod@.socket'
 complete -c botod -n '__fish_seen_subcommand_from supervisor-conf' -s h -l help -d 'show this help message and exit'
 complete -c botod -n '__fish_seen_subcommand_from demo' -s h -l help -d 'show this help message and exit'

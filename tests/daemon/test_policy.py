@@ -72,7 +72,9 @@ def test_without_rules_the_daemon_s_own_user_may() -> None:
 @pytest.mark.parametrize("method", ["s3.get_object", "s3.none", "botod.ping", "botod.none", ""])
 def test_nobody_else_may_not_even_root(uid: int, method: str) -> None:
     """The refusal names the user and the method, before the params are looked at."""
-    assert refused(Policy(1000), sender(uid), method).message == f"user {uid} may not call {method}"
+    words = refused(Policy(1000), sender(uid), method).message
+    assert words.partition(":")[0] == f"user {uid} may not call {method}"
+    assert ("user namespace does not know" in words) == (uid == OVERFLOW_UID)
 
 
 def test_a_stranger_is_not_the_user_he_looks_like() -> None:
@@ -136,13 +138,18 @@ def test_groups_certain_and_in_doubt() -> None:
     ask(banned, Sender(1, 7, 7, 4), "s3.get_object", LOG)
 
 
-def test_a_sender_without_a_cgroup() -> None:
-    """Of a unit no rule allows it anything, and each denies it."""
+def test_a_sender_without_a_cgroup(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a unit no rule allows it anything, and each denies it; the log says why."""
     allows = Policy(1000, rules=[rule(Who(unit="a.service"), "s3.* on *")])
     denies = Policy(33, rules=[rule(Who(unit="a.service"), deny=("s3.* on *",))])
     elsewhere = Sender(0, 33, 33, 1)
     refused(allows, elsewhere)
     refused(denies, elsewhere)
+    refused(allows, Sender(2**30, 33, 33, 3))  # no number of a process
+    none, deny, ended = (record.getMessage() for record in caplog.records)
+    assert "; no rule is about it; its unit cannot be told: it is in a pid namespace" in none
+    assert 'deny "s3.*"; its unit cannot be told: it is in a pid namespace' in deny
+    assert "its unit cannot be told: it has ended" in ended
     ask(denies, Sender(os.getpid(), 33, 33, 2), "sqs.list_queues", {})
 
 

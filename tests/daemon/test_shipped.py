@@ -54,3 +54,30 @@ def test_a_file_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         systemd_unit.main(["../botod.toml"])
     assert "botod.service" in capsys.readouterr().err
+
+
+def test_units_are_installed(tmp_path: Path) -> None:
+    """Where systemd looks, readable for all; a configuration that is there stays, units do not."""
+    command = [tool("botod"), "systemd-unit", "--install", "--root", str(tmp_path)]
+    config, unit = tmp_path / systemd_unit.CONFIG, tmp_path / "etc/systemd/system/botod.service"
+    for _ in range(2):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=BOUND_S, check=True, umask=0o022
+        )
+        files = {str(file) for file in tmp_path.rglob("*") if file.is_file()}
+        assert files == {str(tmp_path / place) for place in systemd_unit.PLACES.values()} | {
+            str(config)
+        }
+        assert {Path(file).stat().st_mode & 0o777 for file in files} == {0o644}
+        assert done.stdout.endswith(systemd_unit.NEXT)
+        assert f"ExecStart={tool('botod')} run" in unit.read_text()
+        assert (str(config) in done.stdout) == (config.read_text() != "[daemon]\n")
+        config.write_text("[daemon]\n")
+        unit.write_text("")
+
+
+def test_units_cannot_be_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The path and the reason are told."""
+    (tmp_path / "etc").write_text("")
+    assert systemd_unit.main(["--install", "--root", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"botod: {tmp_path}/etc/systemd/system: ")

@@ -1,37 +1,48 @@
-"""Commands in docs/: each block in a fence is run, or says why not."""
+"""Commands in README and docs/: each is run, or the page says why not, for its reader to see."""
 
+import contextlib
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from botod.daemon.cli import COMMANDS
-from support.daemons import KEYS, NO_METADATA, endpoints, running_daemon
-from support.http_server import http_server
+from botod.daemon.commands.demo import server
+from support.daemons import KEYS, NO_METADATA, running_daemon
+from support.documents import blocks
 from support.tools import BIN
 from support.trees import ROOT, copied_tree
 
 BOUND_S = 600.0
 """An index may be slow."""
 
-PAGES = sorted(ROOT.glob("docs/*.md"))
-BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]+) -->\n)?^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+FENCE = re.compile(r"^```(\w*)\n.*?^```$", re.MULTILINE | re.DOTALL)
+LANGUAGES = {"sh", "console", "python", "toml", "json", "text", "yaml"}
+
+INSTALL = "install.md"
+"""What is left unmarked there is run in a home of its own, as it installs things."""
+
+HERE = [
+    page.name
+    for page in PAGES
+    if page.name != INSTALL and any(not block.mark for block in blocks(page))
+]
+
+BEFORE = {
+    "cp.md": """
+mkdir photos; echo one > photo.jpg; cp photo.jpg photos; pg_dump() { echo rows; }; psql() { cat; }
+for name in bucket other; do botod call s3.create_bucket Bucket=$name > made; done
+""",
+}
+"""What a page takes for given, in the words of a shell."""
 
 
-WITH_DAEMON = ("troubleshooting.md", "tuning.md", "upgrade.md")
-
-
-def blocks(page: Path) -> list[tuple[str, str]]:
-    """The blocks of a page, with why they are not run; empty: they are."""
-    return BLOCK.findall(page.read_text(encoding="utf-8"))
-
-
-def run(page: Path, folder: Path, **environ: str) -> None:
-    """Run a page's blocks in one shell, as a person does who reads it."""
-    script = "\n".join(text for why, text in blocks(page) if not why)
-    assert script
+def run(script: str, folder: Path, **environ: str) -> str:
+    """What a script prints, each line of which has to do well."""
     done = subprocess.run(
         ["bash", "-e", "-u", "-o", "pipefail", "-c", script],
         env={"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), **environ},
@@ -42,36 +53,65 @@ def run(page: Path, folder: Path, **environ: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def test_why_a_block_is_not_run() -> None:
-    """It needs what no test has; pages without such words are run below."""
-    assert {page.name for page in PAGES if any(not why for why, _text in blocks(page))} == {
-        *WITH_DAEMON, "install.md",
-    }  # fmt: skip
-    reasons = {why for page in PAGES for why, _text in blocks(page) if why}
-    assert all(why.startswith(("needs ", "tests/")) for why in reasons)
-    for why in reasons:
-        if why.startswith("tests/"):
-            assert (ROOT / why.partition(" ")[0]).is_file()
+def unmarked(page: Path) -> str:
+    """What a page has its reader type, but for what another test runs, or none can."""
+    return "\n".join(line for block in blocks(page) if not block.mark for line in block.commands)
 
 
-def test_commands_that_are_not_run_are_commands() -> None:
-    """Each word after botod in a block is one of its commands; each line is one of a shell's."""
-    for page in PAGES:
-        for _why, text in blocks(page):
-            called = re.findall(r"(?:^|(?<!-u)[ /;'])botod ([a-z][a-z-]*)", text, re.MULTILINE)
-            assert set(called) <= {*COMMANDS}, page
-            subprocess.run(["bash", "-n", "-c", text], check=True, timeout=BOUND_S)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_stand_in_fences(page: Path) -> None:
+    """Each fence says what it is in, and no code is merely indented: so none is overlooked."""
+    text = page.read_text(encoding="utf-8")
+    assert set(FENCE.findall(text)) <= LANGUAGES
+    rest = FENCE.sub("", text)
+    assert not re.findall(r"^(?:```.*|<!-- not run.*)$", rest, re.MULTILINE)
+    assert not re.findall(r"\n\n {4,}\S.*", rest)
 
 
-@pytest.mark.parametrize("name", WITH_DAEMON)
-def test_commands_for_a_daemon_that_runs(name: str) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_why_a_block_is_not_run(page: Path) -> None:
+    """It needs what no test has, or another test runs it, which then names the page."""
+    for block in blocks(page):
+        named = re.findall(r"tests/[\w/]+\.py", block.mark)
+        assert bool(named) or not block.is_run_elsewhere
+        for name in named:
+            test = (ROOT / name).read_text(encoding="utf-8")
+            assert page.name in test or page.stem.upper() in test or not block.is_run_elsewhere
+        if block.mark and not block.is_run_elsewhere:
+            assert block.mark.startswith("needs ")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_commands(page: Path) -> None:
+    """Also where they are not run: a shell reads each line, and botod has each command."""
+    for block in blocks(page):
+        text = "\n".join(block.commands)
+        called = re.findall(
+            r"^(?:.*[;|&'] *|.* -- |sudo |until )?botod ([a-z][a-z-]*)", text, re.MULTILINE
+        )
+        assert set(called) <= {*COMMANDS}
+        subprocess.run(["bash", "-n", "-c", text], check=True, timeout=BOUND_S)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    """A server that speaks S3 and SQS."""
+    with server("botod.daemon.demo.aws") as url:
+        yield url
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_commands_for_a_daemon_that_runs(name: str, aws: str, tmp_path: Path) -> None:
     """They find it by $BOTOD_SOCKET, and its configuration by $BOTOD_CONFIG."""
-    with http_server() as server, running_daemon(endpoints(server.port)) as daemon:
+    config = {"profile": {"default": {"endpoints": {"s3": aws, "sqs": aws}}}}
+    with running_daemon(config) as daemon:
+        (page,) = (page for page in PAGES if page.name == name)
         run(
-            ROOT / "docs" / name,
-            daemon.folder,
+            f"{BEFORE.get(name, '')}\n{unmarked(page)}",
+            tmp_path,
             BOTOD_SOCKET=daemon.socket_path,
             BOTOD_CONFIG=str(daemon.folder / "botod.toml"),
             **KEYS,
@@ -79,27 +119,34 @@ def test_commands_for_a_daemon_that_runs(name: str) -> None:
         )
 
 
+@contextlib.contextmanager
+def home() -> Iterator[Path]:
+    """A home of a short name: a socket's path is short."""
+    folder = Path(f"/tmp/botod-home-{os.getpid()}")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        subprocess.run(["rm", "-rf", folder], check=True)
+
+
 @pytest.mark.long
 def test_installing_under_supervisor() -> None:
     """From a copy of this tree, in a home of its own: it answers and ends."""
-    name = f"/tmp/botod-home-{os.getpid()}"  # a socket's path is short
-    folder = Path(name)
-    folder.mkdir()
-    try:
-        tree = copied_tree(folder / "tree")
-        page = ROOT / "docs" / "install.md"
-        script = "cd tree\n" + "\n".join(text for why, text in blocks(page) if not why)
-        done = subprocess.run(
-            ["bash", "-e", "-u", "-c", script],
-            env={"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": name, **KEYS, **NO_METADATA},
-            cwd=tree.parent,
-            capture_output=True,
-            text=True,
-            timeout=BOUND_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert '"version"' in done.stdout
-        assert re.search(r"^botod\S* +(STARTING|RUNNING)", done.stdout, re.MULTILINE)
-    finally:
-        subprocess.run(["rm", "-rf", name], check=True)
+    with home() as folder:
+        copied_tree(folder / "tree")
+        script = f"cd tree\n{unmarked(ROOT / 'docs' / INSTALL)}"
+        said = run(script, folder, **KEYS, **NO_METADATA)
+        assert '"version"' in said
+        assert re.search(r"^botod\S* +(STARTING|RUNNING)", said, re.MULTILINE)
+
+
+def test_installing_takes_under_ten_commands() -> None:
+    """Each way: those that a new user types until the daemon runs and was asked."""
+    by_systemd, by_supervisor, its_first_answer, *_others = blocks(ROOT / "docs" / INSTALL)
+    assert "doctor" in by_systemd.commands[-1]
+    assert len(by_systemd.commands) < 10
+    assert "supervisord" in by_supervisor.commands[-1]
+    until = [line for line in its_first_answer.commands if "supervisorctl" not in line]
+    assert "botod.ping" in until[-1]
+    assert len(by_supervisor.commands) + len(until) < 10

@@ -12,9 +12,20 @@ from pathlib import Path
 import pytest
 
 from support.daemons import short_folder
+from support.documents import blocks
 from support.tools import environ, tool
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2] / "README.md"
+README = PAGE.read_text(encoding="utf-8")
+TO_TYPE = [
+    line
+    for block in blocks(PAGE)
+    if "tests/e2e/test_demo.py" in block.mark
+    for line in block.commands
+    if line != "make demo"  # which is `botod demo`, above
+]
+"""The lines for a shell, in their order; a test here runs each."""
+
 LAST_LINE = re.compile(r"demo: (\d+) jobs ok, (\d+) connections opened")
 BOUND_S = 120.0
 
@@ -105,15 +116,6 @@ def test_the_lines_to_paste_work(kept: Demo) -> None:
     assert "slots in use" in status
 
 
-def test_the_one_liner_of_the_readme_works(kept: Demo) -> None:
-    """JSON in by echo, JSON out by socat, which closes its sending side at once."""
-    tool("socat")
-    (line,) = re.findall(r"^    (echo .* \| socat -t60 .*)$", README, re.MULTILINE)
-    answer = json.loads(kept.shell(line))
-    assert answer["id"] == 1
-    assert "demo-bucket" in [bucket["Name"] for bucket in answer["result"]["Buckets"]]
-
-
 def test_the_python_of_the_readme_works(kept: Demo) -> None:
     """The lines for Python, as they stand."""
     (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -129,25 +131,32 @@ def test_the_python_of_the_readme_works(kept: Demo) -> None:
 
 
 def test_the_shell_lines_of_the_readme_work(kept: Demo, tmp_path: Path) -> None:
-    """botod call with a file, with a body to standard output, and with a number."""
-    lines = re.findall(r"^    (botod call .*)$", README, re.MULTILINE)
-    put, get, receive = lines
-    photo = tmp_path / "photo.jpg"
+    """Each does what it says: calls with files and numbers, many at once, copies, plain JSON."""
+    tool("socat")
+    put, get, receive, batch, *copies, plain = TO_TYPE
+    photo, folder = tmp_path / "photo.jpg", tmp_path / "folder"
+    folder.mkdir()
     photo.write_bytes(bytes(range(256)))
     kept.shell(f"cd {tmp_path}; {put}")
     photo.unlink()
     kept.shell(f"cd {tmp_path}; {get}")
     assert photo.read_bytes() == bytes(range(256))
+
     kept.shell("botod call sqs.send_message MessageBody=hello " + receive.split()[3])
     assert json.loads(kept.shell(receive))["Messages"][0]["Body"] == "hello"
 
-
-def test_the_batch_of_the_readme_works(kept: Demo) -> None:
-    """A line out for each line in."""
-    (line,) = re.findall(r"^    (.* \| botod call --batch)$", README, re.MULTILINE)
-    answers = [json.loads(answer) for answer in kept.shell(line).splitlines()]
+    answers = [json.loads(answer) for answer in kept.shell(batch).splitlines()]
     assert sorted(int(answer["id"]) for answer in answers) == list(range(1, 101))
     assert all(answer["result"] for answer in answers)
+
+    for line in copies:
+        kept.shell(f"cd {tmp_path}; {line}")
+    assert (tmp_path / "here" / "photo.jpg").read_bytes() == photo.read_bytes()
+
+    answer = json.loads(kept.shell(plain))
+    assert answer["id"] == 1
+    assert "demo-bucket" in [bucket["Name"] for bucket in answer["result"]["Buckets"]]
+    assert kept.shell("botod call s3.head_object Bucket=demo-bucket Key=folder.tar")
 
 
 def test_another_demo_does_not_use_its_daemon(kept: Demo) -> None:

@@ -28,6 +28,7 @@ from support.daemons import (
     short_folder,
 )
 from support.http_server import Exchange, HttpServer, http_server
+from support.namespaces import daemon_in
 from support.proxies import proxy_server
 
 DOCTOR = ("-m", "botod.daemon.cli", "doctor", "--json")
@@ -595,6 +596,50 @@ def test_an_unmapped_user(host: Host) -> None:
     report = host.examine(inside=("unshare", "--user"))
     report.assert_says("namespace", "is an unmapped user, 65534", "hostUsers: true")
     report.assert_says("policy", "is always refused", "in a container")
+
+
+@needs_root
+def test_an_unmapped_user_that_the_daemon_knows(served: tuple[Host, Daemon]) -> None:
+    """The daemon is outside: for it, whoever was root there is root still."""
+    host, _daemon = served
+    report = host.examine(inside=("unshare", "--user"))
+    report.assert_says("namespace", "a daemon outside knows it by", "map it", "warn")
+    report.assert_says("policy", "the daemon serves who asks", "the number outside", "warn")
+
+
+@needs_root
+def test_a_socket_that_is_mounted_by_itself(served: tuple[Host, Daemon]) -> None:
+    """The daemon has made another since; who has mounted the first waits in vain."""
+    host, _daemon = served
+    mount = 'touch "$1/old" && mount --bind "$1/dead" "$1/old" && shift && exec "$@"'
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(host.folder / "dead"))
+    inside = ("unshare", "--mount", "sh", "-c", mount, "sh", str(host.folder))
+    report = host.examine("--socket", f"{host.folder}/old", inside=inside)
+    report.assert_says("socket", "and it is mounted by itself", "mount the directory")
+
+
+@needs_root
+def test_a_daemon_in_another_pid_namespace(served: tuple[Host, Daemon]) -> None:
+    """Its number is not one of this namespace's, and belongs to another process there."""
+    host, _daemon = served
+    own = ("unshare", "--pid", "--fork", "--mount-proc")
+    report = host.examine(inside=own)
+    report.assert_says("socket", "answers, in a pid namespace that is not seen", "", "ok")
+    report.assert_says("descriptors", "a process started here may have", "", "ok")
+
+
+@needs_root
+def test_a_daemon_below_this_pid_namespace(host: Host, server: HttpServer) -> None:
+    """In a container it is pid 1; here it has another number, and pid 1 is the system's."""
+    with running_daemon(
+        endpoints(server.port), command=daemon_in("unshare", "--pid", "--fork", "--kill-child")
+    ) as daemon:
+        found = Host(daemon.folder).examine()
+        children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+        pid = children.read_text().strip()
+        found.assert_says("socket", f"answers, pid {pid}", "", "ok")
+        found.assert_says("policy", "user 0 is served", "", "ok")
 
 
 @needs_root

@@ -108,7 +108,7 @@ def test_it_is_one_that_boto_alone_does_not_import_on(system: System) -> None:
 
 
 def test_the_same_submodules_of_boto_import(system: System) -> None:
-    """Those that fail are the ones that fail here, for the same reasons."""
+    """As docs/boto-on-python.md has it: those that fail here fail there, for the same reasons."""
     script = "bench/boto_imports.py"
     here = subprocess.run(
         [sys.executable, PROJECT / script], check=True, capture_output=True, text=True

@@ -1,4 +1,7 @@
-"""The Debian package: built, installed, started and removed in a Debian of its own."""
+"""The Debian package, as docs/install.md has it: built, installed, started and removed.
+
+In a Debian of its own.
+"""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The Dockerfile, as far as it can be read: nothing here builds or runs an image."""
+"""The Dockerfile, as far as it can be read; test_installing.py does what it says."""
 
 import re
 from pathlib import Path
@@ -29,17 +29,18 @@ def test_it_runs_as_a_user() -> None:
     """One with a number that does not change, who owns the socket's directory."""
     (user,) = arguments("USER")
     assert re.search(rf"useradd --system --uid \d+ .* {user} ", TEXT.replace("\\\n", ""))
-    assert f"install -d -o {user} /run/botod" in TEXT
+    assert f"install -d -o {user} -g {user} /run/botod" in TEXT
     last = [name for name, _words in STEPS].index("USER")
     assert not [name for name, _words in STEPS[last:] if name in ("RUN", "COPY")]
 
 
 def test_it_is_small() -> None:
     """What builds stays behind: of the first stage only the environment is taken."""
+    defaults = "etc/botod.toml /etc/botod/botod.toml"
     first, second = arguments("FROM")
     assert first == f"{second} AS build"
     assert "-slim" in second
-    assert arguments("COPY") == [". /src", "--from=build /opt/botod /opt/botod"]
+    assert arguments("COPY") == [". /src", "--from=build /opt/botod /opt/botod", defaults]
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {".git", ".venv", "build"} <= set(ignored)
 
