@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from botod.pool.traces import Trace
+
 
 class Hints(NamedTuple):
     """Headers of an answer that help with another try; empty: they were not there."""
@@ -30,12 +32,14 @@ class Terms:
     idempotent: a request that broke off after it was sent may be sent again.
     headers: added to each request before it is signed. user_agent: what it calls itself; empty: as
         boto does.
-    attempts_num: transfers started so far, those of its parts among them.
+    attempts_num: transfers started so far, those of its parts among them. traces: theirs, if the
+        pool makes any. queued_s: for how long they waited for slots, all together.
     hints: what the last answer that was an error said beside it.
     """
 
     __slots__ = (
-        "_whole", "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "user_agent",
+        "_whole", "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "queued_s",
+        "traces", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +57,8 @@ class Terms:
         self.headers = headers
         self.user_agent = user_agent
         self.attempts_num = 0
+        self.queued_s = 0.0
+        self.traces: list[Trace] = []
         self.hints = NO_HINTS
         self._whole: Terms | None = None
 
@@ -67,11 +73,25 @@ class Terms:
         part._whole = self
         return part
 
-    def count_attempt(self) -> None:
+    def add(self, other: "Terms") -> None:
+        """Count what was done on other terms, for this job among others."""
+        self.attempts_num += other.attempts_num
+        self.queued_s += other.queued_s
+        self.traces += other.traces
+
+    def count_wait(self, seconds: float) -> None:
+        """One of its requests had to wait for a slot."""
+        self.queued_s += seconds
+        if self._whole is not None:
+            self._whole.count_wait(seconds)
+
+    def count_attempt(self, trace: Trace | None) -> None:
         """One more transfer is started."""
         self.attempts_num += 1
         if self._whole is not None:
-            self._whole.count_attempt()
+            self._whole.count_attempt(trace)
+        elif trace is not None:
+            self.traces.append(trace)
 
 
 _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)

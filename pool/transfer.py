@@ -18,6 +18,7 @@ from urllib.parse import quote
 import pycurl
 
 from botod.pool.lane import COMMON_LANE, Lane
+from botod.pool.traces import Trace
 
 HIGH_BYTES = 1024 * 1024
 """curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
@@ -199,13 +200,14 @@ class Transfer:
     the three digits in the first are `status`.
     ended: it is in one of the last three states.
     on_sent: called when curl begins to send, inside one of its callbacks. on_end: called once, with
-    this, at the end, whatever it is.
+    this, at the end, whatever it is. trace: for whoever keeps account of it; None: nobody does.
     """
 
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
         "_changed", "_on_end", "_on_sent", "_takes_head", "_tells_sent", "_unread", "answered",
         "ended", "failure", "head", "receiving_paused", "request", "sent", "state", "status",
+        "trace",
     )  # fmt: skip
 
     def __init__(
@@ -214,6 +216,7 @@ class Transfer:
         *,
         on_end: Callable[["Transfer"], None],
         on_sent: Callable[[], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.request = request
         self.state = State.CONNECTING
@@ -227,6 +230,7 @@ class Transfer:
         self._unread = bytearray()  # one, however small the pieces: a million would take minutes
         self._on_end = on_end
         self._on_sent = on_sent
+        self.trace = trace
         self._changed: asyncio.Future[None] | None = None
         self._tells_sent = False
         self._takes_head = False
@@ -273,6 +277,7 @@ class Transfer:
             self._unread.clear()
         self._move(state)
         self.ended = True
+        self.trace = None  # a handle may hold this for long
         self._on_end(self)
 
     def _move(self, state: State) -> None:
@@ -295,6 +300,8 @@ class Transfer:
         assert not self.ended, f"{self} cannot become sending"
         self.sent = self._takes_head = True
         self.state = State.SENDING
+        if self.trace is not None:
+            self.trace.is_sent = True
         if self._on_sent is not None:
             self._on_sent()
         if self._tells_sent:
@@ -313,6 +320,8 @@ class Transfer:
             self._takes_head = False
             self.answered = True
             self.status = self.head[0][9:12]
+            if self.trace is not None:
+                self.trace.answered(self.status, self.head)
             self._move(State.ANSWERING)
 
     def curl_write(self, data: bytes) -> int | None:
