@@ -40,7 +40,7 @@ class JobLog:
         self._lines.info("job", **self._fields(run, error, took_s))
 
     def _fields(self, run: Run, error: RpcError | None, took_s: float) -> dict[str, Any]:
-        """What it was, how it went, how much it moved, how it travelled, and whose it was."""
+        """What it was, how it went, whose it was, how it travelled, and how much it moved."""
         job, terms, sender = run.job, run.job.terms, run.sender
         fields: dict[str, Any] = {
             "operation": job.method,
@@ -50,6 +50,11 @@ class JobLog:
         }
         if terms.queued_s:
             fields["queued_ms"] = round(terms.queued_s * 1000, 1)
+        fields["uid"], fields["pid"] = sender.uid, sender.pid
+        if run.unit is not None:
+            fields["unit"] = run.unit
+        if self.shows_resources:
+            self._add_resources(fields, run.permit.resources)
         if run.together is not None:
             fields["batch_entry"], fields["batch_size"] = run.together
         if run.moved.sent_bytes:
@@ -58,11 +63,6 @@ class JobLog:
             fields["received_bytes"] = run.moved.received_bytes
         if job.options.traceparent is not None:
             fields["traceparent"] = job.options.traceparent
-        fields["uid"], fields["pid"] = sender.uid, sender.pid
-        if run.unit is not None:
-            fields["unit"] = run.unit
-        if self.shows_resources:
-            self._add_resources(fields, run.permit.resources)
         return fields
 
     @staticmethod

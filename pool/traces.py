@@ -52,6 +52,7 @@ class Trace:
         for line in head:
             if line[:5].lower() == b"x-amz" and line.lower().startswith(NAMES):
                 self.request_id = line.partition(b":")[2].strip().decode("latin-1")[:MAX_ID]
+                return
 
 
 class Tracing:

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import io
+import json
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from botod.ipc.aio import Connection, connect
 from support.accounts import Naming, records_of, requests_in
 from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
 from support.http_server import Exchange, http_server
-from support.s3_server import S3, error
+from support.s3_server import S3, Rule, error
 from support.secrets import secrets_in
 from support.sqs_server import SqsServer
 
@@ -34,7 +37,7 @@ class Shop:
         self.held = threading.Event()
         self.came = threading.Event()
         self.s3.put("/bucket/key", b"miaow")
-        self.s3.always("get /bucket/slow", self._hold)
+        self.s3.rules.append(at("GET /bucket/slow", self._hold))
 
     def __call__(self, exchange: Exchange) -> None:
         is_sqs = exchange.target == "/1/orders" or b"QueueUrl" in exchange.body
@@ -45,6 +48,21 @@ class Shop:
         assert self.held.wait(BOUND_S)
         with contextlib.suppress(OSError):
             exchange.ok(b"late")
+
+
+def at(where: str, do: Callable[[Exchange], object], *, times: int = 1000) -> Rule:
+    """Have requests of a method and path answered by `do`, so many times."""
+    left = [None] * times
+
+    def rule(exchange: Exchange) -> bool:
+        path = exchange.target.partition("?")[0]
+        if not left or where != f"{exchange.method} {path}":
+            return False
+        left.pop()
+        do(exchange)
+        return True
+
+    return rule
 
 
 def settings(port: int, folder: Path) -> dict[str, Any]:
@@ -74,6 +92,7 @@ async def mixed_run(daemon: Daemon, shop: Shop) -> None:
         await batches(connection)
         await joined_keys(connection)
         await refused(connection)
+        await over_a_limit(daemon)
         await cancelled(connection, shop)
         await shared_and_left(connection, shop)
 
@@ -84,22 +103,21 @@ async def plain_jobs(connection: Connection, shop: Shop) -> None:
     for _ in range(3):
         await connection.call("s3.get_object", get, traceparent=TRACE)
     await failing(connection.call("s3.get_object", {**get, "Key": "none"}))
-    shop.s3.once("get /bucket/key", lambda exchange: error(exchange, "SlowDown", "503 No"))
-    await connection.call("s3.get_object", get)
-    shop.s3.once("get /bucket/key", Exchange.cut)
-    await connection.call("s3.get_object", get)
-    shop.s3.always("put /bucket/cut", Exchange.cut)
+    for do in (lambda exchange: error(exchange, "SlowDown", "503 No"), Exchange.cut):
+        shop.s3.rules.append(at("GET /bucket/key", do, times=1))
+        await connection.call("s3.get_object", get)
+    shop.s3.rules.append(at("PUT /bucket/cut", Exchange.cut))
     await failing(connection.call("s3.put_object", {**get, "Key": "cut", "Body": b"x"}))
 
 
 async def uploads(connection: Connection, shop: Shop) -> None:
     """One in parts, and one whose parts fail, so that it is aborted after its job has ended."""
     where = {"Bucket": "bucket", "Key": "large"}
-    body = connection.client("s3")
-    await body.upload_file(**where, Body=LARGE)
-    shop.s3.always("part /bucket/bad", lambda exchange: error(exchange, "Broken", "400 No"))
+    s3 = connection.client("s3")
+    await s3.upload_fileobj(io.BytesIO(LARGE), **where)
+    shop.s3.rules.append(at("PUT /bucket/bad", lambda one: error(one, "Broken", "400 No")))
     with pytest.raises(RpcError):
-        await body.upload_file(**{**where, "Key": "bad"}, Body=LARGE)
+        await s3.upload_fileobj(io.BytesIO(LARGE), **{**where, "Key": "bad"})
 
 
 async def batches(connection: Connection) -> None:
@@ -119,16 +137,22 @@ async def joined_keys(connection: Connection) -> None:
 
 
 async def refused(connection: Connection) -> None:
-    """By policy, by a limit of the wire, for wrong params, for what is no operation."""
+    """By policy, for wrong params, for what is no operation."""
     await failing(connection.call("s3.get_object", {"Bucket": "secret", "Key": "k"}))
     await failing(connection.call("s3.get_object", {"Bucket": "b"}))
     await failing(connection.call("s3.no_such\nthing"))
-    sends = [
-        connection.call("sqs.send_message", {**QUEUE, "MessageBody": f"n{number}"})
-        for number in range(100)
-    ]
-    outcomes = await asyncio.gather(*sends, return_exceptions=True)
-    assert any(isinstance(one, RpcError) for one in outcomes)
+
+
+async def over_a_limit(daemon: Daemon) -> None:
+    """More requests at once than a connection may have, and one that is none."""
+    reader, writer = await asyncio.open_unix_connection(daemon.socket_path)
+    get = {"method": "s3.get_object", "params": {"Bucket": "bucket", "Key": "key"}}
+    lines = [json.dumps({"jsonrpc": "2.0", "id": number, **get}) for number in range(80)]
+    writer.write("\n".join([*lines, '{"jsonrpc": "1.0", "method": "odd", "id": 0}', ""]).encode())
+    errors = [b'"error"' in await reader.readline() for _ in range(81)]
+    assert sum(errors) > 1
+    writer.close()
+    await writer.wait_closed()
 
 
 async def cancelled(connection: Connection, shop: Shop) -> None:
@@ -197,6 +221,7 @@ def check_refusals(records: list[dict[str, Any]]) -> None:
     assert denied["rule"].endswith('[[policy]] 1: deny "s3.* on secret/*"')
     assert denied["code"] == -32003
     assert any(one.get("limit") == "in_flight_per_peer" for one in refusals)
+    assert [one["code"] for one in refusals if one["method"] == "odd"] == [-32600]
     assert any(one["method"] == "s3.no_such\nthing" for one in refusals)
     assert all(one["uid"] == os.geteuid() and one["pid"] == os.getpid() for one in refusals)
 
