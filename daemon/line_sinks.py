@@ -1,7 +1,6 @@
 """Where lines go: a file, what standard error is, or journald. All of it may block."""
 
 import array
-import contextlib
 import errno
 import fcntl
 import os
@@ -109,16 +108,15 @@ class JournalSink:
         self._sock = self._connect()
 
     def write(self, lines: Sequence[bytes]) -> int:
-        number = 0
-        try:
-            for line in lines:
+        for number, line in enumerate(lines):
+            try:
                 self._send(self._head + line)
-                number += 1
-        except OSError:
-            self._connect_again()
-            if not number:
-                raise
-        return number
+            except OSError:
+                if number:
+                    return number
+                self._connect_again()
+                self._send(self._head + line)
+        return len(lines)
 
     def reopen(self) -> None:
         """There is nothing to be rotated."""
@@ -137,10 +135,9 @@ class JournalSink:
         return sock
 
     def _connect_again(self) -> None:
-        """A journald that was started anew has another socket of that name."""
-        with contextlib.suppress(OSError):
-            sock, self._sock = self._sock, self._connect()
-            sock.close()
+        """A journald that was started anew has another socket of that name. Raises OSError."""
+        sock, self._sock = self._sock, self._connect()
+        sock.close()
 
     def _send(self, datagram: bytes) -> None:
         try:
