@@ -35,7 +35,7 @@ class Sink(Protocol):
         """Have the file that has the name now. Raises OSError, and keeps what it has."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it. Idempotent."""
 
 
 class FileSink:
@@ -70,8 +70,9 @@ class FileSink:
             os.close(fd)
 
     def close(self) -> None:
-        if isinstance(self._file, str):
-            os.close(self._fd)
+        fd, self._fd = self._fd, -1  # a second time the number may be somebody else's
+        if isinstance(self._file, str) and fd >= 0:
+            os.close(fd)
 
     def _open(self) -> int:
         if isinstance(self._file, int):

@@ -27,8 +27,8 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 def iso_time(seconds: float) -> str:
     """A time since 1970 in UTC, to the millisecond."""
-    whole = int(seconds)
-    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+    whole, ms = divmod(round(seconds * 1000), 1000)
+    return f"{_second(whole)}.{ms:03d}Z"
 
 
 @lru_cache(16)
@@ -115,6 +115,4 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
                 structlog.processors.format_exc_info,
                 RENDERERS[form],
             ],
-            keep_exc_info=True,
-            keep_stack_info=True,
         )

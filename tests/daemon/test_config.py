@@ -29,6 +29,7 @@ CHOICES = [
 ]
 
 PROFILE = [setting.name for setting in fields(ProfileSettings)]
+KNOWN = "daemon, log, audit, limits, pool, profile.NAME, [[policy]]"
 POOL = [setting.name for setting in fields(SECTIONS["pool"])]
 PROFILE = [setting.name for setting in fields(ProfileSettings)]
 ENDPOINT_FORM = "has to be http://host[:port] or https://host[:port]"
@@ -350,7 +351,7 @@ def test_as_many_warm_sockets_as_slots(tmp_path: Path) -> None:
 def test_unknown_settings_and_sections(tmp_path: Path) -> None:
     """The mistake says which there are."""
     assert mistakes_in(tmp_path, "[pol]\n[pool]\nslots = 1\n[profile.p]\nregoin = 1\n") == [
-        "[pol]: unknown section; there are: daemon, log, audit, limits, pool, profile.NAME, [[policy]]",
+        f"[pol]: unknown section; there are: {KNOWN}",
         f"[pool] slots: unknown setting; there are: {', '.join(POOL)}",
         f"[profile.p] regoin: unknown setting; there are: {', '.join(PROFILE)}",
     ]
@@ -391,8 +392,8 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         retries = 11
         """,
     ) == [
-        "[aaa]: unknown section; there are: daemon, log, audit, limits, pool, profile.NAME, [[policy]]",
-        "[zzz]: unknown section; there are: daemon, log, audit, limits, pool, profile.NAME, [[policy]]",
+        f"[aaa]: unknown section; there are: {KNOWN}",
+        f"[zzz]: unknown section; there are: {KNOWN}",
         "[daemon] log_level = 'loud': has to be one of debug, info, warning, error",
         "[daemon] drain_timeout_s = -1: has to be from 0 to 3600",
         "[limits] peers = 0: has to be from 1 to 100000",

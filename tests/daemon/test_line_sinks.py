@@ -113,7 +113,7 @@ def received(sock: socket.socket) -> bytes:
     if not ancillary:
         return data
     fds = array.array("i", ancillary[0][2])
-    with open(fds[0], "rb") as file:
+    with os.fdopen(fds[0], "rb") as file:
         file.seek(0)
         return file.read()
 
@@ -141,7 +141,7 @@ def test_a_journal_that_was_started_anew_is_found() -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as first:
             first.bind(path)
             sink = JournalSink("botod-audit", path)
-        os.unlink(path)
+        Path(path).unlink()
         for _ in range(2):
             with pytest.raises(FileNotFoundError):
                 sink.write([b"one\n"])

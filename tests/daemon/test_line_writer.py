@@ -4,12 +4,12 @@ import os
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from botod.daemon import line_writer
 from botod.daemon.line_sinks import FileSink
 from botod.daemon.line_writer import DirectWriter, LineWriter
 from support.loops import BOUND_S
-
-import pytest
 
 
 class Disk:
@@ -95,7 +95,11 @@ def test_what_could_not_be_written_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     disk.error = None
     assert writer.close()
     why = b"1 lost: [Errno 28] No space left on device\n"
-    assert disk.lines == [b"first\n", b"later\n", why] or disk.lines == [b"first\n", why, b"later\n"]
+    assert disk.lines == [b"first\n", b"later\n", why] or disk.lines == [
+        b"first\n",
+        why,
+        b"later\n",
+    ]
 
 
 def test_a_disk_that_hangs_does_not_hold_up_the_end() -> None:
