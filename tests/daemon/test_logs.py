@@ -31,6 +31,7 @@ def root_as_it_was() -> Iterator[None]:
 
 
 def config(path: Path, **changes: Any) -> Config:
+    """With a log there."""
     return replace(Config(), log=LogSettings(file=str(path), **changes))
 
 

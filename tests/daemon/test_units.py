@@ -11,6 +11,7 @@ from botod.ipc.exchange import Sender
 
 
 def peer(connection_id: int = 1, pid: int = 7) -> Sender:
+    """One of user 1000."""
     return Sender(pid, 1000, 1000, connection_id)
 
 

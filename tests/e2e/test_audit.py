@@ -190,11 +190,13 @@ def test_every_request_is_accounted_for_once(tmp_path: Path) -> None:
     """Answered ones by the server's own names for them, the others by their number."""
     shop = Shop()
     naming = Naming(shop)
-    with http_server(naming) as server:
-        with running_daemon(settings(server.port, tmp_path)) as daemon:
-            asyncio.run(mixed_run(daemon, shop))
-            wait_until(lambda: not shop.s3.uploads, daemon)
-            assert daemon.stop() == 0
+    with (
+        http_server(naming) as server,
+        running_daemon(settings(server.port, tmp_path)) as daemon,
+    ):
+        asyncio.run(mixed_run(daemon, shop))
+        wait_until(lambda: not shop.s3.uploads, daemon)
+        assert daemon.stop() == 0
     records = records_of(tmp_path / "audit.jsonl")
     told = requests_in(records)
     named = [one["request_id"] for one in told.values() if one["request_id"] is not None]

@@ -208,6 +208,17 @@ def wait_until(happened: Callable[[], bool], daemon: Daemon) -> None:
             raise AssertionError(f"the daemon ended with {status}: {daemon.lines}")
 
 
+def full_pipe() -> tuple[int, int]:
+    """Both ends of a pipe in which there is no room."""
+    reader, end = os.pipe()
+    os.set_blocking(end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(end, b"x" * 4096)
+    os.set_blocking(end, True)
+    return reader, end
+
+
 def _answers(daemon: Daemon) -> bool:
     """Whether it serves, and handles signals: its socket is there a moment before."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
