@@ -77,9 +77,14 @@ class FileSink:
     def _open(self) -> int:
         if isinstance(self._file, int):
             return self._file
-        # Without O_NONBLOCK a pipe would be opened when somebody reads it; none of it is for disks.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-        fd = os.open(self._file, flags, self._mode)
+        # Without O_NONBLOCK the opening of a pipe would wait until somebody reads it.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        try:
+            fd = os.open(self._file, flags | os.O_CREAT | os.O_EXCL, 0)
+        except FileExistsError:
+            fd = os.open(self._file, flags | os.O_CREAT, self._mode)
+        else:
+            os.fchmod(fd, self._mode)  # the unit's mask is for what is nobody else's
         os.set_blocking(fd, True)
         return fd
 
