@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,15 @@ class Daemon:
         ]
         assert not bad, f"unexpected log lines: {bad}"
         assert not secrets_in(self.lines)
+        for path in self._kept_files():
+            assert not secrets_in(path.read_text().splitlines())
+
+    def _kept_files(self) -> Iterator[Path]:
+        """Its log and its audit record, where they are files, with those that were renamed."""
+        config = tomllib.loads((self.folder / "botod.toml").read_text())
+        named = (config.get("log", {}).get("file"), config.get("audit", {}).get("path"))
+        for path in (Path(name) for name in named if name and name.startswith("/")):
+            yield from (one for one in path.parent.glob(f"{path.name}*") if one.is_file())
 
     def _find(self, words: str) -> str | None:
         return next((line for line in self.lines if words in line), None)
