@@ -117,7 +117,7 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         said = Said(record.name, record.levelno, str(record.msg))
         if self.repeats.is_told(said, now=time.monotonic()):
-            self._logs.put(self.format(record))
+            self._logs.put(self._line(record))
         elif self._timer is None:
             self._arm()
 
@@ -126,6 +126,15 @@ class LogHandler(logging.Handler):
         self.repeats.end_windows(now=float("inf"))
         self._logs.writer.close()
         super().close()
+
+    def _line(self, record: logging.LogRecord) -> str:
+        """One named border: words and arguments that do not go together hurt nobody else."""
+        try:
+            return self.format(record)
+        except Exception:  # noqa: BLE001
+            words = f"a line without its arguments: {record.msg!r}"
+            name, level = record.name, record.levelno
+            return self.format(logging.LogRecord(name, level, "", 0, words, None, None))
 
     def _arm(self) -> None:
         """Have a loop, where one runs, tell what was left out; else it waits for the next line."""

@@ -1,6 +1,5 @@
 """The log of a process, set up and changed."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from botod.daemon import repeats
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.logs import Logs
 from botod.daemon.settings import LogSettings
-from support.loops import run
+from support.loops import run, until
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +77,14 @@ def test_the_line_about_a_job_goes_the_same_way(tmp_path: Path) -> None:
 
 def test_repeats_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the loop, though nothing more is said; the words stand without what was put into them."""
-    monkeypatch.setattr(repeats, "WINDOW_S", 0.05)
+    monkeypatch.setattr(repeats, "WINDOW_S", 2.0)
     path = tmp_path / "log"
 
     async def scenario() -> None:
         logs = Logs(config(path, repeats=2), worker=None)
         for number in range(1236):
             logging.getLogger("botod.x").warning("host %d rests", number)
-        await asyncio.sleep(0.1)
+        await until(lambda: "repeated" in path.read_text())
         lines = ended(logs, path)
         words = [line.partition("botod.x: ")[2] for line in lines]
         assert words == ["host 0 rests", "host 1 rests", "repeated 1,234 times: host %d rests"]
@@ -102,6 +101,15 @@ def test_what_was_left_out_is_told_at_the_end(tmp_path: Path) -> None:
     logging.getLogger().handlers[0].close()
     assert path.read_text().endswith("botod.x: repeated 2 times: again\n")
     assert isinstance(logs, Logs)
+
+
+def test_a_line_that_cannot_be_made_hurts_nobody(tmp_path: Path) -> None:
+    """What is known of it is told."""
+    path = tmp_path / "log"
+    logs = Logs(config(path), worker=None)
+    logging.getLogger("botod.x").warning("%d jobs", "many")
+    (line,) = ended(logs, path)
+    assert line.endswith("WARNING botod.x: a line without its arguments: '%d jobs'")
 
 
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
