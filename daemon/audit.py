@@ -115,14 +115,14 @@ class Audit:
         record = self._head(sender, unit, job.method)
         record |= _about(job, permit.resources, permit.decision, permit.actor)
         if isinstance(found, Run):
-            record["joined"] = self._name(found.number)
+            record["joined"] = self._job(found.number)
         else:
             record |= {"joined": "remembered", **_fate(found.error)}
         self._write("joined", record)
 
     def waits(self, sender: Sender, unit: str | None, job: Job, run: Run) -> None:
         """A request waits for the end of another; what becomes of it then is told then."""
-        record = self._head(sender, unit, job.method) | {"waits_for": self._name(run.number)}
+        record = self._head(sender, unit, job.method) | {"waits_for": self._job(run.number)}
         self._write("waits", record)
 
     def refused(
@@ -166,7 +166,7 @@ class Audit:
     def _head(
         self, sender: Sender, unit: str | None, method: str, number: int | None = None
     ) -> dict[str, Any]:
-        head: dict[str, Any] = {} if number is None else {"job": self._name(number)}
+        head: dict[str, Any] = {} if number is None else {"job": self._job(number)}
         return head | {
             "uid": sender.uid,
             "gid": sender.gid,
@@ -185,14 +185,14 @@ class Audit:
 
     def _request(self, trace: Trace) -> dict[str, Any]:
         return {
-            "id": self._name(trace.number),
+            "id": f"{self._process}-{trace.number}",
             "status": trace.status or None,
             "request_id": trace.request_id or None,
         }
 
-    def _name(self, number: int) -> str:
-        """A job or a request among those of all processes."""
-        return f"{self._process}-{number}"
+    def _job(self, number: int) -> str:
+        """A job's name among those of all processes."""
+        return f"{self._process}-job-{number}"
 
     def _untold(self, trace: Trace) -> None:
         """Called wherever the last reference to a trace is dropped: it does next to nothing."""

@@ -209,6 +209,8 @@ def test_every_request_is_accounted_for_once(tmp_path: Path) -> None:
     assert unseen.total() <= len(unanswered)
     events = Counter(record["event"] for record in records)
     assert events["joined"] == 2
+    names = {record["job"] for record in records if record["event"] == "job"}
+    assert all(record["joined"] in names for record in records if record["event"] == "joined")
     assert events["started"] == events["stopped"] == 1
     assert events["request"] >= 2  # the abort of an upload, and the look whether it worked
     check_refusals(records)
