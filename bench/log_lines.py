@@ -41,7 +41,7 @@ def a_run() -> Any:
     """A job that is over, as log and record look at it."""
     operation = SERVICES["s3"].operations["get_object"]
     terms = Terms()
-    terms.count_attempt(None)
+    terms.count_attempt()
     job = Job("s3", "get_object", operation, {}, DEFAULTS, 0.0, terms)
     permit = Permit(None, ("photos/2026/cat.jpg",), Decision(True, None, None))
     return SimpleNamespace(

@@ -231,7 +231,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop_signal)
         loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
-        loop.add_signal_handler(signal.SIGUSR1, self._records.reopen)
+        loop.add_signal_handler(signal.SIGUSR1, self._on_reopen_signal)
         loop.add_signal_handler(signal.SIGUSR2, self._on_stacks_signal)
 
     def _on_stop_signal(self) -> None:
@@ -245,6 +245,9 @@ class Service:
     def _on_alone(self) -> None:
         logger.info("the master has gone, so this worker stops")
         self._stop.set()
+
+    def _on_reopen_signal(self) -> None:
+        self._records.reopen()
 
     def _on_stacks_signal(self) -> None:
         for words in where_all_stand():

@@ -85,7 +85,7 @@ class Terms:
         if self._whole is not None:
             self._whole.count_wait(seconds)
 
-    def count_attempt(self, trace: Trace | None) -> None:
+    def count_attempt(self, trace: Trace | None = None) -> None:
         """One more transfer is started."""
         self.attempts_num += 1
         if self._whole is not None:

@@ -24,7 +24,7 @@ def run_of(**changes: Any) -> Run:
     """A job that took one attempt, as the log looks at it."""
     options = changes.pop("options", DEFAULTS)
     terms = Terms()
-    terms.count_attempt(None)
+    terms.count_attempt()
     terms.count_wait(changes.pop("queued_s", 0.0))
     operation = SERVICES["s3"].operations["get_object"]
     job = Job("s3", "get_object", operation, {"Body": "hidden"}, options, 0.0, terms)
