@@ -12,6 +12,7 @@ from botod.daemon.policy import Policy
 from botod.ipc.framing import MessageLimits
 from botod.ipc.limits import ServerLimits
 from botod.pool import CurlClient, Pool
+from botod.pool.traces import Tracing
 
 import boto
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from botod.daemon.claims import SharedKeys
 
 
-def make_pool(config: Config) -> Pool:
-    """Needs the running loop. Raises PoolError if libcurl is not fit for it."""
+def make_pool(config: Config, tracing: Tracing | None) -> Pool:
+    """Needs the running loop. Raises PoolError if libcurl is not fit for it.
+
+    tracing: for the account of its requests.
+    """
     settings = config.pool
     client = CurlClient(
         force_instance=True,
@@ -35,6 +39,7 @@ def make_pool(config: Config) -> Pool:
         max_waiting_per_key=settings.max_waiting_per_uid,
         slot_timeout_s=settings.slot_timeout_s,
         total_slots=settings.total_slots or None,
+        tracing=tracing,
     )
 
 

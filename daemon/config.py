@@ -16,8 +16,10 @@ from botod.daemon.rules import Rule
 from botod.daemon.setting_checks import mistake_in, profile_mistakes, shown
 from botod.daemon.settings import (
     SECTIONS,
+    AuditSettings,
     DaemonSettings,
     LimitSettings,
+    LogSettings,
     MetricsSettings,
     PoolSettings,
 )
@@ -32,6 +34,8 @@ class Config:
     """Everything that can be set."""
 
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)

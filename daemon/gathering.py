@@ -178,8 +178,7 @@ class _Flow:
             raise
         finally:
             if entry.request is not None:
-                job.terms.attempts_num += entry.request.terms.attempts_num
-                job.terms.times.add(entry.request.terms.times)
+                job.terms.add(entry.request.terms)
 
     def _gather(self, entry: _Entry) -> None:
         self._gathered.append(entry)

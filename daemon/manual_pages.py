@@ -51,6 +51,7 @@ SIGNALS = {
         "The configuration is read again. One with a mistake is refused whole; the log says what "
         "needs a restart."
     ),
+    "SIGUSR1": "The files of the log and of the audit record are opened anew, after a rename.",
     "SIGUSR2": "Where every greenlet and task stands is logged.",
 }
 

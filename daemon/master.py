@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from botod.daemon.child import ABORT_TIMEOUT_S, STUCK_S, Child, State
 from botod.daemon.config import Config, ConfigError
+from botod.daemon.logs import Logs
 from botod.daemon.notify import BEATS_A_TIMEOUT, Notifier
 from botod.daemon.reloading import effective, needs_restart
 from botod.daemon.share import Share
@@ -45,8 +46,8 @@ class Master:
     """The workers of one daemon.
 
     work: what each of them does. read_config: gives the configuration of the file, or raises
-    ConfigError. extra_stop_s: for workers to end, after their drain. wants_restart: the daemon is
-    to begin anew.
+    ConfigError. extra_stop_s: for workers to end, after their drain. logs: of this process.
+    wants_restart: the daemon is to begin anew.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Master:
         read_config: Callable[[], Config],
         notifier: Notifier,
         extra_stop_s: float,
+        logs: Logs | None = None,
     ) -> None:
         self.wants_restart = False
         self._config = config
@@ -64,6 +66,7 @@ class Master:
         self._read_config = read_config
         self._notifier = notifier
         self._extra_stop_s = extra_stop_s
+        self._logs = logs
         self._children = [Child(number) for number in range(config.daemon.workers)]
         self._status = 0
         self._was_ready = False
@@ -132,6 +135,8 @@ class Master:
                 self._reload()
             elif number in PASSED_ON:
                 self._pass_on(number)
+                if number == signal.SIGUSR1 and self._logs is not None:
+                    self._logs.reopen()
         self._reap()
 
     def _hear(self, child: Child) -> None:
@@ -288,6 +293,8 @@ class Master:
         if late:
             logger.warning("these settings need a restart: %s", ", ".join(late))
         self._config = effective(self._config, config)  # for workers that come from now on
+        if self._logs is not None:
+            self._logs.reload(self._config)
         self._config_number += 1
         self._reloading = {child.number for child in self._children if child.is_to_reload}
         self._pass_on(signal.SIGHUP)

@@ -7,7 +7,8 @@ import logging
 import os
 import re
 from collections.abc import Hashable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
@@ -36,10 +37,31 @@ MAX_METHOD = 100
 
 METHOD = re.compile(rf"[a-z0-9._-]{{0,{MAX_METHOD}}}")
 
+NOTHING_DECIDED = Decision(False, None, None)
+"""No rule is about it."""
+
 REMEMBERED = 4096
 """Senders, and kinds of callers, whose rules stay sorted; the oldest are sorted out again."""
 
 _Key = tuple[int, int, int, int]
+
+
+class Permit(NamedTuple):
+    """What a job is done on.
+
+    actor: the role that it is done under; None: as its profile. resources: what it touches.
+    decision: of the rules, of the last that was asked; only an audit lets it be a refusal.
+    """
+
+    actor: Actor | None
+    resources: tuple[str | None, ...]
+    decision: Decision
+
+
+class Denied(RpcError):
+    """What a peer is told that may not, with what was decided: that is not for the peer."""
+
+    decision: Decision
 
 
 class Policy:
@@ -59,20 +81,17 @@ class Policy:
     def admit(self, sender: Sender, method: str) -> None:
         """Raise ACCESS_DENIED if `sender` may not call `method`, whatever its params."""
         if sender.uid == OVERFLOW_UID:
-            raise _denied(sender.uid, method, None, UNMAPPED)
+            raise _denied(sender.uid, method, NOTHING_DECIDED, UNMAPPED)
         tables = self._tables(sender)
         if method.startswith("botod."):
             decision = _greeting(tables, method)
             if not decision.is_allowed:
                 self._refuse(sender, method, decision)
         elif not (self._audit or tables.may_call(ACTS_AS.get(method, method))):
-            self._refuse(sender, method, Decision(False, None, None))
+            self._refuse(sender, method, NOTHING_DECIDED)
 
-    def check(self, sender: Sender, job: Job) -> Actor | None:
-        """Raise ACCESS_DENIED unless `sender` may have this job done.
-
-        Under which role it is done; None: as the profile.
-        """
+    def check(self, sender: Sender, job: Job) -> Permit:
+        """Raise ACCESS_DENIED unless `sender` may have this job done."""
         tables, profile = self._tables(sender), job.options.profile
         resources = tuple(job.operation.resources.find(job.params))
         first: Rule | None = None
@@ -81,22 +100,18 @@ class Policy:
             rule = None if decision.verdict is None else decision.verdict.rule
             is_mixed = first is not None and (rule is None or rule.role != first.role)
             if not decision.is_allowed or is_mixed:  # a job is signed once, under one role
+                decision = replace(decision, is_allowed=False)
                 self._refuse(sender, method, decision)
-                return None
+                return Permit(None, resources, decision)
             first = rule
-        if first is None or first.role is None:
-            return None
-        rule, role = first, first.role
-        cgroup = tables.caller.cgroup if role.needs_unit else None
-        unit = "" if cgroup is None else unit_of(cgroup)
-        return Actor(role, sender.uid, unit, rule.place.name, profile)
+        return Permit(_actor(tables, sender, first, profile), resources, decision)
 
     def decide(
         self, caller: Caller, method: str, resources: Sequence[str | None], profile: str
     ) -> Decision:
         """What a caller would be told, without the log."""
         if caller.uid == OVERFLOW_UID:
-            return Decision(False, None, None)
+            return NOTHING_DECIDED
         tables, method = Tables(caller, self._book), ACTS_AS.get(method, method)
         if method.startswith("botod."):
             return _greeting(tables, method)
@@ -114,7 +129,7 @@ class Policy:
 
     def _refuse(self, sender: Sender, method: str, decision: Decision) -> None:
         """To the peer only what was refused; the log has the rule."""
-        error = _denied(sender.uid, method, decision.resource)
+        error = _denied(sender.uid, method, decision)
         why = f"{decision.verdict or 'no rule is about it'}{self._doubt(sender)}"
         if self._audit:
             logger.warning("audit: pid %d: %s; %s", sender.pid, error.message, why)
@@ -155,11 +170,22 @@ def _greeting(tables: Tables, method: str) -> Decision:
     return decision
 
 
-def _denied(uid: int, method: str, resource: str | None, why: str = "") -> RpcError:
-    on = "" if resource is None else f" on {resource!r}"
+def _actor(tables: Tables, sender: Sender, rule: Rule | None, profile: str) -> Actor | None:
+    """Who a job is done as that a rule allows."""
+    if rule is None or rule.role is None:
+        return None
+    cgroup = tables.caller.cgroup if rule.role.needs_unit else None
+    unit = "" if cgroup is None else unit_of(cgroup)
+    return Actor(rule.role, sender.uid, unit, rule.place.name, profile)
+
+
+def _denied(uid: int, method: str, decision: Decision, why: str = "") -> Denied:
+    on = "" if decision.resource is None else f" on {decision.resource!r}"
     # A peer chooses it: as it is it could end a line of the log, and begin another.
     name = method if METHOD.fullmatch(method) else repr(method[:MAX_METHOD])
-    return RpcError(Code.ACCESS_DENIED, f"user {uid} may not call {name}{on}{why}")
+    error = Denied(Code.ACCESS_DENIED, f"user {uid} may not call {name}{on}{why}")
+    error.decision = decision
+    return error
 
 
 def _remember(known: dict[Any, Tables], key: Hashable, tables: Tables) -> None:

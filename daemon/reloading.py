@@ -15,6 +15,8 @@ AFTER_RESTART = frozenset({
     ("daemon", "keys_file"),
     ("daemon", "state_dir"),
     ("daemon", "visit_warn_s"),
+    ("log", "file"),  # a new one of the same name is SIGUSR1's
+    ("audit", "path"),
     ("limits", "inline_bytes"),  # of jobs, whose bodies have begun to come
     ("pool", "max_waiting"),
     ("pool", "max_waiting_per_uid"),

@@ -11,6 +11,7 @@ from botod.daemon.held import Held
 from botod.daemon.job import Job, cancelled, overdue, traced
 from botod.daemon.moved import Moved
 from botod.daemon.options import Options
+from botod.daemon.policy import Permit
 from botod.daemon.progress import Progress
 from botod.daemon.upstreams import Upstream
 from botod.ipc.errors import RpcError
@@ -37,11 +38,12 @@ class _Wish:
 class Run:
     """One job under way.
 
-    upstream: whom it talks to. sender: who asked for it first. bodies, moved: those of the job.
-    held: the memory that it holds. began: on the loop's clock. future: its greenlet. together: how
-    it travels with others; None: it goes alone. claim: on its key, where several workers share
-    keys. is_ending: nobody waited any more, so it was cancelled: who comes now asked for a job, not
-    for its end.
+    upstream: whom it talks to. sender: who asked for it first, and of which unit. permit: on which
+    it is done. bodies, moved: those of the job. held: the memory that it holds. began: on the
+    loop's clock. future: its greenlet. together: how it travels with others; None: it goes alone.
+    claim: on its key, where several workers share keys. is_ending: nobody waited any more, so it
+    was cancelled: who comes now asked for a job, not for its end. is_elsewhere: another worker
+    does it. number: by which the audit record calls it.
     """
 
     future: "Spawned[Any]"
@@ -52,6 +54,7 @@ class Run:
         upstream: Upstream,
         *,
         sender: Sender,
+        permit: Permit,
         bodies: Bodies,
         moved: Moved,
         held: Held,
@@ -60,6 +63,7 @@ class Run:
         self.job = job
         self.upstream = upstream
         self.sender = sender
+        self.permit = permit
         self.bodies = bodies
         self.moved = moved
         self.held = held
@@ -67,6 +71,9 @@ class Run:
         self.claim: Claim | None = None
         self.together: Together | None = None
         self.is_ending = False
+        self.is_elsewhere = False
+        self.number = 0
+        self.unit: str | None = None
         self._waiting: dict[Exchange, _Wish] = {}
         self._progress: Progress | None = None
 

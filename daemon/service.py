@@ -17,12 +17,13 @@ from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
 from botod.daemon.leader import Leader
-from botod.daemon.ledger import Ledger
+from botod.daemon.logs import Logs
 from botod.daemon.metrics.admin import METHOD, Admin
 from botod.daemon.metrics.loop_lag import LoopLag
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.notify import Notifier, keep_telling
 from botod.daemon.open_uploads import OpenUploads
+from botod.daemon.records import Records
 from botod.daemon.reloading import changed, effective, needs_restart
 from botod.daemon.runs import Run
 from botod.daemon.share import Share
@@ -58,7 +59,7 @@ class Service:
 
     config: this worker's share of the configuration; read_config: gives that of the file as it is
     now, and may block. notifier: hears of this worker's life. restart: has the master begin the
-    daemon anew; None: there is no master, this process does.
+    daemon anew; None: there is no master, this process does. logs: this process's.
     """
 
     def __init__(
@@ -70,11 +71,12 @@ class Service:
         share: Share = ALONE,
         notifier: Notifier | None = None,
         restart: Callable[[], None] | None = None,
+        logs: Logs | None = None,
     ) -> None:
         """Build the parts. Needs the running loop; opens epoll's descriptors and the keys file.
 
-        Raises BadKeysFile, BadStateDir, PoolError, and SocketInUse if the runtime directory is
-        no place for workers.
+        Raises BadKeysFile, BadStateDir, ConfigError, PoolError, and SocketInUse if the runtime
+        directory is no place for workers.
         """
         building.forget_boto_config()
         self._config = config
@@ -87,7 +89,8 @@ class Service:
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._ending = Ending.STOPPED
-        self._pool = building.make_pool(config)
+        self._records = Records(config, share, logs)
+        self._pool = building.make_pool(config, self._records.tracing)
         self._warming = Warming(self._pool)
         state = state_folder(config.daemon.state_dir)
         if state is None:
@@ -97,7 +100,7 @@ class Service:
         self._shared_keys = building.make_shared_keys(config)
         self._joins = Joins[Run](remember_s=0 if self._shared_keys else config.daemon.remember_s)
         self._hello = Hello(building.told_limits(config))
-        self._ledger = Ledger()
+        self._ledger = self._records.ledger
         self._worker = self._make_worker()
         self._make_server()
 
@@ -105,7 +108,12 @@ class Service:
         share, folder = self._share, str(Path(self._listener.path).parent)
         limits = building.server_limits(self._config)
         self._handover = Handover(folder, share) if share.workers_num > 1 else None
-        self._server = Server(self._worker.handle, limits, self._handover)
+        self._server = Server(
+            self._worker.handle,
+            limits,
+            self._handover,
+            on_refused=self._ledger.refused_unread,
+        )
         if self._handover is not None:
             self._handover.adopt = self._server.adopt
         self._colleagues = Colleagues(folder, share, self._answer) if share.has_control else None
@@ -234,6 +242,7 @@ class Service:
         await self._uploads.close()
         self._upstreams.close()
         self._pool.close()
+        await self._records.close()
         logger.info("stopped")
 
     def _handle_signals(self) -> None:
@@ -248,6 +257,7 @@ class Service:
         """Stop. A terminal and systemd signal a whole group: the master's own comes on top."""
         if self._stop.is_set() and not self._has_master:
             logger.warning("second signal: ending at once")
+            logging.shutdown()  # for two seconds at most
             os._exit(1)
         self._stop.set()
 
@@ -256,7 +266,7 @@ class Service:
         self._stop.set()
 
     def _on_reopen_signal(self) -> None:
-        logger.info("SIGUSR1: there is no log file to open anew; the log goes to standard error")
+        self._records.reopen()
 
     def _on_stacks_signal(self) -> None:
         for words in where_all_stand():
@@ -291,6 +301,7 @@ class Service:
                 await self._reload()
             except (ConfigError, NoEndpoint) as error:
                 logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
+                self._ledger.reloaded([], str(error))
             self._notifier.ready()
 
     async def _reload(self) -> None:
@@ -303,7 +314,9 @@ class Service:
         self._config = config
         self._apply(config)
         self._warming.keep(sockets)
-        logger.info("reloaded; changed: %s", ", ".join(changed(old, config)) or "no setting")
+        names = changed(old, config)
+        logger.info("reloaded; changed: %s", ", ".join(names) or "no setting")
+        self._ledger.reloaded(names)
         if late:
             logger.warning("these settings need a restart: %s", ", ".join(late))
         self._warn()
@@ -325,16 +338,17 @@ class Service:
             connect_timeout_s=settings.connect_timeout_s,
             idle_timeout_s=settings.idle_timeout_s,
         )
-        logging.getLogger().setLevel(config.daemon.log_level.upper())
+        self._records.reload(config)
 
     def _answer(self, exchange: Exchange) -> None:
         """What is asked on the control socket: of this worker alone; whatever else as ever."""
         own = self._own_control.get(exchange.request.method)
         if own is None:
             self._worker.handle(exchange)
-        else:
-            self._worker.admit(exchange)
-            own(exchange)
+            return
+        self._worker.admit(exchange)
+        self._ledger.asked(exchange)
+        own(exchange)
 
     def _own_status(self) -> dict[str, Any]:
         if self._leader is None:

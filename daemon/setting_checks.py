@@ -24,6 +24,13 @@ MAX_SOCKET_PATH = 107
 MAX_USER_AGENT = 256
 """Of what a profile adds to each request's name: a header's line, not a page."""
 
+JOURNALD = "journald"
+"""In place of a path: the journal."""
+
+LEVELS = ("debug", "info", "warning", "error")
+LEVELLED = ("asyncio", "botod", "tornado")
+"""Modules that may have a level: boto's would show what they sign."""
+
 SECRET = frozenset({"proxy"})
 """Settings that may hold a password."""
 
@@ -184,6 +191,28 @@ def _keys_file_mistake(value: Any) -> str | None:
     return None if good else "has to be a path that begins with /, the same for all who share it"
 
 
+def _log_file_mistake(value: Any) -> str | None:
+    good = isinstance(value, str) and "\0" not in value and value[:1] in ("", "/")
+    return None if good else "has to be a path that begins with /"
+
+
+def _audit_path_mistake(value: Any) -> str | None:
+    if value == JOURNALD:
+        return None
+    return _log_file_mistake(value) and f'has to be a path that begins with /, or "{JOURNALD}"'
+
+
+def _levels_mistake(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return 'has to be a table: levels."botod.pool" = "debug"'
+    for name, level in value.items():
+        if name.partition(".")[0] not in LEVELLED:
+            return f"{name}: has to be a module of {', '.join(LEVELLED)}, such as botod.pool"
+        if level not in LEVELS:
+            return f"{name}: has to be one of {', '.join(LEVELS)}"
+    return None
+
+
 def _file_mistake(value: Any) -> str | None:
     if not isinstance(value, str):
         return "has to be a text in quotes"
@@ -209,7 +238,10 @@ _SPECIAL = {
     "client_key": _file_mistake,
     "endpoint": _own_endpoint_mistake,
     "endpoints": _endpoints_mistake,
+    "file": _log_file_mistake,
     "keys_file": _keys_file_mistake,
+    "levels": _levels_mistake,
+    "path": _audit_path_mistake,
     "proxy": _proxy_mistake,
     "region": _region_mistake,
     "socket": _socket_mistake,

@@ -46,6 +46,8 @@ page of their own: [policy.md](policy.md). This page is made from the definition
 
 SECTION_WORDS: Mapping[str, str] = {
     "daemon": "The process.",
+    "log": "What is told to whoever runs the daemon: docs/logging.md. Its level is log_level.",
+    "audit": "A record of who had what done, apart from the log, and complete: docs/logging.md.",
     "limits": (
         "How much at once. What a limit refuses is answered with an error that names it; "
         "`botod status` counts how often."

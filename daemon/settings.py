@@ -268,8 +268,61 @@ class MetricsSettings:
     )
 
 
+@dataclass(frozen=True)
+class LogSettings:
+    """`[log]`: what is told to whoever runs the daemon. Its level is `[daemon] log_level`."""
+
+    file: str = setting(
+        "",
+        "Path of the log, which is appended to, and made with mode 0640 if missing; after a "
+        "rename SIGUSR1 has it begun anew. Empty: standard error, which systemd and supervisor "
+        "keep.",
+    )
+    format: str = setting(
+        "text",
+        "text: time, level, logger, words, and key=value; or json: an object a line. Either way "
+        "no value can end a line.",
+        choices=("text", "json"),
+    )
+    resources: bool = setting(
+        True,
+        "Whether the line about a job names what it touches: the first object, queue or domain, up "
+        "to 256 characters. Names may be personal; the audit record has them all the same.",
+    )
+    repeats: int = setting(
+        100,
+        "How often the same words of one module are logged within a minute {bounds}; how often "
+        "they came beyond that is told at its end. Lines about jobs are not counted. 0: always.",
+        bounds=(0, 1_000_000),
+    )
+    levels: Mapping[str, str] = table(
+        'Levels of single modules, in place of log_level, such as { "botod.pool" = "debug" }; '
+        "the lines about jobs are botod.daemon.ledger's. boto, botocore and urllib3 have none: "
+        "they would log secrets."
+    )
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """`[audit]`: a record of who had what done, apart from the log, and complete."""
+
+    path: str = setting(
+        "",
+        "File that records are appended to, as JSON lines, made with mode 0600 if missing; or "
+        '"journald". Empty: there is no record. See docs/logging.md.',
+    )
+    on_failure: str = setting(
+        "refuse",
+        "While records cannot be written, as the disk is full say: refuse: no job begins; or "
+        "continue: jobs go on, and how many records were lost is told afterwards.",
+        choices=("refuse", "continue"),
+    )
+
+
 SECTIONS: Mapping[str, type] = {
     "daemon": DaemonSettings,
+    "log": LogSettings,
+    "audit": AuditSettings,
     "limits": LimitSettings,
     "pool": PoolSettings,
     "metrics": MetricsSettings,

@@ -18,9 +18,8 @@ from botod.daemon.ledger import Ledger
 from botod.daemon.loads import Loading
 from botod.daemon.moved import Moved
 from botod.daemon.names import Names
-from botod.daemon.policy import Policy
+from botod.daemon.policy import Permit, Policy
 from botod.daemon.pump import Pump
-from botod.daemon.roles import Actor
 from botod.daemon.runs import Run, settle
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
 from botod.daemon.services.operation import Operation, Params, Result
@@ -108,6 +107,7 @@ class Worker:
         self.admit(exchange)
         control = self._control.get(request.method)
         if control is not None:
+            self._ledger.asked(exchange)
             control(exchange)
             return
         if request.method.startswith("botod."):
@@ -122,13 +122,14 @@ class Worker:
             self._begin(exchange, operation, now)
 
     def _begin(self, exchange: Exchange, operation: Operation, now: float) -> None:
-        """Begin the job of a request that came at `now`. Raises RpcError if it is refused."""
+        """Begin the job of a request that came at `now`. Raises RpcError if it asks for none."""
         job = self._intake.job(exchange, operation, now=now)
         try:
-            actor = self._policy.check(exchange.sender, job)
-            self._take(exchange, job, actor)
+            permit = self._policy.check(exchange.sender, job)
+            self._ledger.admit(self.refusals)
+            self._take(exchange, job, permit)
         except RpcError as error:
-            raise traced(error, job.options) from None
+            self._refuse(exchange, job, error)
 
     def _load(self, exchange: Exchange, now: float) -> None:
         """Begin a job once its operation was read from its model. Raises RpcError."""
@@ -170,55 +171,61 @@ class Worker:
             await asyncio.wait(self._running)
         self._threads.shutdown(wait=False)
 
-    def _take(self, exchange: Exchange, job: Job, actor: Actor | None) -> None:
+    def _refuse(self, exchange: Exchange, job: Job, error: RpcError) -> None:
+        self._ledger.refused(exchange, error, job)
+        exchange.fail(traced(error, job.options))
+
+    def _take(self, exchange: Exchange, job: Job, permit: Permit) -> None:
         """Join a job that is done or under way already, or start one. Raises RpcError."""
         key = job.options.idempotency_key
         if key is None:
-            self._start(exchange, job, actor)
+            self._start(exchange, job, permit)
             return
         name = Name(exchange.sender.uid, key)
-        signer = job.options.profile if actor is None else f"{job.options.profile} {actor}"
+        actor, profile = permit.actor, job.options.profile
+        signer = profile if actor is None else f"{profile} {actor}"
         asked = fingerprint(job.method, signer, job.params)
         try:
             found = self._joins.find(name, asked, now=asyncio.get_running_loop().time())
         except KeyTaken as error:
             raise joined_error(error) from None
         if found is None:
-            run = self._start(exchange, job, actor)
+            run = self._start(exchange, job, permit)
             self._joins.begin(name, asked, run)
             if self._shared_keys is not None:
                 run.claim = self._shared_keys.claim(job, name, asked)
             return
         if isinstance(found, Run) and found.is_ending:
-            found.follow(exchange, job, partial(self._take_again, exchange, job, actor))
+            found.follow(exchange, job, partial(self._take_again, exchange, job, permit))
+            self._ledger.waits(exchange, job, found)
             return
-        self._ledger.joined()
+        self._ledger.joined(exchange.sender, job, permit, found)
         if isinstance(found, Run):
             found.join(exchange, job)
         else:
             settle(exchange, found, job.options)
 
-    def _take_again(self, exchange: Exchange, job: Job, actor: Actor | None) -> None:
+    def _take_again(self, exchange: Exchange, job: Job, permit: Permit) -> None:
         """What was under way with its key has ended: as if it came now."""
         try:
-            self._take(exchange, job, actor)
+            self._take(exchange, job, permit)
         except RpcError as error:
-            self._ledger.refused(exchange, error)
-            exchange.fail(traced(error, job.options))
+            self._refuse(exchange, job, error)
 
-    def _start(self, exchange: Exchange, job: Job, actor: Actor | None) -> Run:
+    def _start(self, exchange: Exchange, job: Job, permit: Permit) -> Run:
         """Run a job. Raises RpcError if it may not be run."""
         try:
             found = self._upstreams
-            upstream = found.find(job.options.profile, job.service, actor, job.operation.home)
+            profile, actor = job.options.profile, permit.actor
+            upstream = found.find(profile, job.service, actor, job.operation.home)
         except Exception as error:
             refused = refusal(error)
             if refused is None:
                 raise
             raise refused from None
         self._admit(is_poll=job.terms.is_poll)
-        self._ledger.began()
-        run = self._run(exchange, job, upstream)
+        run = self._run(exchange, job, upstream, permit)
+        self._ledger.began(run)
         with on_terms(job.terms), holding(run.held):
             future = spawn_until(job.deadline, self._work, run)
         future.name = job.method
@@ -240,7 +247,7 @@ class Worker:
             words = f"{len(self._polling)} long polls are running already, of {self._jobs_max} jobs"
             raise self.refusals.error("jobs", words, retry_after_ms=ROOM_AFTER_MS)
 
-    def _run(self, exchange: Exchange, job: Job, upstream: Upstream) -> Run:
+    def _run(self, exchange: Exchange, job: Job, upstream: Upstream, permit: Permit) -> Run:
         moved = Moved()
         held = Held(exchange.budget, self.refusals)
         bodies = Bodies(
@@ -257,6 +264,7 @@ class Worker:
             job,
             upstream,
             sender=exchange.sender,
+            permit=permit,
             bodies=bodies,
             moved=moved,
             held=held,
@@ -268,7 +276,7 @@ class Worker:
         told = None if run.claim is None else run.claim.told()
         if told is None:
             return self._do(run)
-        self._ledger.joined()
+        self._ledger.joined_elsewhere(run)
         if told.error is not None:
             raise told.error
         result: Result = told.result

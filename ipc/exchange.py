@@ -197,3 +197,7 @@ def _cancelled() -> RpcError:
 
 Handler = Callable[[Exchange], None]
 """Begins a request's work. An RpcError that it raises is the answer."""
+
+OnRefused = Callable[[Sender, str, RpcError], None]
+"""Hears of what never comes to a handler: who sent it, its method, as far as it has one, and why.
+Without a method it is the connection that is refused, or ended."""

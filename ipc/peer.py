@@ -21,7 +21,7 @@ from botod.ipc.limits import Account, Accounts
 from botod.ipc.lingering import linger
 from botod.ipc.patience import Overdue, Patience
 from botod.ipc.protocol import encode_error
-from botod.ipc.receiving import Credentials, receive
+from botod.ipc.receiving import Credentials, connected_as, receive
 from botod.ipc.session import Session, Shared
 
 logger = logging.getLogger(__name__)
@@ -99,6 +99,8 @@ class PeerConnection:
         lingers: what the peer still writes is taken for a moment, and dropped.
         """
         if self.life in READING:
+            sender = self.sender or Sender(*connected_as(self.sock), self._number)
+            self._shared.on_refused(sender, "", error)
             self._session.tell(encode_error(None, error))
         self._lingers = lingers
         self._stop_reading()

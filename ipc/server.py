@@ -7,7 +7,7 @@ import socket
 from dataclasses import replace
 from typing import Protocol
 
-from botod.ipc.exchange import Handler
+from botod.ipc.exchange import Handler, OnRefused
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.life import Life
 from botod.ipc.limits import Account, Accounts, Budget, Refusals, ServerLimits
@@ -43,17 +43,24 @@ class Colleagues(Protocol):
 class Server:
     """Serves peers on one listening Unix socket.
 
-    colleagues: None: there are none. refusals: how often each limit refused something. budget: the
-    bytes of all peers' messages.
+    colleagues: None: there are none. on_refused: hears of what never comes to the handler.
+    refusals: how often each limit refused something. budget: the bytes of all peers' messages.
     """
 
     def __init__(
-        self, handler: Handler, limits: ServerLimits, colleagues: Colleagues | None = None
+        self,
+        handler: Handler,
+        limits: ServerLimits,
+        colleagues: Colleagues | None = None,
+        *,
+        on_refused: OnRefused | None = None,
     ) -> None:
         self.refusals = Refusals()
         self.budget = Budget(limits.buffered_bytes)
         self._limits = limits
         self._shared = Shared(handler, limits, self.refusals)
+        if on_refused is not None:
+            self._shared = replace(self._shared, on_refused=on_refused)
         self._accounts = Accounts(limits, self.budget)
         self._hang_ups = HangUps()
         self._colleagues = colleagues

@@ -18,7 +18,7 @@ from botod.ipc.descriptor_queue import close_quietly
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.envelope import declared_streams, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.exchange import Brought, Exchange, Handler, Outcome, Sender
+from botod.ipc.exchange import Brought, Exchange, Handler, OnRefused, Outcome, Sender
 from botod.ipc.framing import Array, Decoder, Message, Refused
 from botod.ipc.in_flight import InFlight
 from botod.ipc.limits import Account, Refusals, ServerLimits
@@ -45,6 +45,7 @@ class Shared:
     handler: Handler
     limits: ServerLimits
     refusals: Refusals
+    on_refused: OnRefused = lambda _sender, _method, _error: None
 
 
 class Session:
@@ -98,7 +99,7 @@ class Session:
         elif isinstance(event, Array):
             self._take_array(event, sender, now)
         else:
-            self._take_refused(event)
+            self._take_refused(event, sender)
         return True
 
     def no_more_comes(self) -> None:
@@ -160,13 +161,14 @@ class Session:
         words = f"no room for {size} bytes now: other requests hold theirs"
         return self._shared.refusals.error(limit, words)
 
-    def _take_refused(self, refused: Refused) -> None:
+    def _take_refused(self, refused: Refused, sender: Sender) -> None:
         self._close(refused.fds)
         error = refused.error
         if is_control(refused.method):  # nobody could be told, and a stream would have a hole
             raise ProtocolError(error.code, error.message, error.data)
         if error.data.get("limit") == "inline_bytes":
             self._shared.refusals.count("inline_bytes")
+        self._shared.on_refused(sender, _method_of(refused.envelope), error)
         if not _is_notification(refused.envelope or {}):
             self.tell(encode_error(refused.request_id, error))
 
@@ -177,6 +179,7 @@ class Session:
                 message = _of_batch(item)
                 self._begin(message, sender, now, batch)
             except RpcError as error:
+                self._shared.on_refused(sender, _method_of(item), error)
                 batch.refuse(item, error)
                 self._end_batch(batch)
 
@@ -188,6 +191,7 @@ class Session:
             raise
         except RpcError as error:
             self._drop(message)
+            self._shared.on_refused(sender, _method_of(message.envelope), error)
             self.tell(encode_error(request_id(message.envelope), error))
             return
         if control is not None:
@@ -200,6 +204,7 @@ class Session:
         try:
             self._begin(message, sender, now, None)
         except RpcError as error:
+            self._shared.on_refused(sender, _method_of(message.envelope), error)
             if not _is_notification(message.envelope):
                 self.tell(encode_error(request_id(message.envelope), error))
 
@@ -317,6 +322,12 @@ class Session:
 def _is_notification(envelope: dict[str, Any]) -> bool:
     """Whether nobody waits for an answer."""
     return "method" in envelope and "id" not in envelope
+
+
+def _method_of(envelope: Any) -> str:
+    """As it came; empty: there is none."""
+    method = envelope.get("method") if isinstance(envelope, dict) else None
+    return method if isinstance(method, str) else ""
 
 
 def _of_batch(item: Any) -> Message:

@@ -19,6 +19,7 @@ from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
 from botod.pool.times import Times, clock
 from botod.pool.total import Total, TotalStats
+from botod.pool.traces import Tracing
 from botod.pool.transfer import Origin, Request, State, Transfer
 from botod.pool.waiter import Waiter, WaiterState
 
@@ -231,6 +232,7 @@ class Pool:
     max_waiting_per_key: of these, under one first level of their keys; None: as many as all.
     slot_timeout_s: how long one waits at most; a deadline of the greenlet may end it sooner.
     total_slots: transfers at once to all hosts together; None: as many as the hosts' slots.
+    tracing: makes a trace of each transfer; None: nobody keeps account.
     """
 
     def __init__(
@@ -242,8 +244,10 @@ class Pool:
         slot_timeout_s: float,
         total_slots: int | None = None,
         max_waiting_per_key: int | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.client = client
+        self._tracing = tracing
         self._slots_per_host = slots_per_host
         self._max_waiting = max_waiting
         self._max_waiting_per_key = max_waiting_per_key
@@ -268,9 +272,14 @@ class Pool:
         Raises what `lease` raises, and ValueError for what cannot be sent.
         """
         lease = self.lease(request.origin)
-        current_terms().count_attempt()
+        trace = (
+            None if self._tracing is None else self._tracing.trace(request.method, request.origin)
+        )
+        current_terms().count_attempt(trace)
         # Not a closure over the transfer: each would be a cycle, and left to the collector.
-        transfer = Transfer(request, on_end=lease.ended, on_sent=lease.host.health.connected)
+        transfer = Transfer(
+            request, on_end=lease.ended, on_sent=lease.host.health.connected, trace=trace
+        )
         try:
             self.client.start(transfer, anew=anew)
         except BaseException:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from botod.pool.times import Times
+from botod.pool.traces import Trace
 
 
 class Hints(NamedTuple):
@@ -33,13 +34,13 @@ class Terms:
     headers: added to each request before it is signed. user_agent: what it calls itself; empty: as
         boto does.
     attempts_num: transfers started so far, those of its parts among them. times: where the time of
-        these went.
+        these went. traces: theirs, if the pool makes any.
     hints: what the last answer that was an error said beside it.
     """
 
     __slots__ = (
         "_whole", "attempts_num", "headers", "hints", "idempotent", "is_poll", "key", "times",
-        "user_agent",
+        "traces", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +58,7 @@ class Terms:
         self.headers = headers
         self.user_agent = user_agent
         self.attempts_num = 0
+        self.traces: list[Trace] = []
         self.hints = NO_HINTS
         self.times = Times()
         self._whole: Terms | None = None
@@ -73,11 +75,19 @@ class Terms:
         part.times = self.times
         return part
 
-    def count_attempt(self) -> None:
+    def add(self, other: "Terms") -> None:
+        """Count what was done on other terms, for this job among others."""
+        self.attempts_num += other.attempts_num
+        self.times.add(other.times)
+        self.traces += other.traces
+
+    def count_attempt(self, trace: Trace | None = None) -> None:
         """One more transfer is started."""
         self.attempts_num += 1
         if self._whole is not None:
-            self._whole.count_attempt()
+            self._whole.count_attempt(trace)
+        elif trace is not None:
+            self.traces.append(trace)
 
 
 _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)

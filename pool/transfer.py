@@ -20,6 +20,7 @@ import pycurl
 from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.pieces import Piece, Pieces
 from botod.pool.times import clock
+from botod.pool.traces import Trace
 
 HIGH_BYTES = 1024 * 1024
 """curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
@@ -186,14 +187,14 @@ class Transfer:
     began_at, sent_at, answered_at: when curl had it, began to send and had the answer's head, on
     `times.clock`; nought: it did not come so far.
     on_sent: called when curl begins to send, inside one of its callbacks. on_end: called once, with
-    this, at the end, whatever it is.
+    this, at the end, whatever it is. trace: for whoever keeps account of it; None: nobody does.
     """
 
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
         "_changed", "_on_end", "_on_sent", "_takes_head", "_tells_sent", "_unread", "answered",
         "answered_at", "began_at", "ended", "failure", "head", "receiving_paused", "request",
-        "sent", "sent_at", "state", "status",
+        "sent", "sent_at", "state", "status", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -202,6 +203,7 @@ class Transfer:
         *,
         on_end: Callable[["Transfer"], None],
         on_sent: Callable[[], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.request = request
         self.state = State.CONNECTING
@@ -217,6 +219,7 @@ class Transfer:
         self._unread = Pieces()
         self._on_end = on_end
         self._on_sent = on_sent
+        self.trace = trace
         self._changed: asyncio.Future[None] | None = None
         self._tells_sent = False
         self._takes_head = False
@@ -257,6 +260,7 @@ class Transfer:
             self._unread.clear()
         self._move(state)
         self.ended = True
+        self.trace = None  # a handle may hold this for long
         self._on_end(self)
 
     def _move(self, state: State) -> None:
@@ -280,6 +284,8 @@ class Transfer:
         self.sent = self._takes_head = True
         self.sent_at = clock()
         self.state = State.SENDING
+        if self.trace is not None:
+            self.trace.is_sent = True
         if self._on_sent is not None:
             self._on_sent()
         if self._tells_sent:
@@ -299,6 +305,8 @@ class Transfer:
             self.answered = True
             self.answered_at = clock()
             self.status = self.head[0][9:12]
+            if self.trace is not None:
+                self.trace.answered(self.status, self.head)
             self._move(State.ANSWERING)
 
     def curl_write(self, data: bytes) -> int | None:

@@ -18,6 +18,7 @@ from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.handed import Listener, hand_on, listening
 from botod.daemon.keys_errors import BadKeysFile
 from botod.daemon.listener import SocketInUse
+from botod.daemon.logs import Logs
 from botod.daemon.master import LATER, RESTART, Master
 from botod.daemon.notify import Notifier, notifier
 from botod.daemon.service import ANSWER_TIMEOUT_S, Ending, Service
@@ -45,7 +46,6 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
-    _log_to_stderr(config, share)
     return _told(lambda: _run(config, path, share))
 
 
@@ -72,27 +72,20 @@ def _read(path: str | None) -> Config:
     return load(path) if path else Config()
 
 
-def _log_to_stderr(config: Config, share: Share | None) -> None:
-    """Log there. share: of several workers, whose lines are told apart by its number."""
-    who = "" if share is None else f"worker {share.number} "
-    logging.basicConfig(
-        level=config.daemon.log_level.upper(),
-        format=f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s",
-        force=True,
-    )
-    for name in ("boto", "botocore", "urllib3"):  # they log whole answers, and what signs
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
 def _run(config: Config, path: str | None, share: Share | None) -> int:
+    is_master = share is None and config.daemon.workers > 1
+    number = None if share is None else share.number
+    logs = Logs(config, worker=number, has_threads=not is_master)
     socket_path = config.daemon.socket or default_socket()
     listener = listening(socket_path, int(config.daemon.socket_mode, 8))
     collector.settle()
     try:
-        if share is None and config.daemon.workers > 1:
-            is_to_restart, status = _lead(config, path, listener)
+        if is_master:
+            is_to_restart, status = _lead(config, path, listener, logs)
         else:
-            serving = _serve(config, path, listener, share=share or Share(), notifier=notifier())
+            serving = _serve(
+                config, path, listener, share=share or Share(), notifier=notifier(), logs=logs
+            )
             is_to_restart, status = asyncio.run(serving) is Ending.RESTART, 0
         if is_to_restart:
             _begin_anew(listener)
@@ -101,7 +94,7 @@ def _run(config: Config, path: str | None, share: Share | None) -> int:
         listener.close()
 
 
-def _lead(config: Config, path: str | None, listener: Listener) -> tuple[bool, int]:
+def _lead(config: Config, path: str | None, listener: Listener, logs: Logs) -> tuple[bool, int]:
     """Be the master of as many workers as the configuration says.
 
     Whether it is to begin anew, and its exit status.
@@ -114,6 +107,7 @@ def _lead(config: Config, path: str | None, listener: Listener) -> tuple[bool, i
         read_config=partial(_read, path),
         notifier=notifier(),
         extra_stop_s=ANSWER_TIMEOUT_S + KILL_AFTER_S,
+        logs=logs,
     )
     status = master.run()
     return master.wants_restart, status
@@ -123,11 +117,14 @@ def _work(
     path: str | None, listener: Listener, config: Config, share: Share, notifier: Notifier
 ) -> int:
     """What a worker does in the process that its master has forked."""
-    _log_to_stderr(config, share)
 
     def run() -> int:
+        logs = Logs(config, worker=share.number)
         restart = partial(notifier.say, RESTART)
-        asyncio.run(_serve(config, path, listener, share=share, notifier=notifier, restart=restart))
+        serving = _serve(
+            config, path, listener, share=share, notifier=notifier, logs=logs, restart=restart
+        )
+        asyncio.run(serving)
         return 0
 
     return _told(run)
@@ -140,6 +137,7 @@ async def _serve(
     *,
     share: Share,
     notifier: Notifier,
+    logs: Logs,
     restart: Callable[[], None] | None = None,
 ) -> Ending:
     folder = _folder(listener)
@@ -150,6 +148,7 @@ async def _serve(
         share=share,
         notifier=notifier,
         restart=restart,
+        logs=logs,
     )
     return await service.run()
 
@@ -162,4 +161,5 @@ def _folder(listener: Listener) -> str:
 def _begin_anew(listener: Listener) -> None:
     """Become the program that is installed now, as it was called, with the same socket."""
     hand_on(listener)
+    logging.shutdown()  # nothing of this process is left to write the rest
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves

@@ -29,7 +29,7 @@ CHOICES = [
 ]
 
 PROFILE = [setting.name for setting in fields(ProfileSettings)]
-THERE = "daemon, limits, pool, metrics, profile.NAME, [[policy]]"
+THERE = "daemon, log, audit, limits, pool, metrics, profile.NAME, [[policy]]"
 POOL = [setting.name for setting in fields(SECTIONS["pool"])]
 PROFILE = [setting.name for setting in fields(ProfileSettings)]
 ENDPOINT_FORM = "has to be http://host[:port] or https://host[:port]"

@@ -1,50 +1,86 @@
 """The line that the log has about a job."""
 
-from typing import Any
+import logging
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from botod.daemon.gathering import Together
 from botod.daemon.job import Job
-from botod.daemon.job_line import job_line
+from botod.daemon.job_line import MAX_RESOURCE, JobLog
 from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
+from botod.daemon.policy import Permit
+from botod.daemon.runs import Run
 from botod.daemon.services import SERVICES
+from botod.daemon.verdicts import Decision
 from botod.ipc.errors import Code, RpcError
 from botod.pool import Terms
+from support.rigs import SENDER
 
 
-def line(moved: Moved, error: RpcError | None = None, options: Options = DEFAULTS) -> str:
-    """Of a job that took 12.34 ms and one attempt."""
+def run_of(**changes: Any) -> Run:
+    """A job that took one attempt, as the log looks at it."""
+    options = changes.pop("options", DEFAULTS)
     terms = Terms()
-    terms.attempts_num = 1
+    terms.count_attempt()
+    terms.times.queue_s += changes.pop("queued_s", 0.0)
     operation = SERVICES["s3"].operations["get_object"]
-    job = Job("s3", "get_object", operation, {"Key": "hidden"}, options, 0.0, terms)
-    return job_line(job, moved, error, 0.01234)
+    job = Job("s3", "get_object", operation, {"Body": "hidden"}, options, 0.0, terms)
+    resources = changes.pop("resources", ())
+    permit = Permit(None, resources, Decision(True, None, None))
+    about = {"moved": Moved(), "together": None, "unit": None} | changes
+    return cast("Run", SimpleNamespace(job=job, sender=SENDER, permit=permit, **about))
 
 
-def test_what_moved_nothing() -> None:
+def line(
+    caplog: pytest.LogCaptureFixture,
+    run: Run,
+    error: RpcError | None = None,
+    *,
+    shows_resources: bool = True,
+) -> str:
+    """Its line, after 12.34 ms, without whose it was."""
+    caplog.set_level(logging.INFO)
+    JobLog(shows_resources=shows_resources).ended(run, error, 0.01234)
+    (record,) = caplog.records
+    return record.getMessage().replace(f" uid={SENDER.uid} pid={SENDER.pid}", "")
+
+
+def test_what_moved_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The least that a line says."""
-    assert line(Moved()) == "job s3.get_object ok attempts=1 took_ms=12.3"
+    assert line(caplog, run_of()) == "job s3.get_object ok attempts=1 took_ms=12.3"
 
 
-def test_one_of_several() -> None:
-    """Which entry of its request it was, and of how many."""
-    terms = Terms()
-    job = Job(
-        "sqs", "send_message", SERVICES["sqs"].operations["send_message"], {}, DEFAULTS, 0.0, terms
-    )
-    assert job_line(job, Moved(), None, 0.01234, Together(3, 7)) == (
-        "job sqs.send_message ok attempts=0 took_ms=12.3 batch_entry=3 batch_size=7"
+def test_one_of_several(caplog: pytest.LogCaptureFixture) -> None:
+    """Which entry of its request it was, and of how many; and how long it waited for a slot."""
+    assert line(caplog, run_of(together=Together(3, 7), queued_s=0.5)) == (
+        "job s3.get_object ok attempts=1 took_ms=12.3 queued_ms=500.0 batch_entry=3 batch_size=7"
     )
 
 
-def test_bytes_and_trace() -> None:
+def test_bytes_and_trace(caplog: pytest.LogCaptureFixture) -> None:
     """Where there are any."""
-    assert line(Moved(7, 8), None, Options(traceparent="00-a-b-01")) == (
+    run = run_of(moved=Moved(7, 8), options=Options(traceparent="00-a-b-01"))
+    assert line(caplog, run) == (
         "job s3.get_object ok attempts=1 took_ms=12.3 sent_bytes=7 received_bytes=8 "
         "traceparent=00-a-b-01"
     )
+
+
+def test_unit_and_resources(caplog: pytest.LogCaptureFixture) -> None:
+    """Of several the first that can be told, cut where it is too long."""
+    name = "b/" + "k" * 1000
+    run = run_of(unit="web.service", resources=(None, name, "b/l"))
+    assert line(caplog, run).endswith(
+        f" unit=web.service resource={name[:MAX_RESOURCE]} resources_num=3"
+    )
+
+
+def test_names_may_be_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """They may be personal."""
+    assert "resource" not in line(caplog, run_of(resources=("b/k",)), shows_resources=False)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +92,9 @@ def test_bytes_and_trace() -> None:
         (Code.INTERNAL_ERROR, {}, "failed"),
     ],
 )
-def test_how_it_went(code: Code, data: dict[str, Any], word: str) -> None:
+def test_how_it_went(
+    caplog: pytest.LogCaptureFixture, code: Code, data: dict[str, Any], word: str
+) -> None:
     """In a word: AWS's, else the wire's."""
-    assert line(Moved(), RpcError(code, "it failed", data)).startswith(f"job s3.get_object {word} ")
+    error = RpcError(code, "it failed", data)
+    assert line(caplog, run_of(), error).startswith(f"job s3.get_object {word} ")

@@ -347,11 +347,13 @@ def test_where_everything_stands() -> None:
         assert job.result(BOUND_S) == b"miaow"
 
 
-def test_there_is_no_log_to_open_anew() -> None:
-    """SIGUSR1 says so, and does no harm."""
+def test_standard_error_is_not_opened_anew() -> None:
+    """SIGUSR1 does it no harm."""
     with running_daemon({}) as daemon:
         daemon.signal(signal.SIGUSR1)
-        daemon.wait_for_line("SIGUSR1: there is no log file to open anew")
+        daemon.wait_for_line("SIGUSR1: files are opened anew")
+        daemon.signal(signal.SIGUSR2)
+        daemon.wait_for_line("SIGUSR2: ")
 
 
 def test_a_long_poll_in_flight_is_finished_and_none_begun() -> None:

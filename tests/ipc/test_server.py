@@ -12,6 +12,7 @@ import pytest
 
 from botod.ipc import server as server_module
 from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Sender
 from botod.ipc.server import ACCEPTS_AT_ONCE, Server
 from support.ipc import (
     LIMITS,
@@ -610,3 +611,52 @@ def test_other_limits(path: Path) -> None:
             assert (await fourth.answer()).limit == "peers"
 
     run(scenario())
+
+
+def test_what_no_handler_sees_is_told(tmp_path: Path) -> None:
+    """Each request that is none, or over a limit, and a connection that is ended; who sent it."""
+    told: list[tuple[int, int, str, int]] = []
+
+    def refused(sender: Sender, method: str, error: RpcError) -> None:
+        told.append((sender.uid, sender.pid, method, error.code))
+
+    async def scenario() -> None:
+        calls = Calls()
+        most = limits(in_flight_per_peer=1)
+        async with serving(tmp_path / "s", calls, most, on_refused=refused) as host:
+            peer = await host.connect()
+            await peer.send(request(1, "first") + request(2, "second"))
+            await peer.send(line({"jsonrpc": "1.0", "method": "old", "id": 3}))
+            await peer.send(line([envelope(4, "fourth"), 7]))
+            await peer.send(line({"jsonrpc": "2.0", "method": "$/cancelRequest", "id": 5}))
+            await peer.send(b"no JSON\n")
+            await until(lambda: len(told) == 6)
+
+    run(scenario())
+    me = (os.getuid(), os.getpid())
+    assert told[:4] == [
+        (*me, "second", Code.OVERLOADED),
+        (*me, "old", Code.INVALID_REQUEST),
+        (*me, "fourth", Code.OVERLOADED),
+        (*me, "", Code.INVALID_REQUEST),
+    ]
+    assert told[4][2] == "$/cancelRequest"
+    assert told[5] == (*me, "", Code.PARSE_ERROR)
+
+
+def test_a_connection_too_many_is_told(tmp_path: Path) -> None:
+    """By who connected: nothing of it was read."""
+    told: list[tuple[int, str, int]] = []
+
+    def refused(sender: Sender, method: str, error: RpcError) -> None:
+        told.append((sender.uid, method, error.code))
+
+    async def scenario() -> None:
+        most = limits(peers=1)
+        async with serving(tmp_path / "s", scripted(echo), most, on_refused=refused) as host:
+            await host.connect()
+            await host.connect()
+            await until(lambda: told)
+
+    run(scenario())
+    assert told == [(os.getuid(), "", Code.OVERLOADED)]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,15 @@ class Daemon:
         ]
         assert not bad, f"unexpected log lines: {bad}"
         assert not secrets_in(self.lines)
+        for path in self._kept_files():
+            assert not secrets_in(path.read_text().splitlines())
+
+    def _kept_files(self) -> Iterator[Path]:
+        """Its log and its audit record, where they are files, with those that were renamed."""
+        config = tomllib.loads((self.folder / "botod.toml").read_text())
+        named = (config.get("log", {}).get("file"), config.get("audit", {}).get("path"))
+        for path in (Path(name) for name in named if name and name.startswith("/")):
+            yield from (one for one in path.parent.glob(f"{path.name}*") if one.is_file())
 
     def _find(self, words: str) -> str | None:
         return next((line for line in self.lines if words in line), None)
@@ -206,6 +216,17 @@ def wait_until(happened: Callable[[], bool], daemon: Daemon) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = daemon.process.wait(STEP_S)
             raise AssertionError(f"the daemon ended with {status}: {daemon.lines}")
+
+
+def full_pipe() -> tuple[int, int]:
+    """Both ends of a pipe in which there is no room."""
+    reader, end = os.pipe()
+    os.set_blocking(end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(end, b"x" * 4096)
+    os.set_blocking(end, True)
+    return reader, end
 
 
 def _answers(daemon: Daemon) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Brought, Exchange, Handler, Sender, Stage
+from botod.ipc.exchange import Brought, Exchange, Handler, OnRefused, Sender, Stage
 from botod.ipc.framing import MessageLimits
 from botod.ipc.limits import Budget, ServerLimits
 from botod.ipc.protocol import Request
@@ -395,6 +395,7 @@ async def serving(
     server_limits: ServerLimits = LIMITS,
     *,
     colleagues: Colleagues | None = None,
+    on_refused: OnRefused | None = None,
 ) -> AsyncIterator[Host]:
     """A server on the running loop; at the end nothing of it may be left.
 
@@ -402,7 +403,7 @@ async def serving(
     """
     before = descriptors_num()
     watched_before = watched_num()
-    server = Server(handler, server_limits, colleagues)
+    server = Server(handler, server_limits, colleagues, on_refused=on_refused)
     server.listen(bound(path))
     host = Host(server, path)
     try:

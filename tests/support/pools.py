@@ -12,6 +12,7 @@ import certifi
 from botod.pool import CurlClient, HeldKeys, Pool, pooled
 from botod.pool.bridge import live_num
 from botod.pool.connection import HTTPConnection
+from botod.pool.traces import Tracing
 from botod.pool.transfer import Origin
 
 from boto.regioninfo import RegionInfo
@@ -36,6 +37,7 @@ async def open_pool(
     total_slots: int | None = None,
     max_waiting_per_key: int | None = None,
     ca_file: str | None = None,
+    tracing: Tracing | None = None,
     **client_options: Any,
 ) -> AsyncIterator[Pool]:
     """A pool on the running loop; at the end nothing of it may be left.
@@ -53,6 +55,7 @@ async def open_pool(
         slot_timeout_s=slot_timeout_s,
         total_slots=total_slots,
         max_waiting_per_key=max_waiting_per_key,
+        tracing=tracing,
     )
     yield pool
     await assert_idle(pool)

@@ -1,0 +1,269 @@
+"""The audit record: a JSON line about every request, refusal, act of an administrator and reload.
+
+It is apart from the log, and complete: no level, no limit on repeats. Each request to a server
+stands in it with a number of its own, in the record of the job it was made for, or of each job
+where several shared it; one that was made for none, or that outlived its jobs, stands by itself.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from botod.daemon.job import ROOM_AFTER_MS, Job
+from botod.daemon.line_writer import LineWriter
+from botod.daemon.log_format import iso_time
+from botod.daemon.policy import MAX_METHOD, Denied, Permit
+from botod.daemon.roles import Actor
+from botod.daemon.runs import Run
+from botod.daemon.verdicts import Decision
+from botod.ipc.errors import Code, RpcError
+from botod.ipc.exchange import Outcome, Sender
+from botod.ipc.limits import Refusals
+from botod.ipc.protocol import Request
+from botod.pool.traces import Trace, Tracing
+
+logger = logging.getLogger(__name__)
+
+ROOM_BYTES = 32 * 1024 * 1024
+"""Of records that wait to be written: some 60,000, six seconds' at the highest rate."""
+
+OWED_BYTES = 1024
+"""Kept free for the record of each job that runs: twice what most take."""
+
+MAX_WORD = 100
+"""Characters of a param of an own method."""
+
+READING = frozenset({"botod.hello", "botod.ping", "botod.status"})
+"""Own methods that change nothing, and are asked all the time."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
+class Audit:
+    """Writes the record of one process.
+
+    writer: what takes the lines. refuses: whether no job begins while they cannot be written.
+    worker: of several, which one. tracing: for the pool that makes the requests.
+    """
+
+    def __init__(self, writer: LineWriter, *, refuses: bool, worker: int | None = None) -> None:
+        """Needs the running loop."""
+        self.refuses = refuses
+        self.tracing = Tracing(self._untold)
+        self._writer = writer
+        self._worker = worker
+        self._process = secrets.token_hex(4)  # a pid may be another process's before
+        self._jobs_total = 0
+        self._running_num = 0
+        self._forgotten: deque[dict[str, Any]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._was_failing = False
+        self._write("started", {"pid": os.getpid()})
+
+    def admit(self, refusals: Refusals) -> None:
+        """Raise OVERLOADED, which `refusals` count, if no job may begin: nothing keeps it."""
+        failure = self._writer.failure
+        is_failing = failure is not None or not self._writer.has_room(
+            (self._running_num + 1) * OWED_BYTES
+        )
+        if is_failing != self._was_failing:
+            self._was_failing = is_failing
+            self._tell_log(failure)
+        if is_failing and self.refuses:
+            words = "the audit record cannot be written, and no job is run without it"
+            raise refusals.error("audit", words, retry_after_ms=ROOM_AFTER_MS)
+
+    def began(self, run: Run) -> None:
+        """Room is kept for a job's record until its end."""
+        self._running_num += 1
+        self._jobs_total += 1
+        run.number = self._jobs_total
+
+    def ended(self, run: Run, error: RpcError | None, took_s: float) -> None:
+        """A job is over, and with it all that it asked of servers."""
+        self._running_num -= 1
+        job, moved = run.job, run.moved
+        record = self._head(run.sender, run.unit, job.method, run.number)
+        record |= _about(job, run.permit.resources, run.permit.decision, run.permit.actor)
+        if not run.permit.decision.is_allowed:
+            record["would_be_refused"] = True  # policy_mode is audit
+        record |= _fate(error)
+        if run.is_elsewhere:
+            record["joined"] = "another worker's"
+        record |= {
+            "attempts": job.terms.attempts_num,
+            "requests": self._requests(job.terms.traces),
+            "queued_ms": round(job.terms.times.queue_s * 1000, 1),
+            "took_ms": round(took_s * 1000, 1),
+            "sent_bytes": moved.sent_bytes,
+            "received_bytes": moved.received_bytes,
+        }
+        if run.together is not None:
+            record |= {"batch_entry": run.together.entry, "batch_size": run.together.size}
+        self._write("job", record)
+
+    def joined(
+        self, sender: Sender, unit: str | None, job: Job, permit: Permit, found: Run | Outcome
+    ) -> None:
+        """A request has what another comes to, or came to."""
+        record = self._head(sender, unit, job.method)
+        record |= _about(job, permit.resources, permit.decision, permit.actor)
+        if isinstance(found, Run):
+            record["joined"] = self._job(found.number)
+        else:
+            record |= {"joined": "remembered", **_fate(found.error)}
+        self._write("joined", record)
+
+    def waits(self, sender: Sender, unit: str | None, job: Job, run: Run) -> None:
+        """A request waits for the end of another; what becomes of it then is told then."""
+        record = self._head(sender, unit, job.method) | {"waits_for": self._job(run.number)}
+        self._write("waits", record)
+
+    def refused(
+        self, sender: Sender, unit: str | None, method: str, error: RpcError, job: Job | None
+    ) -> None:
+        """Nothing is done for a request, or a connection is."""
+        if error.code == Code.IDLE:
+            return  # nothing was asked for
+        record = self._head(sender, unit, method)
+        decision = error.decision if isinstance(error, Denied) else None
+        if job is not None:
+            record |= _about(job, tuple(job.operation.resources.find(job.params)), decision)
+        else:
+            record["rule"] = _rule(decision)
+        self._write("refused", record | _fate(error))
+
+    def asked(self, sender: Sender, unit: str | None, request: Request) -> None:
+        """An administrator does something; what came of it is in the log."""
+        if request.method not in READING:
+            record = self._head(sender, unit, request.method)
+            self._write("admin", record | {"params": _shown(request.params)})
+
+    def reloaded(self, what: list[str], error: str) -> None:
+        """The configuration was read anew."""
+        record = {"outcome": "error", "message": error} if error else {"outcome": "ok"}
+        self._write("reload", record | {"changed": what})
+
+    def finish(self) -> None:
+        """Nothing more happens here."""
+        self._tell_forgotten()
+        self._write("stopped", {"pid": os.getpid()})
+
+    def close(self) -> bool:
+        """Wait until what is left is written, for a moment; whether it was. It blocks."""
+        return self._writer.close()
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now."""
+        self._writer.reopen()
+
+    def _head(
+        self, sender: Sender, unit: str | None, method: str, number: int | None = None
+    ) -> dict[str, Any]:
+        head: dict[str, Any] = {} if number is None else {"job": self._job(number)}
+        return head | {
+            "uid": sender.uid,
+            "gid": sender.gid,
+            "pid": sender.pid,
+            "unit": unit,
+            "connection": sender.connection_id,
+            "method": method[:MAX_METHOD],
+        }
+
+    def _requests(self, traces: Iterable[Trace]) -> list[dict[str, Any]]:
+        """Those of which a server may have seen something. Somebody has told of them now."""
+        sent = [trace for trace in traces if trace.is_sent]
+        for trace in sent:
+            trace.is_told = True
+        return [self._request(trace) for trace in sent]
+
+    def _request(self, trace: Trace) -> dict[str, Any]:
+        return {
+            "id": f"{self._process}-{trace.number}",
+            "status": trace.status or None,
+            "request_id": trace.request_id or None,
+        }
+
+    def _job(self, number: int) -> str:
+        """A job's name among those of all processes."""
+        return f"{self._process}-job-{number}"
+
+    def _untold(self, trace: Trace) -> None:
+        """Called wherever the last reference to a trace is dropped: it does next to nothing."""
+        what = {"method": trace.method, "server": str(trace.origin)}
+        self._forgotten.append(what | {"requests": [self._request(trace)]})
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell_forgotten)
+
+    def _tell_forgotten(self) -> None:
+        while self._forgotten:
+            self._write("request", self._forgotten.popleft())
+
+    def _write(self, event: str, record: dict[str, Any]) -> None:
+        head: dict[str, Any] = {"time": iso_time(time.time()), "event": event}
+        if self._worker is not None:
+            head["worker"] = self._worker
+        is_owed = event in ("job", "request", "started", "stopped")
+        self._writer.put(_encode(head | record).encode() + b"\n", is_owed=is_owed)
+
+    def _tell_log(self, failure: OSError | None) -> None:
+        what = "no job begins" if self.refuses else "jobs go on without it"
+        if self._was_failing:
+            logger.error("the audit record cannot be written: %s; %s", failure or "no room", what)
+        else:
+            logger.warning("the audit record is written again")
+
+
+def lost_line(number: int, why: str) -> bytes:
+    """The record about records for which there was no room."""
+    record = {"time": iso_time(time.time()), "event": "lost", "records": number, "why": why}
+    return _encode(record).encode() + b"\n"
+
+
+def _fate(error: RpcError | None) -> dict[str, Any]:
+    if error is None:
+        return {"outcome": "ok"}
+    fate = {
+        "outcome": "cancelled" if error.code == Code.CANCELLED else "error",
+        "code": int(error.code),
+    }
+    return fate | {name: error.data[name] for name in ("type", "limit") if name in error.data}
+
+
+def _rule(decision: Decision | None) -> str | None:
+    """The line that decides, and where it stands. None: there is none."""
+    if decision is None or decision.verdict is None:
+        return None
+    return str(decision.verdict)
+
+
+def _about(
+    job: Job,
+    resources: tuple[str | None, ...],
+    decision: Decision | None,
+    actor: Actor | None = None,
+) -> dict[str, Any]:
+    """What a job is, and by which rule and as whom it is done."""
+    about = {
+        "resources": resources,
+        "profile": job.options.profile,
+        "rule": _rule(decision),
+        "role": None if actor is None else actor.role.arn,
+    }
+    if job.options.traceparent is not None:
+        about["traceparent"] = job.options.traceparent
+    if job.options.idempotency_key is not None:
+        about["idempotency_key"] = job.options.idempotency_key
+    return about
+
+
+def _shown(params: dict[str, Any]) -> dict[str, Any]:
+    """Of the params of an own method those that are a word or a number."""
+    plain = {name: one for name, one in params.items() if isinstance(one, (str, int, float))}
+    return {name[:MAX_WORD]: str(one)[:MAX_WORD] for name, one in plain.items()}

@@ -1,0 +1,179 @@
+"""Writes lines by a thread of its own, so that no disk and no reader can hold up the loop.
+
+What waits is bounded. While nothing can be written the lines that wait are kept, and tried again
+each second; those that find no room are counted, and the count is told when there is room again.
+"""
+
+import contextlib
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from botod.daemon.line_sinks import Sink
+
+GATHER_S = 0.01
+"""Lines of so long a time are written at once. At 10,000 lines a second each by itself would make
+the thread and the loop take turns at the interpreter's lock 10,000 times."""
+
+RETRY_S = 1.0
+"""Between two tries of what could not be written."""
+
+CLOSE_TIMEOUT_S = 2.0
+"""For what waits to be written at the end: of a disk that works it takes milliseconds."""
+
+BATCH_LINES = 4096
+
+Lost = Callable[[int, str], bytes]
+"""The line that says how many were lost, and why."""
+
+
+class LineWriter:
+    """Lines on their way to a sink.
+
+    room_bytes: that may wait. lost: words the line about those for which there was no room.
+    """
+
+    def __init__(self, sink: Sink, *, room_bytes: int, lost: Lost, name: str) -> None:
+        self.failure: OSError | None = None
+        self.lost_total = 0
+        self._sink = sink
+        self._room_bytes = room_bytes
+        self._lost = lost
+        self._lines: deque[bytes] = deque()
+        self._put_bytes = 0  # counted where lines are put, and in the thread: no lock is needed
+        self._written_bytes = 0
+        self._taken: list[bytes] = []  # the thread's: they go next, perhaps once more
+        self._told_total = 0
+        self._why = ""
+        self._is_closing = False
+        self._wants_reopen = False
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        # Not one that the process's end would wait for: it may hang in a disk.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._put_bytes - self._written_bytes
+
+    def has_room(self, size: int) -> bool:
+        return self.waiting_bytes + size <= self._room_bytes
+
+    def put(self, line: bytes, *, is_owed: bool = False) -> bool:
+        """Have a line written; False: there is no room for it, and it is lost.
+
+        is_owed: room was looked for before, and it is taken whatever else came meanwhile.
+        """
+        if not (is_owed or self.has_room(len(line))):
+            self.lost_total += 1
+            self._why = str(self.failure or "they came faster than they could be written")
+            return False
+        self._lines.append(line)
+        self._put_bytes += len(line)
+        if not self._wake.is_set():
+            self._wake.set()
+        return True
+
+    def reopen(self) -> None:
+        """Have what comes from now on go to the file that has the name now; soon."""
+        self._wants_reopen = True
+        self._hurry.set()
+        self._wake.set()
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
+        """Write what waits, for so long; whether all was. Idempotent."""
+        self._is_closing = True
+        self._hurry.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not (self._is_closing and self._is_done):
+            self._wake.wait()
+            if self.failure is None:
+                self._hurry.wait(GATHER_S)
+            elif self._hurry.wait(RETRY_S) and self._is_closing:
+                time.sleep(GATHER_S)  # what hurries is the end: again and again until then
+            self._wake.clear()
+            if not self._is_closing:
+                self._hurry.clear()
+            self._work()
+            if self.failure is not None or self._is_closing:
+                self._wake.set()
+        self._sink.close()
+
+    def _work(self) -> None:
+        try:
+            if self._wants_reopen:
+                self._wants_reopen = False
+                self._sink.reopen()
+            self._write()
+        except OSError as error:
+            self.failure = error
+        else:
+            self.failure = None
+
+    def _write(self) -> None:
+        taken, lines = self._taken, self._lines
+        while not self._is_done:
+            while lines and len(taken) < BATCH_LINES:
+                taken.append(lines.popleft())
+            number = self._sink.write(taken)
+            self._written_bytes += sum(map(len, taken[:number]))
+            del taken[:number]
+            self._tell_lost()
+
+    @property
+    def _is_done(self) -> bool:
+        return not (self._taken or self._lines)
+
+    def _tell_lost(self) -> None:
+        number = self.lost_total - self._told_total
+        if number:
+            self._told_total += number
+            self.put(self._lost(number, self._why), is_owed=True)
+
+
+class DirectWriter:
+    """Writes lines at once, where there is room, for a process that may have no threads.
+
+    A line that would have to wait is lost, and counted. fd: which tells whether there is room;
+    None: there always is, as in a file.
+    """
+
+    def __init__(self, sink: Sink, fd: int | None, *, lost: Lost) -> None:
+        self._sink = sink
+        self._lost = lost
+        self._lost_num = 0
+        self._poll: select.poll | None = None
+        if fd is not None:
+            self._poll = select.poll()
+            self._poll.register(fd, select.POLLOUT)
+
+    def put(self, line: bytes) -> bool:
+        """Write a line; False: it is lost."""
+        lines = [line]
+        if self._lost_num:
+            lines.insert(0, self._lost(self._lost_num, "it could not be written at once"))
+        try:
+            while lines and (self._poll is None or self._poll.poll(0)):
+                del lines[: self._sink.write(lines)]
+        except OSError:
+            pass  # it is counted
+        if lines:
+            self._lost_num += 1
+            return False
+        self._lost_num = 0
+        return True
+
+    def reopen(self) -> None:
+        """Have the file that has the name now, if there can be one."""
+        with contextlib.suppress(OSError):
+            self._sink.reopen()
+
+    def close(self) -> None:
+        self._sink.close()

@@ -1,0 +1,118 @@
+"""What a line of the log looks like: structlog's processors, for our events and for all others'.
+
+As text a line is `time LEVEL [worker N] logger: words key=value …`; as JSON an object. No value can
+end a line, or look like another field: peers choose names of buckets, queues and methods.
+"""
+
+import json
+import re
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+
+Event = MutableMapping[str, Any]
+
+PLAIN = re.compile(r"[!#-<>-\[\]-~]+")
+"""Values that stand as they are: visible ASCII without quotes, backslashes and =."""
+
+TRIMMED = 16_384
+"""Characters of one text in a line: some fifty frames of a stack."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def iso_time(seconds: float) -> str:
+    """A time since 1970 in UTC, to the millisecond."""
+    whole, ms = divmod(round(seconds * 1000), 1000)
+    return f"{_second(whole)}.{ms:03d}Z"
+
+
+@lru_cache(16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def render_text(_logger: Any, _method: str, event: Event) -> str:
+    """A line for people; words of several lines go on with a tab at the beginning of each."""
+    head = [event.pop("time"), event.pop("level").upper()]
+    if "worker" in event:
+        head.append(f"worker {event.pop('worker')}")
+    logger, words, more = event.pop("logger"), _words_of(event), event.pop("exception", "")
+    fields = "".join([f" {name}={value_text(value)}" for name, value in event.items()])
+    tail = _harmless(f"\n{more}") if more else ""
+    return f"{' '.join(head)} {logger}: {_harmless(words)}{fields}{tail}"
+
+
+def render_words(_logger: Any, _method: str, event: Event) -> str:
+    """The words and fields alone, for a logger that puts the rest before them."""
+    words = _words_of(event)
+    return words + "".join([f" {name}={value_text(value)}" for name, value in event.items()])
+
+
+def render_json(_logger: Any, _method: str, event: Event) -> str:
+    """An object; what is not ASCII is escaped."""
+    return _encode(event)
+
+
+RENDERERS: dict[str, Callable[[Any, str, Event], str]] = {
+    "text": render_text,
+    "json": render_json,
+}
+"""By the name of the format."""
+
+
+def _words_of(event: Event) -> str:
+    """What a line begins with, taken out of the event: of a job what it was, and how it went."""
+    words: str = event.pop("event")
+    if "operation" in event and "outcome" in event:
+        words = f"{words} {value_text(event.pop('operation'))} {value_text(event.pop('outcome'))}"
+    return words
+
+
+def value_text(value: Any) -> str:
+    """A value as it stands behind its name."""
+    text = value if type(value) is str else str(value)
+    if PLAIN.fullmatch(text):
+        return text
+    return _quoted(text) if text.isprintable() else _encode(text)
+
+
+def _harmless(text: str) -> str:
+    """Words without anything that could begin a line of its own, or do things to a terminal."""
+    if text.isprintable():
+        return text
+    lines = (_escaped(line) for line in text[:TRIMMED].rstrip("\n").split("\n"))
+    return "\n\t".join(lines)
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else _encode(one)[1:-1] for one in line)
+
+
+class LineFormatter(structlog.stdlib.ProcessorFormatter):
+    """Records of the standard library's loggers as lines of the log. worker: which one this is."""
+
+    def __init__(self, form: str, worker: int | None) -> None:
+        def about(_logger: Any, _method: str, event: Event) -> Event:
+            record = event["_record"]
+            told: Event = {"time": iso_time(record.created), "level": record.levelname.lower()}
+            if worker is not None:
+                told["worker"] = worker
+            told["logger"] = record.name
+            told.update(event)
+            return told
+
+        super().__init__(
+            processors=[
+                about,
+                self.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                RENDERERS[form],
+            ],
+        )

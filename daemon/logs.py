@@ -1,0 +1,163 @@
+"""Where this process logs to, and what of it: set up once, changed by a reload."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+import structlog
+
+from botod.daemon.config import Config, ConfigError
+from botod.daemon.line_sinks import FileSink
+from botod.daemon.line_writer import DirectWriter, LineWriter
+from botod.daemon.log_format import RENDERERS, Event, LineFormatter, iso_time
+from botod.daemon.repeats import Repeats, Said
+
+ROOM_BYTES = 4 * 1024 * 1024
+"""Of lines that wait to be written: 15,000 of them, more than a second's at the highest rate."""
+
+STDERR = 2
+
+SILENT = ("boto", "botocore", "urllib3")
+"""They log whole answers, and what signs requests."""
+
+MODE = 0o640
+
+
+class Logs:
+    """The log of this process.
+
+    config: whose `[log]` it is. worker: of several, which one; None: there are no others, or it is
+    their master. has_threads: False: it is to fork, so that it writes at once, what can be.
+    """
+
+    def __init__(self, config: Config, *, worker: int | None, has_threads: bool = True) -> None:
+        """Log there from now on. Raises ConfigError if that file cannot be written."""
+        path = config.log.file
+        try:
+            sink = FileSink(path or STDERR, MODE)
+        except OSError as error:
+            raise ConfigError(f"[log] file = {path!r}: {error.strerror}") from None
+        self._worker = worker
+        self._form = config.log.format
+        self.writer: LineWriter | DirectWriter = (
+            LineWriter(sink, room_bytes=ROOM_BYTES, lost=self._lost, name="log")
+            if has_threads
+            else DirectWriter(sink, None if path else STDERR, lost=self._lost)
+        )
+        self._handler = LogHandler(self)
+        self._levelled: tuple[str, ...] = ()
+        logging.raiseExceptions = False  # it would write to standard error, whatever that is
+        logging.basicConfig(handlers=[self._handler], force=True)
+        for name in SILENT:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self.reload(config)
+
+    def reload(self, config: Config) -> None:
+        """Have the levels and the form of another configuration; the file stays."""
+        self._form = config.log.format
+        self._handler.setFormatter(LineFormatter(self._form, self._worker))
+        self._handler.repeats.most = config.log.repeats
+        logging.getLogger().setLevel(config.daemon.log_level.upper())
+        for name in self._levelled:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+        for name, level in config.log.levels.items():
+            logging.getLogger(name).setLevel(level.upper())
+        self._levelled = tuple(config.log.levels)
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now: the one before was renamed."""
+        self.writer.reopen()
+
+    def job_logger(self, name: str) -> Any:
+        """structlog's logger for lines about jobs, which is called as `name`.
+
+        It knows no levels, and takes a third of the time that a record takes on its way.
+        """
+        return structlog.wrap_logger(
+            _Lines(self),
+            processors=[self._about(name), self._rendered],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        ).bind()
+
+    def put(self, text: str) -> None:
+        """Have a line written."""
+        self.writer.put(text.encode("utf-8", "backslashreplace") + b"\n")
+
+    def _about(self, name: str) -> Any:
+        def about(_logger: Any, method: str, event: Event) -> Event:
+            told: Event = {"time": iso_time(time.time()), "level": method}
+            if self._worker is not None:
+                told["worker"] = self._worker
+            told["logger"] = name
+            told.update(event)
+            return told
+
+        return about
+
+    def _rendered(self, logger: Any, method: str, event: Event) -> str:
+        return RENDERERS[self._form](logger, method, event)
+
+    def _lost(self, number: int, why: str) -> bytes:
+        event = {"event": f"{number:,} lines of this log are lost: {why}"}
+        told = self._about(__name__)(None, "warning", event)
+        return self._rendered(None, "warning", told).encode() + b"\n"
+
+
+class LogHandler(logging.Handler):
+    """Records of the standard library's loggers, on their way to the log."""
+
+    def __init__(self, logs: Logs) -> None:
+        super().__init__()
+        self.repeats = Repeats(0, self._tell_repeats)
+        self._logs = logs
+        self._timer: asyncio.TimerHandle | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = Said(record.name, record.levelno, str(record.msg))
+        if self.repeats.is_told(said, now=time.monotonic()):
+            self._logs.put(self._line(record))
+        elif self._timer is None:
+            self._arm()
+
+    def close(self) -> None:
+        """Called by logging.shutdown, at the end of the process."""
+        self.repeats.end_windows(now=float("inf"))
+        self._logs.writer.close()
+        super().close()
+
+    def _line(self, record: logging.LogRecord) -> str:
+        """One named border: words and arguments that do not go together hurt nobody else."""
+        try:
+            return self.format(record)
+        except Exception:  # noqa: BLE001
+            words = f"a line without its arguments: {record.msg!r}"
+            name, level = record.name, record.levelno
+            return self.format(logging.LogRecord(name, level, "", 0, words, None, None))
+
+    def _arm(self) -> None:
+        """Have a loop, where one runs, tell what was left out; else it waits for the next line."""
+        with contextlib.suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+            pause_s = self.repeats.next_end - time.monotonic()
+            self._timer = loop.call_later(pause_s, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        with self.lock or contextlib.nullcontext():
+            self.repeats.end_windows(now=time.monotonic())
+            if self.repeats.next_end < float("inf"):
+                self._arm()
+
+    def _tell_repeats(self, said: Said, number: int) -> None:
+        words = f"repeated {number:,} times: {said.words}"
+        record = logging.LogRecord(said.logger, said.level, "", 0, words, None, None)
+        self._logs.put(self.format(record))
+
+
+class _Lines:
+    """What structlog's logger calls at its end, by the name of a level."""
+
+    def __init__(self, logs: Logs) -> None:
+        self.debug = self.info = self.warning = self.error = logs.put
