@@ -92,7 +92,7 @@ def survives(
     wait_until(lambda: nothing_left(daemon), daemon)
     descriptors, rss = descriptors_num(daemon), rss_bytes(daemon)
     yield
-    _succeeds(job, within_s)
+    succeeds(job, within_s)
     wait_until(lambda: nothing_left(daemon), daemon)
 
     def are_closed() -> bool:
@@ -104,7 +104,8 @@ def survives(
     assert grown_bytes <= RSS_GROWTH_MAX_BYTES, f"{grown_bytes / 1e6:.0f} MB more"
 
 
-def _succeeds(job: Callable[[], object], within_s: float) -> None:
+def succeeds(job: Callable[[], object], within_s: float) -> None:
+    """Try until a job succeeds; after so many seconds with the error it has then."""
     deadline = time.monotonic() + within_s
     while True:
         try:
