@@ -90,7 +90,7 @@ class Daemon:
             if any(part in line for part in LOUD) and not any(part in line for part in expected)
         ]
         assert not bad, f"unexpected log lines: {bad}"
-        assert not secrets_in(self.lines)
+        assert not secrets_in(self.lines), secrets_in(self.lines)
 
     def _find(self, words: str) -> str | None:
         return next((line for line in self.lines if words in line), None)
