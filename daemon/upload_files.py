@@ -46,11 +46,15 @@ class UploadFolder:
         """Remember an upload; it is on the disk when this returns. Raises OSError."""
         name = _name(upload)
         draft = self.path / f".{name}"
-        with draft.open("wb") as file:
-            file.write(json.dumps(asdict(upload)).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self.path / name)
+        try:
+            with draft.open("wb") as file:
+                file.write(json.dumps(asdict(upload)).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(self.path / name)
+        except OSError:
+            draft.unlink(missing_ok=True)  # of a full disk not even this much is kept
+            raise
         _sync_folder(self.path)
 
     def remove(self, upload: OpenUpload) -> None:

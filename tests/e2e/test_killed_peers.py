@@ -4,11 +4,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.daemons import Daemon, endpoints, running_daemon, wait_until
+from support.figures import RSS_GROWTH_MAX_BYTES, descriptors_num, nothing_left, rss_bytes
 from support.http_server import Exchange, HttpServer, http_server
 
 VICTIMS = Path(__file__).parents[1] / "support" / "victims.py"
@@ -17,9 +17,6 @@ SHORT_S = 3.0
 LONG_S = 60.0
 KILLS_A_SECOND_MIN = 5
 """Of the 20 there can be: a loaded machine forks and kills more slowly."""
-
-RSS_GROWTH_MAX_BYTES = 16 * 1024 * 1024
-"""Over the second half, when every kind of peer has been served: what malloc keeps wavers."""
 
 LARGE = b"z" * (256 * 1024)
 
@@ -45,43 +42,6 @@ def slay(daemon: Daemon, seconds: float, seed: int) -> int:
     command = [sys.executable, "-I", "-S", *script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60)
     return int(done.stdout)
-
-
-def figures(daemon: Daemon) -> dict[str, Any]:
-    """What must be nothing once all peers are dead."""
-    with daemon.connect() as connection:
-        status = connection.call("botod.status")
-    return {
-        "peers": len(status["peers"]) - 1,  # the one that asks
-        "jobs": status["jobs"]["running_num"],
-        "leased": sum(pool["leased_num"] for pool in status["pools"]),
-        "waiting": sum(pool["waiting_num"] for pool in status["pools"]),
-        "buffered_bytes": status["buffered_bytes"],
-    }
-
-
-def nothing_left(daemon: Daemon) -> bool:
-    """Whether the dead hold nothing any more."""
-    return not any(figures(daemon).values())
-
-
-def descriptors_num(daemon: Daemon) -> int:
-    """Without the sockets to the server, which the pool keeps."""
-    links = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
-    return sum(1 for link in links if link.is_symlink()) - pool_sockets(daemon)
-
-
-def pool_sockets(daemon: Daemon) -> int:
-    """Open to the server."""
-    with daemon.connect() as connection:
-        status = connection.call("botod.status")
-    return sum(pool["sockets"]["open_num"] for pool in status["pools"])
-
-
-def rss_bytes(daemon: Daemon) -> int:
-    """Resident memory of the daemon."""
-    pages = Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[1]
-    return int(pages) * 4096
 
 
 def check(upstream: HttpServer, seconds: float) -> None:

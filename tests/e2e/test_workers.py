@@ -19,8 +19,9 @@ from support.daemons import (
     start,
     wait_until,
 )
+from support.figures import nothing_left
 from support.http_server import Exchange, http_server
-from support.load import load_on, send, sqs_server
+from support.load import ROOM, load_on, send, sqs_server
 from support.services import Held, query_xml, reply
 
 TWO = {"daemon": {"workers": 2}}
@@ -264,15 +265,16 @@ def test_workers_killed_under_load() -> None:
     """Who had a request under way is told so; nothing is done twice, and all else is answered."""
     with (
         sqs_server() as server,
-        running_daemon(endpoints(server.port) | TWO, expected=ENDED) as daemon,
+        running_daemon(endpoints(server.port) | TWO | ROOM, expected=ENDED) as daemon,
     ):
         wait_until(lambda: are_two(daemon), daemon)
-        with load_on(daemon.socket_path, server, may_fail=("DaemonLost", "OutcomeUnknown")) as load:
+        with load_on(daemon.socket_path, server, may_lose=True) as load:
             for _ in range(5):
                 load.wait_for_more(200)
                 os.kill(pids(daemon)[0], signal.SIGKILL)
                 wait_until(lambda: are_two(daemon), daemon)
             load.wait_for_more(200)
+        wait_until(lambda: nothing_left(daemon), daemon)
         assert daemon.stop() == 0
 
 

@@ -15,15 +15,13 @@ import pytest
 from botod.ipc import DaemonUnavailable, connect
 from support.activator import until
 from support.daemons import KEYS, as_toml, endpoints, short_folder
-from support.load import load_on, sqs_server
+from support.load import RATE, ROOM, load_on, sqs_server
 from support.tools import environ, tool
 
 CONFIG = Path(__file__).parents[2] / "etc" / "supervisord.conf"
 BOUND_S = 60.0
 ANSWER_S = 5.0
 """More than a worker waits for another's figures."""
-
-JOBS_BETWEEN = 150
 
 
 @dataclass
@@ -116,18 +114,19 @@ def test_supervisord_starts_workers_and_stops_them() -> None:
     assert "worker 1 botod.daemon.service: stopping: 0 jobs are running" in output
 
 
-def test_workers_restarted_one_at_a_time_under_load() -> None:
+@pytest.mark.parametrize("rate", [100.0, pytest.param(RATE, marks=pytest.mark.long)])
+def test_workers_restarted_one_at_a_time_under_load(rate: float) -> None:
     """No connection is refused, and no request lost: the other one takes what comes."""
     with (
         sqs_server() as server,
-        supervisord(endpoints(server.port)) as one,
-        load_on(one.socket_path, server) as load,
+        supervisord(endpoints(server.port) | ROOM) as one,
+        load_on(one.socket_path, server, rate=rate) as load,
     ):
         for number in (0, 1, 0):
-            load.wait_for_more(JOBS_BETWEEN)
+            load.wait_for_more(rate)
             one.restart(number)
         one.control("signal", "HUP", "botod:*")
-        load.wait_for_more(JOBS_BETWEEN)
+        load.wait_for_more(rate)
 
 
 def test_a_worker_begins_anew_in_place() -> None:

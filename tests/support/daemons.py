@@ -91,7 +91,7 @@ class Daemon:
             if any(part in line for part in LOUD) and not any(part in line for part in expected)
         ]
         assert not bad, f"unexpected log lines: {bad}"
-        assert not secrets_in(self.lines)
+        assert not secrets_in(self.lines), secrets_in(self.lines)
         for path in self._kept_files():
             assert not secrets_in(path.read_text().splitlines())
 

@@ -76,6 +76,12 @@ class HttpServer:
         """How often a request for `target` arrived."""
         return sum(1 for request in self.requests if request.target == target)
 
+    def hang_up(self) -> None:
+        """Close all connections that are open now."""
+        for sock in list(self.open_now):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
 
 @contextlib.contextmanager
 def http_server(
@@ -95,20 +101,22 @@ def http_server(
     stopping = threading.Event()
 
     def converse(sock: socket.socket, number: int) -> None:
-        plain = sock
         try:
             sock.settimeout(STEP_TIMEOUT_S)
             if on_connect is not None and not on_connect(sock, number):
                 return
             if tls is not None:
-                sock = tls.wrap_socket(sock, server_side=True)
+                plain, sock = sock, tls.wrap_socket(sock, server_side=True)
+                with lock:
+                    server.open_now.discard(plain)
+                    server.open_now.add(sock)
             while (exchange := _read_request(sock, number, server, lock)) is not None:
                 answer(exchange)
         except OSError:
             pass  # the client went away, or this connection was cut on purpose
         finally:
             with lock:
-                server.open_now.discard(plain)
+                server.open_now.discard(sock)
             sock.close()
 
     def accept() -> None:
@@ -132,9 +140,7 @@ def http_server(
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         acceptor.join(STEP_TIMEOUT_S)
-        for sock in list(server.open_now):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        server.hang_up()
 
 
 def _read_request(

@@ -56,15 +56,26 @@ def ask_here(folder: Path) -> None:
 
 def answer_names() -> None:
     """Say 127.0.0.1 to every question, until the process ends."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
-        port.bind(("127.0.0.1", 53))
+    with name_socket() as port:
         while True:
             question, asker = port.recvfrom(4096)
-            end = question.index(b"\0", 12) + 5
-            is_a = struct.unpack(">H", question[end - 4 : end - 2])[0] == A
-            header = question[:2] + struct.pack(">HHHHH", 0x8180, 1, int(is_a), 0, 0)
-            record = b"\xc0\x0c" + struct.pack(">HHIH", A, 1, 60, 4) + b"\x7f\0\0\1"
-            port.sendto(header + question[12:end] + (record if is_a else b""), asker)
+            port.sendto(answer_to(question), asker)
+
+
+def name_socket() -> socket.socket:
+    """Where questions come to."""
+    port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    port.bind(("127.0.0.1", 53))
+    return port
+
+
+def answer_to(question: bytes) -> bytes:
+    """127.0.0.1; to who asks for something else than an address of four bytes: nothing."""
+    end = question.index(b"\0", 12) + 5
+    is_a = struct.unpack(">H", question[end - 4 : end - 2])[0] == A
+    header = question[:2] + struct.pack(">HHHHH", 0x8180, 1, int(is_a), 0, 0)
+    record = b"\xc0\x0c" + struct.pack(">HHIH", A, 1, 60, 4) + b"\x7f\0\0\1"
+    return header + question[12:end] + (record if is_a else b"")
 
 
 def serve_tls(context: ssl.SSLContext, port: int) -> None:
