@@ -216,6 +216,11 @@ class Upstreams:
             for service, number in profile.settings.warm_sockets.items()
         }
 
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Those that there are now, by name."""
+        return self._profiles
+
     def stats(self) -> dict[str, Any]:
         """What `botod status` shows of keys and retries; nothing of what is in the keys."""
         return {

@@ -10,10 +10,11 @@ from botod.daemon.bodies import Bodies
 from botod.daemon.claims import SharedKeys
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.file_threads import FileThreads
+from botod.daemon.gates import Gates
 from botod.daemon.gathering import Gatherings
 from botod.daemon.held import Held, holding
 from botod.daemon.intake import Intake
-from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
+from botod.daemon.job import ROOM_AFTER_MS, Job, bare, failure, refusal, traced
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
 from botod.daemon.ledger import Ledger
 from botod.daemon.loads import Loading
@@ -22,6 +23,7 @@ from botod.daemon.names import Names
 from botod.daemon.policy import Policy
 from botod.daemon.pump import Pump
 from botod.daemon.roles import Actor
+from botod.daemon.roll import Roll
 from botod.daemon.runs import Run, settle
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
 from botod.daemon.services.operation import Operation, Params, Result
@@ -45,7 +47,7 @@ class Worker:
     answers are still streamed among them; of these polls have a share, as of a host's slots, so
     that a crowd of them keeps nobody else out. inline_bytes: of a body that is held because its
     length is not known. unread_timeout_s: for a pipe that nobody reads. refusals: how often a limit
-    refused something.
+    refused something. gates: what an administrator lets through. roll: the jobs under way.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Worker:
         *,
         control: Mapping[str, Control],
         ledger: Ledger,
+        gates: Gates,
         jobs_max: int,
         inline_bytes: int,
         unread_timeout_s: float,
@@ -69,6 +72,7 @@ class Worker:
         self._joins = joins
         self._control = control
         self._ledger = ledger
+        self._gates = gates
         self._jobs_max = jobs_max
         self._inline_bytes = inline_bytes
         self._unread_timeout_s = unread_timeout_s
@@ -79,6 +83,7 @@ class Worker:
         self._polling: set[asyncio.Future[Any]] = set()
         self._draining = False
         self.refusals = Refusals()
+        self.roll = Roll()
 
     @property
     def running_num(self) -> int:
@@ -214,6 +219,7 @@ class Worker:
             if refused is None:
                 raise
             raise refused from None
+        self._gates.check(job.options.profile)
         self._admit(is_poll=job.terms.is_poll)
         self._ledger.began()
         run = self._run(exchange, job, upstream)
@@ -222,6 +228,7 @@ class Worker:
         future.name = job.method
         run.future = future
         run.wait(exchange)
+        self.roll.add(run)
         self._running.add(future)
         if job.terms.is_poll:
             self._polling.add(future)
@@ -284,7 +291,7 @@ class Worker:
                 raise
             raise failed from None
         except asyncio.CancelledError:
-            raise cancelled(job, self._written(run)) from None
+            raise run.cancelled(self._written(run)) from None
 
     def _tried(self, run: Run, params: Params) -> Result:
         """A job's result, delivered: of its first try or of a later one."""
@@ -348,7 +355,7 @@ class Worker:
         """A job's greenlet has ended: tell who waits, or begin to stream the answer."""
         self._running.discard(future)
         self._polling.discard(future)
-        outcome = _outcome(run.job, future)
+        outcome = _outcome(run, future)
         key = run.job.options.idempotency_key
         if key is not None:
             now = asyncio.get_running_loop().time()
@@ -378,9 +385,10 @@ class Worker:
             stream,
             moved=run.moved,
             explain=partial(self._explain, run),
-            gone=cancelled(run.job),
+            gone=run.cancelled,
         )
         future = pump.start(f"{run.job.method} stream")
+        run.streams(future)
         self._running.add(future)
         future.add_done_callback(partial(self._streamed, run, pump))
         return None
@@ -395,13 +403,14 @@ class Worker:
 
     def _end(self, run: Run, error: RpcError | None) -> None:
         run.held.release()
+        self.roll.remove(run)
         self._ledger.ended(run, error)
 
 
-def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:
+def _outcome(run: Run, future: "asyncio.Future[Result]") -> Outcome:
     """What a greenlet that has ended came to."""
     if future.cancelled():  # before it began
-        return Outcome(error=cancelled(job))
+        return Outcome(error=run.cancelled())
     error = future.exception()
     if error is None:
         return Outcome(future.result())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botod.daemon.credentials import Keys
+from botod.daemon.gates import Gates
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.ledger import Ledger
@@ -67,6 +68,7 @@ async def open_worker(
             Joins[Run](remember_s=600),
             control={},
             ledger=ledger,
+            gates=Gates(pool),
             jobs_max=1000,
             inline_bytes=MAX_INLINE_BYTES,
             unread_timeout_s=BOUND_S,
