@@ -40,6 +40,7 @@ MODULES: Mapping[str, JobState] = {
     "botod.pool.crew": JobState.PARTS,
     "botod.daemon.file_threads": JobState.FILE,
     "botod.daemon.bodies": JobState.PEER,
+    "botod.daemon.pipes": JobState.PEER,
 }
 
 

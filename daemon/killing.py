@@ -15,7 +15,7 @@ from botod.daemon.services.shapes import Struct, Text
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.server import Server
 
-ID = re.compile(r"(?P<kind>[jp])(?P<worker>\d{1,3})-(?P<number>\d{1,18})", re.ASCII)
+ID = re.compile(r"(?P<kind>[jp])(?P<worker>[0-9]{1,3})-(?P<number>[0-9]{1,18})")
 
 SHAPE = Struct({
     "id": Text(pattern=ID.pattern, allowed="has to be a job's or a peer's id: j0-17, p0-3")

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -57,13 +56,14 @@ class Screen:
         """Columns and lines."""
         if not self._is_terminal:
             return sys.maxsize, sys.maxsize
-        found = shutil.get_terminal_size()
-        return found.columns, found.lines
+        # Not shutil's, which believes $COLUMNS, whatever becomes of the window.
+        found = os.get_terminal_size(sys.stdout.fileno())
+        return found.columns or 80, found.lines or 24
 
     def show(self, lines: Sequence[str]) -> None:
         """Put a frame in the place of the one before."""
         if self._is_terminal:
-            end = f"{REST_OF_LINE}\r\n".join(lines)
+            end = f"{REST_OF_LINE}\n".join(lines)
             _write(f"{HOME}{end}{REST_OF_LINE}{REST_OF_SCREEN}")
         else:
             _write("\n".join([*lines, "", ""]))

@@ -20,7 +20,7 @@ PAGES = sorted(ROOT.glob("docs/*.md"))
 BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]+) -->\n)?^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-WITH_DAEMON = ("troubleshooting.md", "tuning.md", "upgrade.md")
+WITH_DAEMON = ("console.md", "troubleshooting.md", "tuning.md", "upgrade.md")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
