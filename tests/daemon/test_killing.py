@@ -19,6 +19,7 @@ async def kill(one: Rig, name: str) -> bool:
     """Whether there was such a one."""
     server = Server(one.worker.handle, LIMITS)
     told = await Killing(one.worker.roll, server, worker=3).deed().do({"id": name})
+    await server.close(timeout_s=0)
     killed: bool = told["killed"]
     return killed
 
