@@ -24,7 +24,8 @@ from botod.ipc.server import Server
 from botod.pool import Pool
 
 JOBS_MAX = 500
-"""Jobs of one worker that are told, the oldest: a row takes some 15 µs, and nobody reads more."""
+"""Jobs of one worker that are told, the oldest: a row takes some 10 µs with its JSON, 5 ms for all,
+and nobody reads more."""
 
 SHAPE = Struct(
     {"what": Text(choices=("jobs", "profiles", "config", "limits"))},
