@@ -39,7 +39,9 @@ OWED_BYTES = 1024
 MAX_WORD = 100
 """Characters of a param of an own method."""
 
-READING = frozenset({"botod.hello", "botod.ping", "botod.status"})
+READING = frozenset({
+    "botod.hello", "botod.metrics", "botod.ping", "botod.show", "botod.status",
+})  # fmt: skip
 """Own methods that change nothing, and are asked all the time."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -59,7 +61,6 @@ class Audit:
         self._writer = writer
         self._worker = worker
         self._process = secrets.token_hex(4)  # a pid may be another process's before
-        self._jobs_total = 0
         self._running_num = 0
         self._forgotten: deque[dict[str, Any]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -79,11 +80,9 @@ class Audit:
             words = "the audit record cannot be written, and no job is run without it"
             raise refusals.error("audit", words, retry_after_ms=ROOM_AFTER_MS)
 
-    def began(self, run: Run) -> None:
+    def began(self) -> None:
         """Room is kept for a job's record until its end."""
         self._running_num += 1
-        self._jobs_total += 1
-        run.number = self._jobs_total
 
     def ended(self, run: Run, error: RpcError | None, took_s: float) -> None:
         """A job is over, and with it all that it asked of servers."""

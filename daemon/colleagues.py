@@ -21,7 +21,7 @@ from botod.ipc.server import Server
 logger = logging.getLogger(__name__)
 
 ASK_TIMEOUT_S = 2.0
-"""For one worker's answer: one that is stuck is left out."""
+"""For one worker's answer, beside what it takes by itself: one that is stuck is named."""
 
 OPEN_TRIES = 100
 OPEN_PAUSE_S = 0.05
@@ -63,25 +63,45 @@ class Colleagues:
         await self._server.close(timeout_s=0)
 
     async def status(self, own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """The merged status of all workers that answer; `workers` has a few figures of each."""
-        statuses = [own(), *await self.others("botod.status")]
-        return merged(statuses) | {"workers": sorted(map(_figures, statuses), key=_number)}
+        """The merged status of all workers that answer; `workers` has a few figures of each.
 
-    async def others(self, method: str) -> list[dict[str, Any]]:
-        """What the other workers answer to a method without params: those that do."""
+        `silent` names the others.
+        """
+        answers, silent = await self.ask("botod.status", {})
+        statuses = [own(), *answers]
+        workers = sorted(map(_figures, statuses), key=_number)
+        return merged(statuses) | {"workers": workers, "silent": silent}
+
+    async def ask(
+        self, method: str, params: Mapping[str, Any], *, takes_s: float = 0.0
+    ) -> tuple[list[Any], list[dict[str, Any]]]:
+        """What the other workers answer, and which do not: `{"worker": number, "why": text}` each.
+
+        takes_s: how long the method may take by itself.
+        """
         others = [one for one in range(self._share.workers_num) if one != self._share.number]
-        answers = await asyncio.gather(*(self._ask(one, method) for one in others))
-        return [answer for answer in answers if answer is not None]
+        timeout_s = takes_s + ASK_TIMEOUT_S
+        found = await asyncio.gather(*(self._ask(one, method, params, timeout_s) for one in others))
+        answers = [answer for answer, why in found if not why]
+        silent = [
+            {"worker": one, "why": why}
+            for one, (_answer, why) in zip(others, found, strict=True)
+            if why
+        ]
+        return answers, silent
 
-    async def _ask(self, number: int, method: str) -> dict[str, Any] | None:
+    async def _ask(
+        self, number: int, method: str, params: Mapping[str, Any], timeout_s: float
+    ) -> tuple[Any, str]:
+        """One worker's answer, or else why there is none."""
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 async with await connect(control_path(self._folder, number)) as connection:
-                    answer: dict[str, Any] = await connection.call(method)
+                    return await connection.call(method, params, timeout_s=timeout_s), ""
         except (DaemonUnavailable, RpcError, TimeoutError) as error:
-            logger.info("worker %d does not tell its status: %s", number, str(error) or "no answer")
-            return None
-        return answer
+            why = str(error) or "no answer"
+            logger.info("worker %d does not answer %s: %s", number, method, why)
+            return None, why
 
 
 def _figures(status: Mapping[str, Any]) -> dict[str, Any]:

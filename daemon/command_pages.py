@@ -10,7 +10,7 @@ from botod.daemon.cli import COMMANDS
 from botod.daemon.commands.call import HELP as CALL_HELP
 from botod.daemon.rules import METHODS
 
-DOERS = ("call", "cp", "status", "services", "demo")
+DOERS = ("call", "cp", "status", "top", "services", "demo")
 """Commands for everybody, botod(1); all others are for who runs the daemon, botod(8)."""
 
 _OPTION = re.compile(r"^  (-.*?)  +(.*)$", re.MULTILINE)

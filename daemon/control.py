@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from botod.daemon.services.operation import Params
 from botod.daemon.services.shapes import InvalidParam, Number, Struct
 from botod.ipc.answering import internal_error
 from botod.ipc.controls import CHUNK_BYTES
@@ -43,36 +44,53 @@ def without_params(answer: Callable[[], Any]) -> Callable[[Exchange], None]:
     """A method that takes no params, and answers at once."""
 
     def method(exchange: Exchange) -> None:
-        _check_no_params(exchange)
+        read_params(exchange, None)
         exchange.answer(answer())
 
     return method
 
 
-def answered_later(answer: Callable[[], Awaitable[Any]]) -> Callable[[Exchange], None]:
-    """A method that takes no params, and has to wait for something. It may raise RpcError."""
+def answered_later(
+    answer: Callable[[Params], Awaitable[Any]], shape: Struct | None = None
+) -> Callable[[Exchange], None]:
+    """A method that has to wait for something. It may raise RpcError.
+
+    shape: of its params; None: it takes none.
+    """
     running: set[asyncio.Task[None]] = set()  # the loop alone would let them be collected
 
-    async def settle(exchange: Exchange) -> None:
+    async def settle(exchange: Exchange, params: Params) -> None:
         try:
-            exchange.answer(await answer())
+            exchange.answer(await answer(params))
         except RpcError as error:
             exchange.fail(error)
         except Exception as error:  # noqa: BLE001 - a bug there: the peer is told, all go on
             exchange.fail(internal_error(error))
 
     def method(exchange: Exchange) -> None:
-        _check_no_params(exchange)
-        task = asyncio.create_task(settle(exchange), name=exchange.request.method)
+        params = read_params(exchange, shape)
+        task = asyncio.create_task(settle(exchange, params), name=exchange.request.method)
         running.add(task)
         task.add_done_callback(running.discard)
 
     return method
 
 
-def _check_no_params(exchange: Exchange) -> None:
-    if exchange.request.params:
-        raise RpcError(Code.INVALID_PARAMS, f"{exchange.request.method} takes no params")
+def read_params(exchange: Exchange, shape: Struct | None) -> Params:
+    """The params of one of the daemon's own methods. Raises RpcError, which says what may be.
+
+    shape: None: there may be none.
+    """
+    given = exchange.request.params
+    if shape is None:
+        if given:
+            raise RpcError(Code.INVALID_PARAMS, f"{exchange.request.method} takes no params")
+        return {}
+    try:
+        params: Params = shape.read(given, "")
+    except InvalidParam as error:
+        raise RpcError(Code.INVALID_PARAMS, str(error)) from None
+    return params
 
 
 class Hello:
@@ -85,10 +103,7 @@ class Hello:
         self.limits = dict(limits)
 
     def __call__(self, exchange: Exchange) -> None:
-        try:
-            params = HELLO.read(exchange.request.params, "")
-        except InvalidParam as error:
-            raise RpcError(Code.INVALID_PARAMS, str(error)) from None
+        params = read_params(exchange, HELLO)
         if "stream_credit_bytes" in params:
             exchange.set_stream_credit(params["stream_credit_bytes"])
         exchange.answer({"protocol": VERSION, **who(), "limits": self.limits, "fixed": FIXED})

@@ -143,10 +143,13 @@ def bare(error: RpcError) -> RpcError:
     return RpcError(error.code, error.message, error.data)
 
 
-def cancelled(job: Job, written: Mapping[str, Any] | None = None) -> RpcError:
+def cancelled(
+    job: Job, written: Mapping[str, Any] | None = None, *, is_killed: bool = False
+) -> RpcError:
     """The wire's error for a job that was ended from outside, by hang-up or shutdown.
 
     written: what to say of an answer that was written in part, where another try would add to it.
+    is_killed: it was an administrator.
     """
     unknown = job.terms.attempts_num > 0 and not job.is_repeatable
     data = {"service": job.service, "operation": job.name, "outcome_unknown": unknown}
@@ -154,7 +157,8 @@ def cancelled(job: Job, written: Mapping[str, Any] | None = None) -> RpcError:
     if written is not None:
         data |= written
         done = "some of its body was written already, trying again would write it twice"
-    return RpcError(Code.CANCELLED, f"{job.method} was ended; {done}", data)
+    by = " by an administrator" if is_killed else ""
+    return RpcError(Code.CANCELLED, f"{job.method} was ended{by}; {done}", data)
 
 
 def overdue(job: Job) -> RpcError:

@@ -39,6 +39,7 @@ Less may have passed between our look at the clock and our turn at the file."""
 OWN_AFFAIR = frozenset({
     Code.CANCELLED,
     Code.DEADLINE_EXCEEDED,
+    Code.DRAINED,
     Code.OVERLOADED,
     Code.SHUTTING_DOWN,
 })  # fmt: skip

@@ -49,7 +49,7 @@ class Ledger:
         """A job runs."""
         self.counts.jobs_total += 1
         if self._audit is not None:
-            self._audit.began(run)
+            self._audit.began()
         if self._audit is not None or self.log.is_on:
             run.unit = self._units.of(run.sender)  # now: at its end the peer may have gone
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from botod.daemon.child import ABORT_TIMEOUT_S, STUCK_S, Child, State
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.logs import Logs
-from botod.daemon.notify import BEATS_A_TIMEOUT, Notifier
+from botod.daemon.notify import BEATS_A_TIMEOUT, REREAD, Notifier
 from botod.daemon.reloading import effective, needs_restart
 from botod.daemon.share import Share
 
@@ -155,6 +155,8 @@ class Master:
             self._is_ready(child, now)
         elif words[0] == RESTART and self._stops_at is None:
             self.wants_restart = True
+        elif words[0] == REREAD:
+            self._reread()
 
     def _is_ready(self, child: Child, now: float) -> None:
         is_new = child.state is State.STARTING
@@ -283,23 +285,29 @@ class Master:
     def _reload(self) -> None:
         """Have all workers reload, if the file is one to be had."""
         self._notifier.reloading()
-        try:
-            config = self._read_config()
-        except ConfigError as error:
-            logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
+        if not self._reread():
             self._notifier.ready()
             return
-        late = needs_restart(self._config, config)
-        if late:
-            logger.warning("these settings need a restart: %s", ", ".join(late))
-        self._config = effective(self._config, config)  # for workers that come from now on
-        if self._logs is not None:
-            self._logs.reload(self._config)
-        self._config_number += 1
         self._reloading = {child.number for child in self._children if child.is_to_reload}
         self._pass_on(signal.SIGHUP)
         if not self._reloading:
             self._notifier.ready()
+
+    def _reread(self) -> bool:
+        """Have the configuration of the file for workers that come from now on, if it is good."""
+        try:
+            config = self._read_config()
+        except ConfigError as error:
+            logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
+            return False
+        late = needs_restart(self._config, config)
+        if late:
+            logger.warning("these settings need a restart: %s", ", ".join(late))
+        self._config = effective(self._config, config)
+        if self._logs is not None:
+            self._logs.reload(self._config)
+        self._config_number += 1
+        return True
 
     def _pass_on(self, number: int) -> None:
         for child in self._living():

@@ -17,6 +17,10 @@ BEATS_A_TIMEOUT = 3
 """How often "I am alive" is said in the time after which silence means that we are not: one or two
 may be late."""
 
+REREAD = "BOTOD_REREAD=1"
+"""To a master: its workers have the configuration of the file as it is now, those to come need it,
+too."""
+
 STATUS_S = 10.0
 """Between two status lines where nobody asks for a sign of life."""
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
 from botod.daemon.roles import Actor
-from botod.daemon.rules import ACTS_AS, EVERYTHING, Line, Place, Rule, Who
+from botod.daemon.rules import ACTS_AS, EVERYTHING, NAMED_ONLY, Line, Place, Rule, Who
 from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
@@ -128,10 +128,13 @@ class Policy:
         return tables
 
     def _refuse(self, sender: Sender, method: str, decision: Decision) -> None:
-        """To the peer only what was refused; the log has the rule."""
+        """To the peer only what was refused; the log has the rule.
+
+        An audit looks at jobs: what is an administrator's stays so.
+        """
         error = _denied(sender.uid, method, decision)
         why = f"{decision.verdict or 'no rule is about it'}{self._doubt(sender)}"
-        if self._audit:
+        if self._audit and method not in NAMED_ONLY:
             logger.warning("audit: pid %d: %s; %s", sender.pid, error.message, why)
             return
         logger.info("pid %d: %s; %s", sender.pid, error.message, why)

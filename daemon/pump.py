@@ -16,8 +16,8 @@ class Pump:
     The job's deadline ended with its answer. What bounds this is silence: the service's by the
     pool's idle timeout, the peer's by the wire's, which breaks the stream off.
 
-    explain: the wire's error for what ended the body too soon. gone: for a peer that left. error:
-    what became of it; None: the stream was whole.
+    explain: the wire's error for what ended the body too soon. gone: the same, if that was a
+    cancel. error: what became of it; None: the stream was whole.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Pump:
         *,
         moved: Moved,
         explain: Callable[[Exception], RpcError],
-        gone: RpcError,
+        gone: Callable[[], RpcError],
     ) -> None:
         self.error: RpcError | None = None
         self._body = body
@@ -60,7 +60,7 @@ class Pump:
     def _end(self, future: object) -> None:
         assert isinstance(future, Spawned), "not what was started"
         if future.cancelled():
-            self.error = self._gone
+            self.error = self._gone()
         self._body.close()
         self._stream.on_break = None
         if self.error is None:

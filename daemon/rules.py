@@ -16,8 +16,24 @@ from botod.daemon.services.resources import UNTOLD, Resources
 
 EVERYTHING = "*"
 
-OWN_METHODS = ("botod.hello", "botod.ping", "botod.restart", "botod.status")
+NAMED_ONLY = frozenset({
+    "botod.drain",
+    "botod.kill",
+    "botod.log_level",
+    "botod.pause",
+    "botod.reload",
+    "botod.restart",
+    "botod.resume",
+    "botod.show",
+})  # fmt: skip
+"""An administrator's methods: `*` in a rule does not allow them, as with operations that give out
+keys; their name does, and OWN_ALL."""
+
+OWN_METHODS = tuple(sorted({"botod.hello", "botod.ping", "botod.status"} | NAMED_ONLY))
 """Of the daemon itself; they touch no resource."""
+
+OWN_ALL = "botod.*"
+"""In a rule: it makes administrators."""
 
 ACTS_AS = {
     f"{service}.{name}": f"{service}.{operation.acts_as}"
@@ -37,9 +53,6 @@ METHODS: Mapping[str, Resources] = {
 
 NAMES_TOLD = 5
 """Of services that a line could be about, to who is asked which of them is meant."""
-
-NAMED_ONLY = frozenset({"botod.restart"})
-"""Own methods that a rule has to name to allow them, as with operations that give out keys."""
 
 
 @dataclass(frozen=True)

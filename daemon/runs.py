@@ -1,7 +1,7 @@
 """A job under way, and the exchanges that wait for what it comes to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +43,12 @@ class Run:
     loop's clock. future: its greenlet. together: how it travels with others; None: it goes alone.
     claim: on its key, where several workers share keys. is_ending: nobody waited any more, so it
     was cancelled: who comes now asked for a job, not for its end. is_elsewhere: another worker
-    does it. number: by which the audit record calls it.
+    does it. number: by which the audit record and an administrator call it. is_streaming: it is
+    answered, and `future` sends the rest of the answer.
     """
 
     future: "Spawned[Any]"
+    number: int
 
     def __init__(
         self,
@@ -72,7 +74,8 @@ class Run:
         self.together: Together | None = None
         self.is_ending = False
         self.is_elsewhere = False
-        self.number = 0
+        self.is_streaming = False
+        self._is_killed = False
         self.unit: str | None = None
         self._waiting: dict[Exchange, _Wish] = {}
         self._progress: Progress | None = None
@@ -113,6 +116,23 @@ class Run:
         self._taken()
         exchange.answer(result | {self.job.operation.receives: stream})
         return stream
+
+    def streams(self, future: "Spawned[None]") -> None:
+        """Take note that it is answered, and what sends the stream in its answer."""
+        self.is_streaming = True
+        self.future = future
+
+    def kill(self) -> None:
+        """End it, whoever waits for it: an administrator's doing, which they are told."""
+        self._is_killed = True
+        self._cancel()
+
+    def cancelled(self, written: Mapping[str, Any] | None = None) -> RpcError:
+        """The wire's error for those who wait, or read its stream, once it was ended.
+
+        written: see `job.cancelled`.
+        """
+        return cancelled(self.job, written, is_killed=self._is_killed)
 
     def _take(self, exchange: Exchange, wish: _Wish) -> None:
         self._waiting[exchange] = wish

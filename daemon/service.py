@@ -11,20 +11,24 @@ from typing import Any
 
 from botod.daemon import building
 from botod.daemon.colleagues import Colleagues
-from botod.daemon.config import Config, ConfigError
-from botod.daemon.control import Hello, answered_later, who, without_params
+from botod.daemon.config import Config
+from botod.daemon.control import Hello
+from botod.daemon.gates import Gates
 from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
 from botod.daemon.leader import Leader
+from botod.daemon.log_levels import LogLevels
 from botod.daemon.logs import Logs
-from botod.daemon.metrics.admin import METHOD, Admin
+from botod.daemon.metrics.admin import Admin
 from botod.daemon.metrics.loop_lag import LoopLag
 from botod.daemon.metrics.snapshot import Snapshot
-from botod.daemon.notify import Notifier, keep_telling
+from botod.daemon.notify import REREAD, Notifier, keep_telling
 from botod.daemon.open_uploads import OpenUploads
+from botod.daemon.own_methods import OwnMethods, deeds_on
 from botod.daemon.records import Records
-from botod.daemon.reloading import changed, effective, needs_restart
+from botod.daemon.reloader import Reloader, warn
+from botod.daemon.restarting import Restarting
 from botod.daemon.runs import Run
 from botod.daemon.share import Share
 from botod.daemon.sites import NoEndpoint
@@ -34,7 +38,6 @@ from botod.daemon.upload_files import state_folder
 from botod.daemon.upstreams import NoSuchProfile, Upstreams
 from botod.daemon.warming import Warming
 from botod.daemon.worker import Control, Worker
-from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange
 from botod.ipc.server import Server
 from botod.pool import watched_visits
@@ -87,7 +90,7 @@ class Service:
         self._has_master = restart is not None
         self._restart_daemon = restart or self._begin_anew
         self._stop = asyncio.Event()
-        self._reload_wanted = asyncio.Event()
+        self._log_levels = LogLevels()
         self._ending = Ending.STOPPED
         self._records = Records(config, share, logs)
         self._pool = building.make_pool(config, self._records.tracing)
@@ -101,8 +104,13 @@ class Service:
         self._joins = Joins[Run](remember_s=0 if self._shared_keys else config.daemon.remember_s)
         self._hello = Hello(building.told_limits(config))
         self._ledger = self._records.ledger
+        self._gates = Gates(self._pool)
+        self._control: dict[str, Control] = {}
         self._worker = self._make_worker()
         self._make_server()
+        self._reloader = self._make_reloader()
+        self._methods = self._make_methods()
+        self._control.update(self._methods.of_all)
 
     def _make_server(self) -> None:
         share, folder = self._share, str(Path(self._listener.path).parent)
@@ -125,6 +133,8 @@ class Service:
             self._pool,
             self._upstreams,
             remembered_num=lambda: self._joins.remembered_num,
+            number=share.number,
+            leader=self._leader,
         )
         self._lag = LoopLag()
         self._snapshot = Snapshot(
@@ -140,28 +150,58 @@ class Service:
 
     def _make_worker(self) -> Worker:
         config = self._config
-        control: dict[str, Control] = {
-            "botod.hello": self._hello,
-            "botod.ping": without_params(who),
-            "botod.restart": answered_later(self._on_restart_of_all),
-            "botod.status": answered_later(self._status_of_all),
-        }
-        self._own_control: dict[str, Control] = {
-            "botod.restart": answered_later(self._on_restart),
-            "botod.status": without_params(self._own_status),
-            METHOD: answered_later(self._own_metrics),
-        }
         return Worker(
             self._upstreams,
             building.make_policy(config),
             building.make_intake(config),
             self._joins,
-            control=control,
+            control=self._control,
             ledger=self._ledger,
+            gates=self._gates,
             jobs_max=config.limits.jobs,
             inline_bytes=config.limits.inline_bytes,
             unread_timeout_s=config.limits.unread_timeout_s,
             shared_keys=self._shared_keys,
+        )
+
+    def _make_reloader(self) -> Reloader:
+        return Reloader(
+            self._config,
+            read_config=self._read_config,
+            notifier=self._notifier,
+            upstreams=self._upstreams,
+            worker=self._worker,
+            server=self._server,
+            hello=self._hello,
+            pool=self._pool,
+            warming=self._warming,
+            log_levels=self._log_levels,
+            records=self._records,
+        )
+
+    def _make_methods(self) -> OwnMethods:
+        deeds = deeds_on(
+            self._worker,
+            server=self._server,
+            pool=self._pool,
+            upstreams=self._upstreams,
+            gates=self._gates,
+            number=self._share.number,
+            config=lambda: self._reloader.config,
+            read_config=self._read_config,
+        )
+        deeds["botod.log_level"] = self._log_levels.deed()
+        deeds["botod.reload"] = self._reloader.deed(self._tell_master)
+        return OwnMethods(
+            deeds,
+            hello=self._hello,
+            status=self._status,
+            snapshot=self._snapshot,
+            restarting=Restarting(
+                self._share, read_config=self._read_config, restart=self._restart_daemon
+            ),
+            number=self._share.number,
+            colleagues=self._colleagues,
         )
 
     async def run(self) -> Ending:
@@ -178,7 +218,7 @@ class Service:
             await self._start()
             tasks = [
                 asyncio.create_task(keep_telling(self._notifier, self._status.line), name="tell"),
-                asyncio.create_task(self._reload_when_wanted(), name="reload"),
+                asyncio.create_task(self._reloader.run(), name="reload"),
             ]
             await self._stop.wait()
             await self._shut_down()
@@ -197,7 +237,7 @@ class Service:
         self._lag.start()
         self._server.listen(self._listener.sock.dup())
         self._warming.keep(self._upstreams.warm_sockets())
-        self._warn()
+        warn(self._config)
         logger.info("listening on %s", self._listener.path)
         self._uploads.take_over(self._s3_of, (os.geteuid(), 0, 0))
         self._snapshot.is_ready = True
@@ -209,10 +249,6 @@ class Service:
             return self._upstreams.find(profile, "s3").connection
         except (NoEndpoint, NoSuchProfile):
             return None
-
-    def _warn(self) -> None:
-        if self._config.daemon.policy_mode == "audit":
-            logger.warning("policy_mode is audit: what rules would refuse is only logged")
 
     async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
@@ -227,7 +263,7 @@ class Service:
         if self._ending is Ending.STOPPED:
             self._listener.close()
         await self._warming.stop()
-        await self._worker.drain(self._config.daemon.drain_timeout_s)
+        await self._worker.drain(self._reloader.config.daemon.drain_timeout_s)
         if self._handover is not None:
             self._handover.close()  # what came last is the server's to answer
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
@@ -249,7 +285,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop_signal)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.wanted.set)
         loop.add_signal_handler(signal.SIGUSR1, self._on_reopen_signal)
         loop.add_signal_handler(signal.SIGUSR2, self._on_stacks_signal)
 
@@ -276,90 +312,17 @@ class Service:
         self._ending = Ending.RESTART
         self._stop.set()
 
-    async def _on_restart_of_all(self) -> dict[str, Any]:
-        if self._share.is_told and self._share.workers_num > 1:
-            words = "others start these workers: ask each one over its own worker-K.sock"
-            raise RpcError(Code.INVALID_PARAMS, words)
-        return await self._on_restart()
-
-    async def _on_restart(self) -> dict[str, Any]:
-        """Refuse if what is to begin anew would not."""
-        try:
-            await asyncio.to_thread(self._read_config)
-        except ConfigError as error:
-            raise RpcError(Code.INVALID_PARAMS, f"not restarted: {error}") from None
-        logger.info("a restart was asked for")
-        asyncio.get_running_loop().call_soon(self._restart_daemon)
-        return who()
-
-    async def _reload_when_wanted(self) -> None:
-        while True:
-            await self._reload_wanted.wait()
-            self._reload_wanted.clear()
-            self._notifier.reloading()
-            try:
-                await self._reload()
-            except (ConfigError, NoEndpoint) as error:
-                logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
-                self._ledger.reloaded([], str(error))
-            self._notifier.ready()
-
-    async def _reload(self) -> None:
-        """Have the configuration of the file, as far as a running daemon can."""
-        new = await asyncio.to_thread(self._read_config)
-        old, late = self._config, needs_restart(self._config, new)
-        config = effective(old, new)
-        self._upstreams.reload(config.profiles)
-        sockets = await asyncio.to_thread(self._upstreams.warm_sockets)  # it may read models
-        self._config = config
-        self._apply(config)
-        self._warming.keep(sockets)
-        names = changed(old, config)
-        logger.info("reloaded; changed: %s", ", ".join(names) or "no setting")
-        self._ledger.reloaded(names)
-        if late:
-            logger.warning("these settings need a restart: %s", ", ".join(late))
-        self._warn()
-
-    def _apply(self, config: Config) -> None:
-        self._worker.reload(
-            policy=building.make_policy(config),
-            intake=building.make_intake(config),
-            jobs_max=config.limits.jobs,
-        )
-        self._server.reload(building.server_limits(config))
-        self._hello.limits = building.told_limits(config)
-        settings = config.pool
-        self._pool.resize(
-            slots_per_host=settings.slots_per_host, total_slots=settings.total_slots or None
-        )
-        self._pool.client.reload(
-            ca_file=building.ca_file(config),
-            connect_timeout_s=settings.connect_timeout_s,
-            idle_timeout_s=settings.idle_timeout_s,
-        )
-        self._records.reload(config)
+    def _tell_master(self) -> None:
+        """Have workers that come later begin with the configuration that these have now."""
+        if self._has_master:
+            self._notifier.say(REREAD)
 
     def _answer(self, exchange: Exchange) -> None:
         """What is asked on the control socket: of this worker alone; whatever else as ever."""
-        own = self._own_control.get(exchange.request.method)
+        own = self._methods.own.get(exchange.request.method)
         if own is None:
             self._worker.handle(exchange)
             return
         self._worker.admit(exchange)
         self._ledger.asked(exchange)
         own(exchange)
-
-    def _own_status(self) -> dict[str, Any]:
-        if self._leader is None:
-            return self._status()
-        about = {"worker": self._share.number, "is_leader": self._leader.leads()}
-        return about | self._status()
-
-    async def _own_metrics(self) -> dict[str, Any]:
-        return await self._snapshot()
-
-    async def _status_of_all(self) -> dict[str, Any]:
-        if self._colleagues is None:
-            return self._own_status()
-        return await self._colleagues.status(self._own_status)

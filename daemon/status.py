@@ -7,15 +7,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botod.daemon.control import who
+from botod.daemon.killing import peer_id
+from botod.daemon.leader import Leader
 from botod.daemon.ledger import Ledger
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Worker
+from botod.ipc.peer import PeerStats
 from botod.ipc.server import Server
 from botod.pool import HostPoolStats, Pool, visit_stats
 
 
 class Status:
-    """The figures of one worker. remembered_num: gives the outcomes that are known by their key."""
+    """The figures of one worker. remembered_num: gives the outcomes that are known by their key.
+
+    number: the worker's. leader: says whether it leads; None: it is alone.
+    """
 
     def __init__(
         self,
@@ -26,6 +32,8 @@ class Status:
         upstreams: Upstreams,
         *,
         remembered_num: Callable[[], int],
+        number: int = 0,
+        leader: Leader | None = None,
     ) -> None:
         self._server = server
         self._worker = worker
@@ -33,13 +41,16 @@ class Status:
         self._pool = pool
         self._upstreams = upstreams
         self._remembered_num = remembered_num
+        self._number = number
+        self._leader = leader
         self._began = time.monotonic()
 
     def __call__(self) -> dict[str, Any]:
         return {
+            **self._place(),
             **who(),
             "uptime_s": round(time.monotonic() - self._began, 3),
-            "peers": [dataclasses.asdict(peer) for peer in self._server.stats()],
+            "peers": [self._peer(peer) for peer in self._server.stats()],
             "jobs": {
                 "running_num": self._worker.running_num,
                 "polling_num": self._worker.polling_num,
@@ -62,6 +73,16 @@ class Status:
             f"{self._worker.running_num} jobs running, {counts.jobs_total} so far, "
             f"{counts.failed_total} failed"
         )
+
+    def _place(self) -> Mapping[str, Any]:
+        """Which of several workers it is."""
+        if self._leader is None:
+            return {}
+        return {"worker": self._number, "is_leader": self._leader.leads()}
+
+    def _peer(self, peer: PeerStats) -> Mapping[str, Any]:
+        figures = dataclasses.asdict(peer)
+        return {"id": peer_id(self._number, figures.pop("number")), **figures}
 
     def _refused_by_limit(self) -> Mapping[str, int]:
         counts = Counter(self._server.refusals.by_limit())

@@ -232,6 +232,11 @@ class Upstreams:
             for name, profile in self._profiles.items()
         }
 
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Those that there are now, by name."""
+        return self._profiles
+
     def stats(self) -> dict[str, Any]:
         """What `botod status` shows of keys and retries; nothing of what is in the keys."""
         return {

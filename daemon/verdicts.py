@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from botod.daemon.callers import Caller
 from botod.daemon.globs import Globs
-from botod.daemon.rules import EVERYTHING, METHODS, NAMED_ONLY, OWN_METHODS, Line, Rule
+from botod.daemon.rules import EVERYTHING, METHODS, NAMED_ONLY, OWN_ALL, OWN_METHODS, Line, Rule
 from botod.daemon.services import CATALOG
 
 
@@ -146,8 +146,11 @@ def _about(method: str, rules: Sequence[Rule]) -> Iterator[Verdict]:
 
 
 def _may_allow(line: Line, method: str) -> bool:
-    is_explicit = method in NAMED_ONLY or CATALOG.is_explicit(method)
-    return line.operation == method or line.is_for_explicit or not is_explicit
+    if line.operation == method or line.is_for_explicit:
+        return True
+    if method in NAMED_ONLY:
+        return line.operation == OWN_ALL
+    return not CATALOG.is_explicit(method)
 
 
 def _is_known(method: str) -> bool:

@@ -9,10 +9,11 @@ from botod.daemon.attempts import Attempts, use
 from botod.daemon.bodies import Bodies
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.file_threads import FileThreads
+from botod.daemon.gates import Gates
 from botod.daemon.gathering import Gatherings
 from botod.daemon.held import Held, holding
 from botod.daemon.intake import Intake
-from botod.daemon.job import ROOM_AFTER_MS, Job, bare, cancelled, failure, refusal, traced
+from botod.daemon.job import ROOM_AFTER_MS, Job, bare, failure, refusal, traced
 from botod.daemon.joins import Joins, KeyTaken, Name, fingerprint, joined_error
 from botod.daemon.ledger import Ledger
 from botod.daemon.loads import Loading
@@ -20,6 +21,7 @@ from botod.daemon.moved import Moved
 from botod.daemon.names import Names
 from botod.daemon.policy import Permit, Policy
 from botod.daemon.pump import Pump
+from botod.daemon.roll import Roll
 from botod.daemon.runs import Run, settle
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES
 from botod.daemon.services.operation import Operation, Params, Result
@@ -46,7 +48,7 @@ class Worker:
     answers are still streamed among them; of these polls have a share, as of a host's slots, so
     that a crowd of them keeps nobody else out. inline_bytes: of a body that is held because its
     length is not known. unread_timeout_s: for a pipe that nobody reads. refusals: how often a limit
-    refused something.
+    refused something. gates: what an administrator lets through. roll: the jobs under way.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Worker:
         *,
         control: Mapping[str, Control],
         ledger: Ledger,
+        gates: Gates,
         jobs_max: int,
         inline_bytes: int,
         unread_timeout_s: float,
@@ -70,6 +73,7 @@ class Worker:
         self._joins = joins
         self._control = control
         self._ledger = ledger
+        self._gates = gates
         self._jobs_max = jobs_max
         self._inline_bytes = inline_bytes
         self._unread_timeout_s = unread_timeout_s
@@ -80,6 +84,7 @@ class Worker:
         self._polling: set[asyncio.Future[Any]] = set()
         self._draining = False
         self.refusals = Refusals()
+        self.roll = Roll()
 
     @property
     def running_num(self) -> int:
@@ -223,8 +228,10 @@ class Worker:
             if refused is None:
                 raise
             raise refused from None
+        self._gates.check(job.options.profile)
         self._admit(is_poll=job.terms.is_poll)
         run = self._run(exchange, job, upstream, permit)
+        self.roll.add(run)
         self._ledger.began(run)
         with on_terms(job.terms), holding(run.held):
             future = spawn_until(job.deadline, self._work, run)
@@ -294,7 +301,7 @@ class Worker:
                 raise
             raise failed from None
         except asyncio.CancelledError:
-            raise cancelled(job, self._written(run)) from None
+            raise run.cancelled(self._written(run)) from None
 
     def _tried(self, run: Run, params: Params) -> Result:
         """A job's result, delivered: of its first try or of a later one."""
@@ -358,7 +365,7 @@ class Worker:
         """A job's greenlet has ended: tell who waits, or begin to stream the answer."""
         self._running.discard(future)
         self._polling.discard(future)
-        outcome = _outcome(run.job, future)
+        outcome = _outcome(run, future)
         key = run.job.options.idempotency_key
         if key is not None:
             now = asyncio.get_running_loop().time()
@@ -388,9 +395,10 @@ class Worker:
             stream,
             moved=run.moved,
             explain=partial(self._explain, run),
-            gone=cancelled(run.job),
+            gone=run.cancelled,
         )
         future = pump.start(f"{run.job.method} stream")
+        run.streams(future)
         self._running.add(future)
         future.add_done_callback(partial(self._streamed, run, pump))
         return None
@@ -405,13 +413,14 @@ class Worker:
 
     def _end(self, run: Run, error: RpcError | None) -> None:
         run.held.release()
+        self.roll.remove(run)
         self._ledger.ended(run, error)
 
 
-def _outcome(job: Job, future: "asyncio.Future[Result]") -> Outcome:
+def _outcome(run: Run, future: "asyncio.Future[Result]") -> Outcome:
     """What a greenlet that has ended came to."""
     if future.cancelled():  # before it began
-        return Outcome(error=cancelled(job))
+        return Outcome(error=run.cancelled())
     error = future.exception()
     if error is None:
         return Outcome(future.result())

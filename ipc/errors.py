@@ -37,6 +37,7 @@ class Code(IntEnum):
     IDLE = -32016
     TOO_SLOW = -32017
     UNSUPPORTED = -32018
+    DRAINED = -32019
 
 
 class RpcError(Exception):
@@ -210,6 +211,10 @@ class Unsupported(RpcError):
     """AWS has the operation, and the daemon cannot do it: the message says why."""
 
 
+class Drained(RpcError):
+    """An administrator has no jobs taken now; nothing was sent: ask again later, or elsewhere."""
+
+
 CLASSES: dict[int, type[RpcError]] = {
     Code.PARSE_ERROR: ParseError,
     Code.INVALID_REQUEST: InvalidRequest,
@@ -235,6 +240,7 @@ CLASSES: dict[int, type[RpcError]] = {
     Code.IDLE: Idle,
     Code.TOO_SLOW: TooSlow,
     Code.UNSUPPORTED: Unsupported,
+    Code.DRAINED: Drained,
 }
 """What an answer's code is raised as."""
 

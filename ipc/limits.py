@@ -166,6 +166,16 @@ class Accounts:
             account = self._accounts[uid] = Account(uid, budget, now=now, rate=self._rate)
         return account
 
+    def most(self) -> Mapping[str, int]:
+        """What the one user has who has most of a thing, by the names of the limits."""
+        accounts = self._accounts.values()
+        return {
+            "peers_per_uid": max((one.peers_num for one in accounts), default=0),
+            "in_flight_per_uid": max((one.in_flight_num for one in accounts), default=0),
+            "descriptors_per_uid": max((one.descriptors_num for one in accounts), default=0),
+            "buffered_bytes_per_uid": max((one.budget.used_bytes for one in accounts), default=0),
+        }
+
     def _forget_idle(self, now: float) -> None:
         idle = [uid for uid, one in self._accounts.items() if one.is_idle(self._rate, now=now)]
         for uid in idle:

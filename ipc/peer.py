@@ -33,13 +33,15 @@ What one read brings could be thousands, and take a tenth of a second."""
 
 @dataclass(frozen=True)
 class PeerStats:
-    """One connection now."""
+    """One connection now. number: which of our connections it is."""
 
+    number: int
     pid: int
     uid: int
     in_flight_num: int
     requests_total: int
     unread_bytes: int
+    streams_num: int
 
 
 class PeerConnection:
@@ -63,7 +65,7 @@ class PeerConnection:
         self.account = account
         self.sender: Sender | None = None
         self.life = Life.OPEN
-        self._number = number
+        self.number = number
         self._refusals = shared.refusals
         self._accounts = accounts
         self._hang_ups = hang_ups
@@ -81,16 +83,18 @@ class PeerConnection:
         self._watch()
 
     def __repr__(self) -> str:
-        return f"<connection {self._number} of {self.sender}, {self.life.value}>"
+        return f"<connection {self.number} of {self.sender}, {self.life.value}>"
 
     def stats(self) -> PeerStats:
         sender = self.sender
         return PeerStats(
+            number=self.number,
             pid=0 if sender is None else sender.pid,
             uid=-1 if sender is None else sender.uid,
             in_flight_num=len(self._session.in_flight),
             requests_total=self._session.in_flight.requests_total,
             unread_bytes=self._session.outbox.waiting_bytes,
+            streams_num=len(self._session.streams),
         )
 
     def refuse(self, error: RpcError, *, lingers: bool = False) -> None:
@@ -99,7 +103,7 @@ class PeerConnection:
         lingers: what the peer still writes is taken for a moment, and dropped.
         """
         if self.life in READING:
-            sender = self.sender or Sender(*connected_as(self.sock), self._number)
+            sender = self.sender or Sender(*connected_as(self.sock), self.number)
             self._shared.on_refused(sender, "", error)
             self._session.tell(encode_error(None, error))
         self._lingers = lingers
@@ -119,6 +123,12 @@ class PeerConnection:
                 Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True}
             )
         self._close_if_done()
+
+    def end(self, error: RpcError) -> None:
+        """Hang up, after a last word that is said if the peer takes it at once."""
+        if self.life in READING:
+            self._session.tell(encode_error(None, error))
+        self.hang_up()
 
     def hang_up(self) -> None:
         """The peer is gone, or has to go: end its jobs, forget its answers."""
@@ -239,7 +249,7 @@ class PeerConnection:
             raise ProtocolError(
                 Code.ACCESS_DENIED, "another user sends on this connection: connect anew"
             )
-        self.sender = Sender(*sender, self._number, *groups_of(self.sock, sender))
+        self.sender = Sender(*sender, self.number, *groups_of(self.sock, sender))
         if self.account.uid != sender.uid:  # root connected, and dropped its rights before it sent
             self.account.peers_num -= 1
             self.account = self._accounts.of(sender.uid, now=self._loop.time())

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Handler, OnRefused
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.life import Life
@@ -125,6 +127,26 @@ class Server:
 
     def stats(self) -> tuple[PeerStats, ...]:
         return tuple(connection.stats() for connection in self._connections.values())
+
+    def used(self) -> Mapping[str, int]:
+        """How much of each limit is in use: of a peer's or a user's, by the one who has most."""
+        peers = self.stats()
+        return {
+            "peers": len(peers),
+            "in_flight_per_peer": max((one.in_flight_num for one in peers), default=0),
+            "unread_bytes": max((one.unread_bytes for one in peers), default=0),
+            "streams_per_peer": max((one.streams_num for one in peers), default=0),
+            "buffered_bytes": self.budget.used_bytes,
+            **self._accounts.most(),
+        }
+
+    def end(self, number: int, error: RpcError) -> bool:
+        """Hang up on a connection, with `error` as its last word; False: it is not there."""
+        for connection in self._connections.values():
+            if connection.number == number:
+                connection.end(error)
+                return True
+        return False
 
     def _forget(self, connection: PeerConnection) -> None:
         del self._connections[connection.sock.fileno()]

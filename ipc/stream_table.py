@@ -46,6 +46,9 @@ class StreamTable:
         self._stalled_at: dict[OutgoingStream, int] = {}
         self._gone: RpcError | None = None
 
+    def __len__(self) -> int:
+        return len(self._incoming) + len(self._outgoing)
+
     @property
     def is_sending(self) -> bool:
         """Whether there is a stream of ours."""
@@ -137,7 +140,7 @@ class StreamTable:
             raise self._refusals.error(self._budget.limit_of(size), "no room for another stream")
 
     def _check_number(self, more: int) -> None:
-        if len(self._incoming) + len(self._outgoing) + more > self._most:
+        if len(self) + more > self._most:
             raise self._refusals.error(
                 "streams_per_peer", f"{self._most} streams of this connection are open"
             )

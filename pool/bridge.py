@@ -71,6 +71,11 @@ class Spawned(asyncio.Future[T]):
         _live.add(self)
         self.get_loop().call_soon(self._start, call)
 
+    @property
+    def frame(self) -> FrameType | None:
+        """Where the function is parked; None: it has not begun, runs, or has ended."""
+        return None if self._stack is None else self._stack.gr_frame
+
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the function to stop. False: it had ended already."""
         if self.done():
@@ -279,8 +284,7 @@ def live_stacks() -> Iterator[tuple[str, FrameType | None]]:
     None: it has not begun, or is the one that runs.
     """
     for spawned in list(_live):
-        stack = spawned._stack  # noqa: SLF001 - of this module's own class
-        yield spawned.name, None if stack is None else stack.gr_frame
+        yield spawned.name, spawned.frame
 
 
 def visit_stats() -> VisitStats:

@@ -90,7 +90,7 @@ class HostPool:
         self.feedback = Feedback(queue.size)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._idle = asyncio.Event()
+        self._came_back = asyncio.Event()
 
     def lease(self, timeout_s: float) -> Lease:
         """A slot; parks until one is free.
@@ -115,7 +115,7 @@ class HostPool:
     def give_back(self, *, is_poll: bool) -> None:
         """Take a slot back. Called by its lease, once."""
         self.queue.release(now=self._loop.time(), is_poll=is_poll)
-        self._note_idle()
+        self._came_back.set()
 
     def judge(self, transfer: Transfer) -> None:
         """Take note of what a transfer that has ended tells of the host."""
@@ -137,9 +137,21 @@ class HostPool:
 
     async def drained(self) -> None:
         """Return when nobody has or waits for a slot; for a queue that takes no newcomers."""
-        if not self.queue.idle:
-            self._idle.clear()
-            await self._idle.wait()
+        while not self.queue.idle:
+            await self._change()
+
+    def hold(self, *, is_held: bool) -> None:
+        """Give nobody a slot from now on, or give them again."""
+        if is_held:
+            self.queue.pause(now=self._loop.time())
+        else:
+            self.queue.resume(now=self._loop.time())
+        self._arm()
+
+    async def quiet(self) -> None:
+        """Return when nobody has a slot; for a queue that gives none."""
+        while self.queue.leased_num:
+            await self._change()
 
     def resize(self, slots: int) -> None:
         self.feedback.resize(slots)
@@ -149,7 +161,7 @@ class HostPool:
         if self._timer is not None:
             self._timer.cancel()
         self.queue.close(now=self._loop.time())
-        self._note_idle()
+        self._came_back.set()
 
     def _mind(self, *, is_bad: bool) -> None:
         feedback, before = self.feedback, self.feedback.slots
@@ -203,11 +215,12 @@ class HostPool:
 
     def _leave(self, waiter: Waiter) -> None:
         self.queue.leave(waiter, now=self._loop.time())
-        self._note_idle()
+        self._came_back.set()
 
-    def _note_idle(self) -> None:
-        if self.queue.idle:
-            self._idle.set()
+    async def _change(self) -> None:
+        """Return when a slot has come back, or somebody waits no more."""
+        self._came_back.clear()
+        await self._came_back.wait()
 
     def _arm(self) -> None:
         """Have one timer, for the waiter that runs out of time first."""
@@ -219,7 +232,7 @@ class HostPool:
     def _expire(self) -> None:
         self.queue.expire(now=self._loop.time())
         self._arm()
-        self._note_idle()
+        self._came_back.set()
 
 
 class Pool:
@@ -255,6 +268,7 @@ class Pool:
         self._total = Total(total_slots)
         self._state = QueueState.OPEN
         self._hosts: dict[Origin, HostPool] = {}
+        self._is_held: Callable[[str], bool] = _is_never
 
     def lease(self, origin: Origin) -> Lease:
         """A slot for one transfer to `origin`; parks until there is one.
@@ -306,6 +320,22 @@ class Pool:
         self._total.resize(total_slots, now=asyncio.get_running_loop().time())
         for origin, host in self._hosts.items():
             host.resize(origin.lane.slots or slots_per_host)
+
+    def hold(self, is_held: Callable[[str], bool]) -> None:
+        """Begin no transfers on lanes whose name `is_held`, at hosts that come later, too.
+
+        Who asks for a slot there waits, as long as its deadline allows; what runs goes on. Lanes
+        that were held before and are not any more go on, those who wait in their turn.
+        """
+        self._is_held = is_held
+        for origin, host in self._hosts.items():
+            host.hold(is_held=is_held(origin.lane.name))
+
+    async def quiet(self, lane: str | None) -> None:
+        """Return when no transfer runs on lanes of this name, which are held; None: on any."""
+        for origin, host in list(self._hosts.items()):
+            if lane is None or origin.lane.name == lane:
+                await host.quiet()
 
     def stats(self) -> tuple[HostPoolStats, ...]:
         now = asyncio.get_running_loop().time()
@@ -367,4 +397,9 @@ class Pool:
             state=self._state,
         )
         host = self._hosts[origin] = HostPool(origin, queue)
+        host.hold(is_held=self._is_held(origin.lane.name))
         return host
+
+
+def _is_never(_lane: str) -> bool:
+    return False

@@ -4,8 +4,9 @@ A slot is a permit for one transfer. Handing one over is a handshake: the queue 
 the waiter, and a waiter that no longer wants it by then gives it back by `leave`, as it would have
 left the queue. A slot is free, leased or granted, and each of these has one way on: none is lost.
 
-After every step: nobody waits while a slot and a permit of the total are free for it. So whoever
-finds both free overtakes nobody, and whoever does not waits its turn, as `fairness` has it. Long
+After every step: nobody waits while a slot and a permit of the total are free for it, unless the
+queue is paused. So whoever finds both free overtakes nobody, and whoever does not waits its turn,
+as `fairness` has it. Long
 polls may have a share of the slots only: see `tracks`. Which queue's turn it is where the total is
 what is missing, `total` says.
 """
@@ -62,6 +63,7 @@ class SlotQueue:
         self._tracks: Tracks[Waiter] = Tracks()  # as they are served
         self._deadlines: list[tuple[float, int, Waiter]] = []
         self._tickets = count()
+        self._paused_at: float | None = None
         self._tally = Tally()
 
     def __repr__(self) -> str:
@@ -78,6 +80,11 @@ class SlotQueue:
     def idle(self) -> bool:
         """Whether nobody has or waits for a slot."""
         return self._permits.leased_num == 0 and not self._waiting
+
+    @property
+    def leased_num(self) -> int:
+        """How many slots somebody has."""
+        return self._permits.leased_num
 
     def acquire_nowait(self, *, now: float, is_poll: bool = False) -> bool:
         """Take a slot if one is free, and then nobody waits for it. False: join the queue."""
@@ -134,6 +141,26 @@ class SlotQueue:
         self._permits.resize(size)
         self._hand_out(now)
 
+    def pause(self, *, now: float) -> None:
+        """Give nobody a slot until `resume`; who comes waits. What is leased stays so.
+
+        The time does not count: nobody's wait runs out meanwhile.
+        """
+        if self._paused_at is None:
+            self._paused_at = now
+            self._claim()
+
+    def resume(self, *, now: float) -> None:
+        """Give slots again, to those who wait in their turn."""
+        if self._paused_at is None:
+            return
+        for waiter in self._waiting:
+            waiter.deadline += now - max(self._paused_at, waiter.since)
+        self._paused_at = None
+        self._deadlines = [(one.deadline, next(self._tickets), one) for one in self._waiting]
+        heapq.heapify(self._deadlines)
+        self._hand_out(now)
+
     def expire(self, *, now: float) -> None:
         """Refuse those whose deadline has passed."""
         while (due := self.next_deadline()) is not None and due <= now:
@@ -143,7 +170,9 @@ class SlotQueue:
             self._refuse(waiter, PoolTimeout(f"no slot became free in {waited_s:.1f} s"), now)
 
     def next_deadline(self) -> float | None:
-        """When `expire` has something to do next; None if nobody waits."""
+        """When `expire` has something to do next; None if nobody waits, or it is paused."""
+        if self._paused_at is not None:
+            return None
         while self._deadlines and self._deadlines[0][2].state is not WaiterState.WAITING:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
@@ -232,7 +261,7 @@ class SlotQueue:
 
     def _is_open(self, is_poll: bool) -> bool:  # noqa: FBT001 - as `tracks` asks it
         """Whether there is a slot for one of a track, as far as this host goes."""
-        return self._permits.spare(is_poll=is_poll)
+        return self._paused_at is None and self._permits.spare(is_poll=is_poll)
 
     def _next(self) -> Waiter | None:
         """Whose turn it is, of those for whom the total has a permit."""

@@ -45,7 +45,11 @@ def main(argv: Sequence[str]) -> int:
     except (Usage, InvalidParam, NoSuchName) as error:
         sys.stderr.write(f"botod: {error}\n")
         return EXIT_USAGE
-    sys.stdout.write("\n".join(report(decision, arguments.operation)) + "\n")
+    if arguments.json:
+        lines = [json.dumps(told(decision, arguments.operation), indent=2)]
+    else:
+        lines = list(report(decision, arguments.operation))
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0 if decision.is_allowed else EXIT_REFUSED
 
 
@@ -62,6 +66,20 @@ def report(decision: Decision, operation: str) -> Iterator[str]:
         yield "by the default: whoever may have some job done"
     else:
         yield "by the default: no rule is about it"
+
+
+def told(decision: Decision, operation: str) -> dict[str, Any]:
+    """The same for a program. rule, line: what decided; None: no rule is about it."""
+    verdict = decision.verdict
+    role = None if verdict is None else verdict.rule.role
+    return {
+        "allowed": decision.is_allowed,
+        "operation": operation,
+        "resource": decision.resource,
+        "rule": None if verdict is None else str(verdict.rule.place),
+        "line": None if verdict is None else str(verdict.line),
+        "role": role.arn if decision.is_allowed and role is not None else None,
+    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
         "--daemon-user", metavar="NAME", help="whom the daemon runs as; default: who asks this"
     )
     check.add_argument("--config", metavar="FILE", help="settings in TOML; default: all defaults")
+    check.add_argument("--json", action="store_true", help="as JSON, for a program")
     return said
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from botod.daemon.asking import TIMEOUT_S, asked
+from botod.daemon.asking import TIMEOUT_S, asked, silent
 from botod.ipc.client import connect
 
 
@@ -43,6 +43,7 @@ def report(status: dict[str, Any]) -> Iterator[str]:
             f"worker  {worker['number']}: pid {worker['pid']}, up {worker['uptime_s']:.0f} s, "
             f"{worker['peers_num']} peers, {worker['running_num']} jobs running{leads}"
         )
+    yield from silent(status)
     yield (
         f"jobs    {jobs['running_num']} running, {jobs['jobs_total']} so far, "
         f"{jobs['failed_total']} failed"

@@ -140,7 +140,9 @@ class Admin:
         return [listener]
 
     async def _snapshots(self) -> Sequence[Mapping[str, Any]]:
-        others = [] if self._colleagues is None else await self._colleagues.others(METHOD)
+        others: list[Any] = []
+        if self._colleagues is not None:
+            others, _silent = await self._colleagues.ask(METHOD, {})
         return [await self._snapshot(), *others]
 
     async def _is_ready(self) -> bool:

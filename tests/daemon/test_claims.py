@@ -10,6 +10,7 @@ import pytest
 
 from botod.daemon import claims
 from botod.daemon.claims import SharedKeys, next_pause_s
+from botod.daemon.gates import Gates
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.key_table import KeyTable
@@ -39,7 +40,7 @@ async def two(answer: Answer, folder: Path) -> AsyncIterator[tuple[Rig, Rig]]:
     with http_server(answer) as server:
         async with open_pool() as pool:
             upstreams = upstreams_at(pool, f"http://127.0.0.1:{server.port}", 0)
-            one, other = (worker_of(upstreams, server, shared) for shared in keys)
+            one, other = (worker_of(upstreams, server, shared, Gates(pool)) for shared in keys)
             yield one, other
             await asyncio.sleep(0)  # what is done is forgotten in the next turn
             assert one.worker.running_num == other.worker.running_num == 0
@@ -47,7 +48,7 @@ async def two(answer: Answer, folder: Path) -> AsyncIterator[tuple[Rig, Rig]]:
         await shared_keys.close()
 
 
-def worker_of(upstreams: Upstreams, server: HttpServer, keys: SharedKeys) -> Rig:
+def worker_of(upstreams: Upstreams, server: HttpServer, keys: SharedKeys, gates: Gates) -> Rig:
     """A worker that shares its keys."""
     joins = Joins[Run](remember_s=0)
     ledger = Ledger()
@@ -58,12 +59,13 @@ def worker_of(upstreams: Upstreams, server: HttpServer, keys: SharedKeys) -> Rig
         joins,
         control={},
         ledger=ledger,
+        gates=gates,
         jobs_max=100,
         inline_bytes=MAX_INLINE_BYTES,
         unread_timeout_s=BOUND_S,
         shared_keys=keys,
     )
-    return Rig(worker, ledger, joins, server)
+    return Rig(worker, ledger, joins, server, gates)
 
 
 def ask(worker: Rig, key: str = "k", **options: Any) -> Peer:

@@ -72,7 +72,7 @@ def test_the_status_of_all(folder: Path) -> None:
     run(main)
 
 
-def test_who_does_not_answer_is_left_out(
+def test_who_does_not_answer_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One that is not there, and one that is stuck; the log says so."""
@@ -86,11 +86,15 @@ def test_who_does_not_answer_is_left_out(
             stuck.listen()
             status = await one.status(lambda: figures(0))
         assert [found["number"] for found in status["workers"]] == [0]
+        stuck_one, missing_one = status["silent"]
+        assert stuck_one == {"worker": 1, "why": "no answer"}
+        assert missing_one["worker"] == 2
+        assert "no daemon answers" in missing_one["why"]
         await one.close()
 
     run(main)
-    assert "worker 1 does not tell its status: no answer" in caplog.text
-    assert "worker 2 does not tell its status: no daemon answers" in caplog.text
+    assert "worker 1 does not answer botod.status: no answer" in caplog.text
+    assert "worker 2 does not answer botod.status: no daemon answers" in caplog.text
 
 
 def test_it_is_for_its_own_user(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from botod.daemon.control import Hello, answered_later, who, without_params
+from botod.daemon.services.operation import Params
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
 from support.exchanges import Peer
@@ -40,7 +41,7 @@ def test_a_method_that_has_to_wait(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         answers: asyncio.Queue[Any] = asyncio.Queue()
 
-        async def answer() -> Any:
+        async def answer(_params: Params) -> Any:
             outcome = await answers.get()
             if isinstance(outcome, Exception):
                 raise outcome

@@ -224,6 +224,16 @@ def test_a_reload_is_everybody_s() -> None:
         assert [setting for _number, _pid, setting in one.born()] == ["60.0", "60.0", "7"]
 
 
+def test_a_reload_that_a_worker_was_asked_for() -> None:
+    """The master has it for who comes later."""
+    asks = "    if share.number: notifier.say(master.REREAD)\n    notifier.ready()"
+    with master(SERVES.replace("    notifier.ready()", asks)) as one:
+        one.wait_for("READY=1")
+        os.kill(int(one.born()[0][1]), signal.SIGKILL)
+        until(lambda: len(one.born()) == 3)
+        assert [setting for _number, _pid, setting in one.born()] == ["60.0", "60.0", "7"]
+
+
 def test_a_reload_is_theirs_too_who_are_starting() -> None:
     """They ignore the signal, and are sent it as soon as they are ready; systemd hears once."""
     starts = """

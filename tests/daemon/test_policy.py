@@ -14,7 +14,7 @@ from botod.daemon.handed import Listener
 from botod.daemon.intake import Intake
 from botod.daemon.policy import OVERFLOW_UID, REMEMBERED, Policy
 from botod.daemon.roles import Role
-from botod.daemon.rules import OWN_METHODS, Rule, Who, read_line
+from botod.daemon.rules import NAMED_ONLY, OWN_METHODS, Rule, Who, read_line
 from botod.daemon.service import Service
 from botod.daemon.services import CATALOG
 from botod.daemon.services.catalog import NoSuchOperation
@@ -188,13 +188,18 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(policy._by_caller) == REMEMBERED
 
 
-def test_a_restart_has_to_be_named() -> None:
-    """Who may everything else may not; the daemon's own user may."""
-    everything = Policy(1000, rules=[rule(Who(uid=33), "*", "botod.*")])
-    ask(everything, sender(33), "botod.status")
-    refused(everything, sender(33), "botod.restart")
-    ask(everything, sender(1000), "botod.restart")
-    ask(Policy(1000, rules=[rule(Who(uid=33), "botod.restart")]), sender(33), "botod.restart")
+@pytest.mark.parametrize("method", sorted(NAMED_ONLY))
+def test_what_is_an_administrator_s_has_to_be_named(method: str) -> None:
+    """Who may everything else may not, in an audit neither; the daemon's own user may."""
+    for is_audit in (False, True):
+        everything = Policy(1000, rules=[rule(Who(uid=33), "*", "botod.r*")], audit=is_audit)
+        ask(everything, sender(33), "botod.status")
+        refused(everything, sender(33), method)
+        ask(everything, sender(1000), method)
+    for line in (method, "botod.*"):
+        ask(Policy(1000, rules=[rule(Who(uid=33), line)]), sender(33), method)
+    denied = rule(Who(uid=33), "botod.*", deny=(method,))
+    refused(Policy(1000, rules=[denied]), sender(33), method)
 
 
 def test_each_of_the_daemon_s_methods_is_known_to_rules() -> None:

@@ -48,7 +48,7 @@ class Rig:
             self.stream,
             moved=self.moved,
             explain=lambda error: RpcError(Code.UNREACHABLE, str(error)),
-            gone=GONE,
+            gone=lambda: GONE,
         )
         self.future = self.pump.start("s3.get_object stream")
 

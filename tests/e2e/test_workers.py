@@ -26,7 +26,7 @@ from support.services import Held, query_xml, reply
 
 TWO = {"daemon": {"workers": 2}}
 ON_KEY = {"Bucket": "photos", "Key": "cat.jpg"}
-ENDED = ("a visit of", "ended with", "is stuck", "Fatal Python error", "does not tell")
+ENDED = ("a visit of", "ended with", "is stuck", "Fatal Python error", "does not answer")
 
 
 LATE = """

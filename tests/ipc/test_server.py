@@ -660,3 +660,47 @@ def test_a_connection_too_many_is_told(tmp_path: Path) -> None:
 
     run(scenario())
     assert told == [(os.getuid(), "", Code.OVERLOADED)]
+
+
+def test_a_connection_that_is_ended(path: Path) -> None:
+    """It is told why, what it had asked for is cancelled, and the others go on."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer, other = await host.connect(), await host.connect()
+            await peer.send(request(1))
+            asked = await handler.next()
+            number = asked.sender.connection_id
+            assert host.server.end(number, RpcError(Code.CANCELLED, "an administrator did it"))
+            word = await peer.answer()
+            assert (word.id, word.code) == (None, Code.CANCELLED)
+            assert await peer.rest() == b""
+            assert asked.is_cancelled
+            asked.fail(RpcError(Code.CANCELLED, "it was cancelled"))
+            assert not host.server.end(number, RpcError(Code.CANCELLED, "again"))
+            await other.send(request(2))
+            (await handler.next()).answer(None)
+            assert (await other.answer()).id == 2
+
+    run(scenario())
+
+
+def test_how_much_of_the_limits_is_used(path: Path) -> None:
+    """By all, and by the peer and the user who have most."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            assert not any(host.server.used().values())
+            peer, other = await host.connect(), await host.connect()
+            for number in (1, 2):
+                await peer.send(request(number))
+            await other.send(request(3))
+            asked = [await handler.next() for _ in range(3)]
+            used = host.server.used()
+            assert (used["peers"], used["peers_per_uid"]) == (2, 2)
+            assert (used["in_flight_per_peer"], used["in_flight_per_uid"]) == (2, 3)
+            for exchange in asked:
+                exchange.answer(None)
+            assert host.server.used()["in_flight_per_uid"] == 0
+
+    run(scenario())

@@ -24,6 +24,7 @@ from botod.pool import (
 from botod.pool import pool as pool_module
 from botod.pool.bridge import Spawned
 from botod.pool.health import BREAKS_MAX, FAILURES_MAX
+from botod.pool.lane import Lane
 from botod.pool.total import TotalStats
 from botod.pool.transfer import Origin
 from support.http_server import Exchange, http_server
@@ -538,3 +539,65 @@ def test_a_host_that_drops_every_request_is_not_asked_by_everybody() -> None:
 
     with http_server(answer) as server:
         run(scenario)
+
+
+LANE, OTHER_LANE = Lane("one"), Lane("other")
+"""Two profiles, at one host."""
+
+
+def test_a_held_lane_begins_nothing_and_the_others_go_on() -> None:
+    """Also at hosts that are asked for the first time; let go, its waiters have their turn."""
+
+    async def main() -> None:
+        async with open_pool(slots=1, slot_timeout_s=0.05) as pool:
+            events: list[str] = []
+            runs = spawn(hold, pool, 0.1, events, "runs", Origin("http", "s3.test", 80, LANE))
+            await until(lambda: events == ["runs"])
+            pool.hold(lambda lane: lane == "one")
+            waits = [
+                spawn(hold, pool, 0, events, name, Origin("http", host, 80, LANE))
+                for name, host in (("known", "s3.test"), ("new", "sqs.test"))
+            ]
+            await spawn(hold, pool, 0, events, "other", Origin("http", "s3.test", 80, OTHER_LANE))
+            await pool.quiet("one")
+            await runs
+            await asyncio.sleep(0.1)  # twice what one waits for a slot
+            assert events == ["runs", "other"]
+            pool.hold(lambda _lane: False)
+            await asyncio.gather(*waits)
+            assert sorted(events[2:]) == ["known", "new"]
+
+    run(main)
+
+
+def test_a_held_pool_is_quiet_when_the_last_slot_is_back() -> None:
+    """Whoever waits for one meanwhile; a lane that has none is quiet at once."""
+
+    async def main() -> None:
+        async with open_pool(slots=2) as pool:
+            holders = [spawn(hold, pool, seconds) for seconds in (0.01, 0.05)]
+            await until(lambda: pool.total_stats().leased_num == 2)
+            pool.hold(lambda _lane: True)
+            waits = spawn(hold, pool, 0)
+            await pool.quiet("nobody's")
+            assert not any(one.done() for one in holders)
+            await pool.quiet(None)
+            assert pool.total_stats().leased_num == 0
+            assert not waits.done()
+            waits.cancel()
+            await asyncio.gather(*holders, waits, return_exceptions=True)
+
+    run(main)
+
+
+def test_a_held_job_ends_at_its_own_deadline() -> None:
+    """Only the wait for a slot is no longer bounded by itself."""
+
+    async def main() -> None:
+        async with open_pool() as pool:
+            pool.hold(lambda _lane: True)
+            deadline = asyncio.get_running_loop().time() + 0.05
+            with pytest.raises(PoolTimeout, match="by the deadline"):
+                await spawn_until(deadline, hold, pool, 0)
+
+    run(main)

@@ -7,6 +7,7 @@ import pytest
 
 from botod.pool.errors import PoolClosed, PoolFull, PoolTimeout
 from botod.pool.queue import STALE_MAX, QueueState, SlotQueue
+from botod.pool.total import Total
 from botod.pool.waiter import Waiter, WaiterState
 
 
@@ -350,3 +351,67 @@ def test_a_crowd_of_polls_shuts_out_nobody_else() -> None:
     queue.join(waiter(key=1))
     stats = queue.stats(now=0)
     assert (stats.waiting_num, stats.polls_waiting_num) == (3, 2)
+
+
+def test_a_paused_queue_gives_nothing_and_loses_nobody() -> None:
+    """Who comes waits beside free slots; on resume all go, in the order in which they came."""
+    queue = SlotQueue(size=2, max_waiting=10)
+    order: list[str] = []
+    assert queue.acquire_nowait(now=0)
+    queue.pause(now=0)
+    assert not queue.acquire_nowait(now=0)
+    for name in "abc":
+        join(queue, order, name)
+    queue.release(now=1)
+    assert (order, queue.leased_num) == ([], 0)
+    queue.resume(now=1)
+    assert order == ["a", "b"]
+    queue.release(now=2)
+    assert order == ["a", "b", "c"]
+
+
+def test_a_pause_is_no_part_of_the_wait() -> None:
+    """Nobody's time runs out meanwhile; afterwards there is as much left as before."""
+    queue = full_queue()
+    early, late = waiter(deadline=10, since=0), waiter(deadline=1010, since=1000)
+    queue.join(early)
+    queue.pause(now=4)
+    queue.pause(now=5)
+    queue.join(late)
+    assert queue.next_deadline() is None
+    queue.expire(now=2000)
+    assert (early.state, late.state) == (WaiterState.WAITING, WaiterState.WAITING)
+    queue.resume(now=2000)
+    queue.resume(now=3000)
+    assert (early.deadline, late.deadline) == (2006, 2010)
+    assert queue.next_deadline() == 2006
+    queue.expire(now=2006)
+    assert (early.state, late.state) == (WaiterState.REFUSED, WaiterState.WAITING)
+
+
+def test_a_paused_queue_keeps_no_permit_from_others() -> None:
+    """Of a total that is scarce the others have all, though somebody waits here."""
+    total = Total(1)
+    paused, other = (SlotQueue(size=1, max_waiting=10, total=total) for _ in range(2))
+    assert other.acquire_nowait(now=0)
+    order: list[str] = []
+    join(paused, order, "here")
+    paused.pause(now=0)
+    join(other, order, "there")
+    other.release(now=1)
+    assert order == ["there"]
+    other.release(now=2)
+    assert (order, total.stats().leased_num) == (["there"], 0)
+    paused.resume(now=3)
+    assert order == ["there", "here"]
+
+
+def test_a_paused_queue_can_be_closed() -> None:
+    """Those who wait are told at once."""
+    queue = SlotQueue(size=1, max_waiting=10)
+    queue.pause(now=0)
+    one = waiter()
+    queue.join(one)
+    queue.close(now=1)
+    assert isinstance(one.error, PoolClosed)
+    assert queue.idle

@@ -10,7 +10,8 @@ priority is not higher.
 
 A client's polls count as another client's: their first level is their own, and their track may be
 closed while the other is open, because polls have their share of a queue's slots. Nobody may wait
-for whom there is a slot and a permit; who polls has neither while polls have their share.
+for whom there is a slot and a permit; who polls has neither while polls have their share, and
+nobody has a slot at a queue that is paused, where no time passes.
 
 Apart from that model it counts: while a key waits in a track that is open, and the total has
 permits of its kind, each other key, of the same first level and priority or another first level,
@@ -77,8 +78,10 @@ class Client:
         self.host = host
         self.is_poll = is_poll
         self.held_since: float | None = None
-        deadline = now + patience
-        self.waiter = Waiter(self._wake, since=now, deadline=deadline, key=key, is_poll=is_poll)
+        self.deadline = now + patience
+        self.waiter = Waiter(
+            self._wake, since=now, deadline=self.deadline, key=key, is_poll=is_poll
+        )
 
     @property
     def path(self) -> Path:
@@ -101,6 +104,7 @@ class Host:
             total=machine.total,
         )
         self.size = size
+        self.paused_at: float | None = None
         self.waiting: list[Client] = []
         self.granted: list[Client] = []
         self.held: list[Client] = []
@@ -121,6 +125,8 @@ class Host:
 
     def is_open(self, *, is_poll: bool) -> bool:
         """Whether this host has a slot for one of a track."""
+        if self.paused_at is not None:
+            return False
         if is_poll:
             return may_poll(self.leased, self.polls, self.size)
         return self.leased < self.size
@@ -242,7 +248,8 @@ class Host:
         assert client.waiter.state is WaiterState.REFUSED
         self.told[type(error).__name__] += 1
         if isinstance(error, PoolTimeout):
-            assert client.waiter.deadline <= self.machine.now
+            assert self.paused_at is None
+            assert client.deadline <= self.machine.now
         elif isinstance(error, PoolClosed):
             assert self.queue.state is QueueState.CLOSED
         else:
@@ -299,6 +306,13 @@ class Host:
                 passed = self.passed.setdefault(rival, Counter())
                 passed[level] += 1
                 assert passed[level] == 1, f"{rival} was delayed by two turns of {level}"
+
+    def resume(self) -> None:
+        if self.paused_at is not None:
+            for one in self.waiting:
+                one.deadline += self.machine.now - max(self.paused_at, one.waiter.since)
+        self.paused_at = None
+        self.queue.resume(now=self.machine.now)
 
     def gives_back(self, client: Client) -> None:
         """Bring the model up to date before the queue hears of it: it hands out at once."""
@@ -458,7 +472,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.now += step
         for host in self.hosts:
             host.queue.expire(now=self.now)
-            assert all(one.waiter.deadline > self.now for one in host.waiting)
+            if host.paused_at is None:
+                assert all(one.deadline > self.now for one in host.waiting)
+                assert all(one.deadline == one.waiter.deadline for one in host.waiting)
 
     @rule(number=QUEUES, size=st.integers(1, 5))
     def resize(self, number: int, size: int) -> None:
@@ -470,6 +486,19 @@ class QueueMachine(RuleBasedStateMachine):
     def resize_total(self, size: int | None) -> None:
         self.total_size = size
         self.total.resize(size, now=self.now)
+
+    @rule(number=QUEUES)
+    def pause(self, number: int) -> None:
+        """Nobody gets a slot, and nobody's time runs out."""
+        host = self.hosts[number]
+        if host.paused_at is None:
+            host.paused_at = self.now
+        host.queue.pause(now=self.now)
+
+    @rule(number=QUEUES)
+    def resume(self, number: int) -> None:
+        """It is as if the pause had taken no time."""
+        self.hosts[number].resume()
 
     @rule(number=QUEUES)
     def drain(self, number: int) -> None:
@@ -489,6 +518,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Queues that have ended make place for new ones; nothing of them is left."""
         for number, host in enumerate(self.hosts):
             if host.queue.state is not QueueState.OPEN and host.queue.idle:
+                host.resume()
                 host.check_empty()
                 self.hosts[number] = Host(self, host.size, host.per_key)
 
@@ -504,6 +534,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Everybody finishes: then everybody was served or told, and nothing is left."""
+        for host in self.hosts:
+            host.resume()
         while any(host.leased for host in self.hosts):
             for host in self.hosts:
                 host.held += host.granted

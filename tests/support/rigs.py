@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from botod.daemon.credentials import Keys, NoKeys
+from botod.daemon.gates import Gates
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.ledger import Ledger
@@ -40,9 +41,15 @@ class Rig:
     """A worker over a real pool and a server that gives canned answers."""
 
     def __init__(
-        self, worker: Worker, ledger: Ledger, joins: "Joins[Run]", server: HttpServer
+        self,
+        worker: Worker,
+        ledger: Ledger,
+        joins: "Joins[Run]",
+        server: HttpServer,
+        gates: Gates,
     ) -> None:
         self.worker = worker
+        self.gates = gates
         self.ledger = ledger
         self.joins = joins
         self.server = server
@@ -102,7 +109,7 @@ async def rig(
             url = f"{scheme}://127.0.0.1:{port or server.port}"
             upstreams = upstreams_at(pool, url, retries, sqs_batching, uploads=uploads)
             joins = Joins[Run](remember_s=remember_s)
-            ledger = Ledger()
+            ledger, gates = Ledger(), Gates(pool)
             worker = Worker(
                 upstreams,
                 Policy(own_uid),
@@ -110,11 +117,12 @@ async def rig(
                 joins,
                 control=control or {},
                 ledger=ledger,
+                gates=gates,
                 jobs_max=jobs_max,
                 inline_bytes=MAX_INLINE_BYTES,
                 unread_timeout_s=BOUND_S,
             )
-            yield Rig(worker, ledger, joins, server)
+            yield Rig(worker, ledger, joins, server, gates)
             await asyncio.sleep(0)  # what is done is forgotten in the next turn
             assert worker.running_num == 0, "a job has not been settled"
             await uploads.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botod.daemon.credentials import Keys
+from botod.daemon.gates import Gates
 from botod.daemon.intake import Intake
 from botod.daemon.joins import Joins
 from botod.daemon.ledger import Ledger
@@ -34,6 +35,7 @@ class Jobs:
     worker: Worker
     ledger: Ledger
     upstreams: Upstreams
+    gates: Gates
 
     async def do(self, method: str, timeout_s: float = 20.0, **params: Any) -> Any:
         """Have one job done: its result, or its RpcError raised."""
@@ -59,7 +61,7 @@ async def open_worker(
             lambda _name, _settings: Keys(*KEYS),
             uploads=uploads,
         )
-        ledger = Ledger()
+        ledger, gates = Ledger(), Gates(pool)
         worker = Worker(
             upstreams,
             Policy(),
@@ -67,9 +69,10 @@ async def open_worker(
             Joins[Run](remember_s=600),
             control={},
             ledger=ledger,
+            gates=gates,
             jobs_max=1000,
             inline_bytes=MAX_INLINE_BYTES,
             unread_timeout_s=BOUND_S,
         )
-        yield Jobs(pool, worker, ledger, upstreams)
+        yield Jobs(pool, worker, ledger, upstreams, gates)
         await uploads.close()

@@ -1,5 +1,6 @@
 """`botod policy check`: which rule decides, without a daemon."""
 
+import json
 import os
 import pwd
 from pathlib import Path
@@ -135,3 +136,22 @@ def test_a_configuration_with_mistakes(config: Path, capsys: pytest.CaptureFixtu
     config.write_text('[[policy]]\nuid = 1\nallow = ["s3.x"]\n[profile.shop]\n')
     assert check(config, "--user", "1", "botod.ping") == 78
     assert "line 1: [[policy]] 1: allow 's3.x': there is no operation" in capsys.readouterr().err
+
+
+def test_as_json(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The decision, and the rule and line that made it, if there is one."""
+    words = ("--user", "70001", "--json", "s3.get_object", "Bucket=logs")
+    assert check(config, *words, "Key=2026/x") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "allowed": True,
+        "operation": "s3.get_object",
+        "resource": "logs/2026/x",
+        "rule": f"{config}: line 2: [[policy]] 1",
+        "line": "s3.get_object on logs/2026/*",
+        "role": None,
+    }
+    assert check(config, *words, "Key=2025/x") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["allowed"], told["resource"], told["rule"], told["line"]) == (
+        False, "logs/2025/x", None, None,
+    )  # fmt: skip

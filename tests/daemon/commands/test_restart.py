@@ -1,5 +1,7 @@
 """`botod restart`: it returns when the new one answers."""
 
+import json
+
 import pytest
 
 from botod.daemon.commands.restart import main
@@ -51,3 +53,12 @@ def test_one_that_does_not_come_back(capsys: pytest.CaptureFixture[str]) -> None
         daemon.wait()
         assert restarted(daemon, "--timeout", "0.1") == 3
     assert "no daemon answers" in capsys.readouterr().err
+
+
+def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the one that is about to begin anew says of itself."""
+    with running_daemon({}) as daemon:
+        assert restarted(daemon, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told.keys() == {"pid", "version"}
+        assert told["pid"] == daemon.process.pid
