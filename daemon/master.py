@@ -5,6 +5,7 @@ that does not survive a fork: no loop, no curl, no thread. It owns the listening
 talks to it as it would to systemd (`notify`), over a socket whose end says that it is alone.
 """
 
+import contextlib
 import logging
 import os
 import selectors
@@ -117,6 +118,9 @@ class Master:
             if isinstance(key.data, Child):
                 self._hear(key.data)
             else:
+                self._heed()
+        if self.wants_restart:  # a signal that came before the word may not have been seen yet
+            with contextlib.suppress(BlockingIOError):
                 self._heed()
 
     def _pause_s(self) -> float:
