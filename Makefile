@@ -22,9 +22,10 @@ test-long: $(VENV)/.test $(VENV)/.boto-suite
 boto-suite: $(VENV)/.boto-suite
 	PYTHONPATH=tests $(BIN)/python -m boto_suite
 
-# The hot path beside its peers, in under three minutes; bench/README.md lists the others.
+# botod beside its peers: all works, for an hour or two, or WORK=get (bench/README.md has the list);
+# QUICK=1: two short rounds, under three minutes a work, and nothing is kept.
 bench: $(VENV)/.bench
-	$(BIN)/python bench/hot_path.py --quick
+	$(BIN)/python bench/run.py $(WORK) $(if $(QUICK),--quick)
 
 # What reads the wire, under a fuzzer for a while; a crash leaves the input that made it.
 FUZZ_S := 60
