@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite bench fuzz docs deb lint types clean
+.PHONY: demo test test-long boto-suite bench bench-micro flame fuzz docs deb lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -26,6 +26,14 @@ boto-suite: $(VENV)/.boto-suite
 # QUICK=1: two short rounds, under three minutes a work, and nothing is kept.
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run.py $(WORK) $(if $(QUICK),--quick)
+
+# The pieces of the hot path, each alone.
+bench-micro: $(VENV)/.bench
+	$(BIN)/python bench/micro.py
+
+# Where the daemon's time goes while it is asked for small objects: docs/performance/flame.svg.
+flame: $(VENV)/.bench
+	$(BIN)/python bench/flame.py $(WORK)
 
 # What reads the wire, under a fuzzer for a while; a crash leaves the input that made it.
 FUZZ_S := 60

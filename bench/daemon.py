@@ -139,7 +139,9 @@ def running_daemon(
         process = subprocess.Popen(command, env=environ, stderr=log)
         try:
             _wait_for(path, process)
-            yield Daemon(process.pid, path)
+            running = Daemon(process.pid, path)
+            running.connect().ask("botod.ping", {})  # somebody has begun to serve
+            yield running
         finally:
             process.terminate()
             process.wait(30)

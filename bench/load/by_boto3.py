@@ -21,7 +21,7 @@ def run(task: Task) -> Meter:
 def asking(task: Task) -> Callable[[], Any]:
     """One request, on a client made for them all."""
     style = Config(max_pool_connections=task.in_flight, s3={"addressing_style": "path"})
-    where = {"endpoint_url": task.url, "verify": task.ca_file, "region_name": "us-east-1"}
+    where = {"endpoint_url": task.url, "verify": task.ca_file or False, "region_name": "us-east-1"}
     client = boto3.client("sqs" if task.kind == "sqs" else "s3", config=style, **where, **KEYS)
     if task.kind == "sqs":
         url = f"{task.url}/1/q"

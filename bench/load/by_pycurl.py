@@ -15,7 +15,8 @@ def _handle(task: Task) -> tuple[Any, list[bytes]]:
     method, url, body = plain(task)
     handle, pieces = pycurl.Curl(), []
     handle.setopt(pycurl.URL, url)
-    handle.setopt(pycurl.CAINFO, task.ca_file)
+    if task.ca_file:
+        handle.setopt(pycurl.CAINFO, task.ca_file)
     handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     handle.setopt(pycurl.WRITEFUNCTION, pieces.append)
     if body is not None:

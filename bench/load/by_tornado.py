@@ -21,7 +21,9 @@ async def _run(task: Task) -> Meter:
     client = CurlAsyncHTTPClient(force_instance=True, max_clients=task.in_flight)
 
     async def ask() -> Any:
-        return await client.fetch(HTTPRequest(url, method, body=body, ca_certs=task.ca_file))
+        return await client.fetch(
+            HTTPRequest(url, method, body=body, ca_certs=task.ca_file or None)
+        )
 
     meter = await by_tasks(Meter(task), ask)
     client.close()

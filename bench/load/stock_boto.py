@@ -38,9 +38,9 @@ def connection_for(task: Task) -> Any:
     if task.kind == "sqs":
         region = RegionInfo(name="us-east-1", endpoint=task.host)
         return SQSConnection("access", "secret", region=region, port=task.port)
-    connection = S3Connection(
-        "access", "secret", host=task.host, port=task.port, calling_format=OrdinaryCallingFormat()
-    )
+    where = {"host": task.host, "port": task.port, "is_secure": bool(task.ca_file)}
+    style = OrdinaryCallingFormat()
+    connection = S3Connection("access", "secret", calling_format=style, **where)
     signing = ["hmac-v4-s3"]
     connection._required_auth_capability = lambda: signing
     handler = auth.get_auth_handler(task.host, boto.config, connection.provider, signing)

@@ -10,7 +10,7 @@ class Task(NamedTuple):
     """So many requests of one kind, so many in flight.
 
     kind: get, get64, put (S3, with objects of 1 or 64 KiB) or sqs (SendMessage). socket, pids: the
-    daemon's, for those that ask it.
+    daemon's, for those that ask it. ca_file: "" for plain HTTP.
     """
 
     kind: str
@@ -26,7 +26,7 @@ class Task(NamedTuple):
     @property
     def url(self) -> str:
         """Of the server."""
-        return f"https://{self.host}:{self.port}"
+        return f"http{'s' if self.ca_file else ''}://{self.host}:{self.port}"
 
     @property
     def key(self) -> str:

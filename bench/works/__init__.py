@@ -1,6 +1,10 @@
 """What is measured: a module a group of works."""
 
-from works import hot
+from works import company, hot, in_flight, large, many, one_shot
 
-ALL = {work.name: work for work in (*hot.WORKS,)}
+ALL = {
+    work.name: work
+    for module in (hot, one_shot, many, in_flight, large, company)
+    for work in module.WORKS
+}
 """By name, in the order in which they are run and stand on the page."""
