@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nginx import running_nginx
@@ -28,6 +28,7 @@ SECONDS = 10
 A_SECOND = 500
 ROUND = 5_000
 SHOWN = 15
+IN_A_THREAD = "Thread._bootstrap"
 PLOTS = Path(__file__).parent.parent / "docs" / "performance"
 
 
@@ -48,22 +49,34 @@ def record(daemon: Daemon, shape: str, path: Path) -> None:
         sys.exit(f"py-spy: {done.stderr.strip()}")
 
 
-def by_own_time(stacks: Iterable[str]) -> list[tuple[str, float]]:
-    """Functions, and the part of all looks in which each was innermost, the most first.
+def by_own_time(stacks: Iterable[str], name_of: Callable[[str], str]) -> list[tuple[str, float]]:
+    """Names of frames, and the part of the loop's looks in which each was innermost, most first.
 
-    stacks: py-spy's raw lines, frames from the outermost with `;` between, and a count.
+    stacks: py-spy's raw lines, frames from the outermost with `;` between, and a count. Threads
+    beside the loop are left out: they wait, and py-spy cannot always tell.
     """
     counts: Counter[str] = Counter()
     for line in stacks:
         frames, _space, count = line.rpartition(" ")
-        counts[_function(frames.rpartition(";")[2])] += int(count)
+        if frames and not frames.startswith(IN_A_THREAD):
+            counts[name_of(frames.rpartition(";")[2])] += int(count)
     total = counts.total() or 1
     return [(name, number / total) for name, number in counts.most_common()]
 
 
-def _function(frame: str) -> str:
+def function(frame: str) -> str:
     """`name (file.py:12)` without its line."""
     return f"{frame.rpartition(':')[0]})" if ":" in frame else frame
+
+
+def file(frame: str) -> str:
+    """`file.py` of the same."""
+    return frame.rpartition("(")[2].partition(":")[0].rstrip(")")
+
+
+def package(frame: str) -> str:
+    """The first folder of its file."""
+    return file(frame).partition("/")[0]
 
 
 def main() -> None:
@@ -87,7 +100,10 @@ def main() -> None:
         finally:
             ends.set()
             asking.join()
-        for name, part in by_own_time(raw.read_text().splitlines())[:SHOWN]:
+        stacks = raw.read_text().splitlines()
+    for name_of in (function, file, package):
+        print(f"\nOwn time by {name_of.__name__}")
+        for name, part in by_own_time(stacks, name_of)[:SHOWN]:
             print(f"{part:6.1%}  {name}")
 
 

@@ -64,12 +64,11 @@ def beside_clients(processes: int, scale: Scale) -> Iterator[dict[str, Contender
     """One daemon for all, or a client of AWS's in each."""
     with running_nginx(MEMORY) as server, running_daemon(server) as daemon:
         task = task_of(server, processes, scale.of(4_000, 1_000) // processes)
+        peer = partial(forked, kind=Kind.PEER, task=task, server=server)
         yield {
             "botod": by_daemon("botod, and botod.ipc in each", task, server, daemon),
-            "boto2": forked(
-                "boto 2 in each", Kind.PEER, "stock_boto", task, server, package="boto"
-            ),
-            "boto3": forked("boto3 in each", Kind.PEER, "by_boto3", task, server, package="boto3"),
+            "boto2": peer("boto 2 in each", way="stock_boto", package="boto"),
+            "boto3": peer("boto3 in each", way="by_boto3", package="boto3"),
         }
 
 
