@@ -29,7 +29,7 @@ bench: $(VENV)/.bench
 
 # The pieces of the hot path, each alone.
 bench-micro: $(VENV)/.bench
-	$(BIN)/python bench/micro.py
+	PYTHONPATH=bench $(BIN)/python -m micro $(if $(QUICK),--quick)
 
 # Where the daemon's time goes while it is asked for small objects: docs/performance/flame.svg.
 flame: $(VENV)/.bench
