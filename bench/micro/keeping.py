@@ -21,7 +21,9 @@ def pieces() -> Iterator[Piece]:
         queue.release(now=0.0)
 
     ledger, job, moved = Ledger(), job_on("bucket/k"), Moved()
-    logger = logging.Logger("bench")
+    logger = logging.getLogger("bench")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)

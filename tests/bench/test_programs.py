@@ -4,6 +4,7 @@ import pytest
 
 from harness.work import NotMeasuredError
 from works.programs import wrk_figures
+from works.web import replies_per_s
 
 SAID = """\
 Running 2s test @ https://localhost:1/bucket/k
@@ -31,3 +32,11 @@ def test_wrk_that_got_errors_is_not_measured() -> None:
     """A refusal is quicker than an answer."""
     with pytest.raises(NotMeasuredError):
         wrk_figures(SAID + "  Non-2xx or 3xx responses: 20000\n", cpu_s=0.2)
+
+
+def test_httperf_is_read() -> None:
+    """Replies over the whole test, so that what came late counts as late."""
+    said = "Total: connections 500 requests 500 replies 450 test-duration 5.000 s\n"
+    assert replies_per_s(said) == 90.0
+    with pytest.raises(NotMeasuredError):
+        replies_per_s("httperf: connection failed")
