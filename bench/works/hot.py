@@ -32,17 +32,20 @@ COLUMNS = (
 )
 
 
+def many(number: int, word: str) -> str:
+    """`1 thread`, `16 threads`."""
+    return f"{number} {word}{'s' * (number > 1)}"
+
+
 def our_rows(task: Task, server: Nginx, shipped: Daemon, quiet: Daemon) -> dict[str, Contender]:
     """The daemon as it is installed, without its line a job, by its own client, and without it."""
     threads = task._replace(in_flight=min(THREADS, task.in_flight))
     in_process = "botod.pool in process, boto 2 in greenlets"
+    by_client = f"botod, botod.ipc in {many(threads.in_flight, 'thread')}"
     return {
         "botod": ours("botod", "botod_wire", task, server, shipped),
         "botod-quiet": ours("botod, no line a job", "botod_wire", task, server, quiet),
-        "botod-client": ours(
-            f"botod, botod.ipc in {threads.in_flight} threads", "botod_client", threads, server,
-            shipped,
-        ),
+        "botod-client": ours(by_client, "botod_client", threads, server, shipped),
         "botod-pool": generator(in_process, Kind.OURS, "botod_pool", task, server),
     }  # fmt: skip
 
@@ -56,7 +59,7 @@ def boto2_rows(task: Task, server: Nginx) -> dict[str, Contender]:
     counts = sorted({1, min(THREADS, task.in_flight), task.in_flight})
     return {
         f"boto2-{count}": generator(
-            f"boto 2, {count} thread{'s' * (count > 1)}", Kind.PEER, "boto2",
+            f"boto 2, {many(count, 'thread')}", Kind.PEER, "boto2",
             alone if count == 1 else task._replace(in_flight=count), server,
             package="boto",
         )
@@ -69,13 +72,13 @@ def python_rows(task: Task, server: Nginx) -> dict[str, Contender]:
     number = task.in_flight
     threads = task._replace(in_flight=min(THREADS, number))
     peer = partial(generator, server=server)
+    boto3 = f"boto3, {many(threads.in_flight, 'thread')}"
     found = {
         "gevent": peer(f"gevent + boto 2, {number}", Kind.PEER, "gevent_boto2", task,
                        package="gevent"),
-        f"boto3-{threads.in_flight}": peer(f"boto3, {threads.in_flight} threads", Kind.PEER,
-                                           "by_boto3", threads, package="boto3"),
-        "aiobotocore": peer(f"aiobotocore, {number} tasks", Kind.PEER, "by_aiobotocore", task,
-                            package="aiobotocore"),
+        f"boto3-{threads.in_flight}": peer(boto3, Kind.PEER, "by_boto3", threads, package="boto3"),
+        "aiobotocore": peer(f"aiobotocore, {many(number, 'task')}", Kind.PEER, "by_aiobotocore",
+                            task, package="aiobotocore"),
         "tornado": peer("Tornado's CurlAsyncHTTPClient, nothing signed", Kind.LIMIT, "by_tornado",
                         task, package="tornado"),
         "pycurl": peer("pycurl's CurlMulti, nothing signed", Kind.LIMIT, "by_pycurl", task,

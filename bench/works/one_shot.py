@@ -36,6 +36,14 @@ style = botocore.config.Config(s3={{"addressing_style": "path"}})
 s3 = boto3.client("s3", endpoint_url="https://localhost:{port}", verify={ca!r}, config=style)
 s3.get_object(Bucket="bucket", Key="k")["Body"].read()
 """
+IMPORT = """
+import sys
+botod = sys.modules["botod"] = type(sys)("botod")
+botod.__path__ = [{root!r}]
+import botod.ipc
+"""
+"""Under -S nobody else says where the package is."""
+
 CLIENT = """
 import botod.ipc
 s3 = botod.ipc.connect({socket!r}).client("s3")
@@ -94,12 +102,15 @@ def contenders(server: Upstream, daemon: Daemon, runs: int) -> dict[str, Contend
 
     ask = ("call", "s3.get_object", "Bucket=bucket", "Key=k", "--socket", daemon.path)
     client = CLIENT.format(socket=daemon.path)
+    imports = IMPORT.format(root=str(BENCH.parent))
     return {
         "botod": shaped("botod call", Kind.OURS, lambda: [BOTOD, *ask]),
         "botod-python": shaped("python -c, botod.ipc", Kind.OURS,
                                lambda: [sys.executable, "-c", client]),
         "botod-netcat": shaped("nc -U", Kind.OURS, lambda: [
             "/bin/sh", "-ec", f"echo '{line}' | {debian('nc')} -N -U {daemon.path}"]),
+        "botod-import": shaped("python -I -S, import botod.ipc", Kind.OURS,
+                               lambda: [sys.executable, "-I", "-S", "-c", imports]),
         "s5cmd": shaped("s5cmd", Kind.PEER, lambda: [
             program("s5cmd", "s5cmd"), "--endpoint-url", url, "cat", "s3://bucket/k"]),
         "curl": shaped("curl --aws-sigv4", Kind.PEER, lambda: [
