@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 class Best(NamedTuple):
-    """Ours beside the best peer. ratio: below 1 if ours is ahead."""
+    """Ours beside the best peer. ratio: below 1 if ours is less, so ahead where less is better."""
 
     ours: float
     peer: Row
