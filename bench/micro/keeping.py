@@ -1,5 +1,6 @@
-"""What is done about each job besides: a slot, the numbers, the line in the log, the audit record."""
+"""What is done about each job besides: a slot, numbers, a line in the log, an audit record."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -49,13 +50,18 @@ def pieces() -> Iterator[Piece]:
         config = replace(Config(), log=LogSettings(file=NOWHERE, format=form))
         log = JobLog(Logs(config, worker=None).job_logger("botod.daemon.ledger"))
         yield Piece(f"log: a job's line, {form}", 20.0, lambda log=log: log.ended(run, None, 0.01))
-    writer = LineWriter(FileSink(NOWHERE), room_bytes=1 << 30, lost=lost_line, name="audit")
-    audit = Audit(writer, refuses=True)
+    audit = asyncio.run(an_audit())
     trace = audit.tracing.trace("GET", "http://h:80")
     trace.is_sent = True
     trace.answered(b"200", HEAD)
     run.job.terms.traces.append(trace)
     yield Piece("audit: a job's record", 25.0, lambda: audit.ended(run, None, 0.01))
+
+
+async def an_audit() -> Audit:
+    """A record that goes nowhere; to be made, it needs a loop."""
+    writer = LineWriter(FileSink(NOWHERE), room_bytes=1 << 30, lost=lost_line, name="audit")
+    return Audit(writer, refuses=True)
 
 
 def a_run() -> Any:
