@@ -19,6 +19,7 @@ class Answer:
 
     status = 200
     reason = "OK"
+    fields = HEADERS
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -30,8 +31,9 @@ class Answer:
     def getheader(self, name: str, default: Any = None) -> Any:
         return HEADERS.get(name.lower(), default)
 
-    def getheaders(self) -> list[tuple[str, str]]:
-        return list(HEADERS.items())
+    def read_pieces(self, _size: int | None = None) -> list[bytes]:
+        body, self._body = self._body, b""
+        return [body] if body else []
 
     def close(self) -> None:
         """Nothing to do."""
