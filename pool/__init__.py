@@ -29,8 +29,9 @@ from botod.pool.errors import (
     Unsupported,
 )
 from botod.pool.failures import CertificateError
+from botod.pool.host_pool import HostPoolStats
 from botod.pool.keys import HeldKeys
-from botod.pool.pool import HostPoolStats, Pool
+from botod.pool.pool import Pool
 from botod.pool.terms import Terms, current_terms, on_terms
 
 __all__ = [
