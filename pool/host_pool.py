@@ -12,12 +12,13 @@ from botod.pool.errors import DeadlineExceeded, HostResting, PoolError, PoolFull
 from botod.pool.failures import is_certificate_failure
 from botod.pool.feedback import Feedback
 from botod.pool.health import Health, HealthState, HealthStats
+from botod.pool.origin import Origin
 from botod.pool.queue import SlotQueue
 from botod.pool.queue_stats import QueueStats
 from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
 from botod.pool.times import Times, clock
-from botod.pool.transfer import Origin, Transfer
+from botod.pool.transfer import Transfer
 from botod.pool.waiter import Waiter, WaiterState
 
 OVERLOADED = (b"429", b"503")

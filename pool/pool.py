@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 from botod.pool.client import CurlClient
 from botod.pool.host_pool import HostPool, HostPoolStats, Lease
+from botod.pool.origin import Origin
 from botod.pool.queue import QueueState, SlotQueue
+from botod.pool.request import Request
 from botod.pool.sockets import SocketStats
 from botod.pool.terms import current_terms
 from botod.pool.total import Total, TotalStats
 from botod.pool.traces import Tracing
-from botod.pool.transfer import Origin, Request, State, Transfer
+from botod.pool.transfer import State, Transfer
 
 HOSTS_MAX = 1024
 """Host pools kept: each bucket may have a host name of its own, and a daemon lives for months."""

@@ -8,7 +8,7 @@ import pytest
 
 from botod.pool import HostResting, NotSent, OutcomeUnknown, spawn
 from botod.pool.health import BREAKS_MAX, FAILURES_MAX
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until
 from support.pools import ask, open_pool

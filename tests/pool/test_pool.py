@@ -19,8 +19,8 @@ from botod.pool import (
 from botod.pool import pool as pool_module
 from botod.pool.bridge import Spawned
 from botod.pool.lane import Lane
+from botod.pool.origin import Origin
 from botod.pool.total import TotalStats
-from botod.pool.transfer import Origin
 from support.loops import run, until
 from support.pools import assert_idle, open_pool
 
