@@ -7,7 +7,7 @@ import pytest
 
 from botod.daemon.job import ROOM_AFTER_MS
 from botod.ipc.errors import Code
-from botod.pool.bridge import Spawned
+from botod.pool.spawned import Spawned
 from support.loops import BOUND_S
 from support.rigs import MESSAGE, ON_KEY, job_lines, rig, run
 from support.services import Held, reply

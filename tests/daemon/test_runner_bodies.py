@@ -9,7 +9,7 @@ import pytest
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.limits import Budget
-from botod.pool.bridge import Spawned
+from botod.pool.spawned import Spawned
 from support.bodies import write_all
 from support.exchanges import Peer, incoming
 from support.http_server import Exchange

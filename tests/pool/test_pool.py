@@ -17,9 +17,9 @@ from botod.pool import (
     spawn_until,
 )
 from botod.pool import pool as pool_module
-from botod.pool.bridge import Spawned
 from botod.pool.lane import Lane
 from botod.pool.origin import Origin
+from botod.pool.spawned import Spawned
 from botod.pool.total import TotalStats
 from support.loops import run, until
 from support.pools import assert_idle, open_pool

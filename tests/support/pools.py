@@ -10,9 +10,9 @@ from typing import Any
 import certifi
 
 from botod.pool import CurlClient, HeldKeys, Pool, pooled
-from botod.pool.bridge import live_num
 from botod.pool.connection import HTTPConnection
 from botod.pool.origin import Origin
+from botod.pool.spawned import live_num
 from botod.pool.traces import Tracing
 
 from boto.regioninfo import RegionInfo
