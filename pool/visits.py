@@ -7,6 +7,7 @@ A visit over the bound is logged when it ends. `Watchdog`, a thread, logs it als
 with the stack: one that never ends would else never be told.
 """
 
+import contextlib
 import logging
 import math
 import sys
@@ -14,7 +15,7 @@ import threading
 import time
 import traceback
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import get_ident
 from types import FrameType
@@ -188,6 +189,10 @@ class Visits:
         return self._counts.setdefault(name, _Count())
 
 
+VISITS = Visits()
+"""Those of this process, in all its threads."""
+
+
 class Watchdog:
     """A thread that logs a visit over the bound while it lasts, once, with its stack."""
 
@@ -225,6 +230,27 @@ class Watchdog:
             "a visit of %s has kept the loop for %.0f ms and lasts; it is %s\n%s",
             name, lasts_s * 1000, _where(frame), stack,
         )  # fmt: skip
+
+
+def visit_stats() -> VisitStats:
+    """What the visits of this process took so far."""
+    return VISITS.stats()
+
+
+@contextlib.contextmanager
+def watched_visits(bound_s: float = WARN_OVER_S) -> Iterator[None]:
+    """Inside the block, log visits of more than `bound_s` seconds, with their stack as they last.
+
+    Blocking the loop for longer is a mistake of whatever the log names. Blocks do not nest.
+    """
+    VISITS.warn_over_s = bound_s
+    watchdog = Watchdog(VISITS)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.stop()
+        VISITS.warn_over_s = WARN_OVER_S
 
 
 def _where(frame: FrameType | None) -> str:

@@ -82,7 +82,7 @@ async def error_of(peer: Peer) -> RpcError:
 
 def shared(worker: Rig) -> SharedKeys:
     """A worker's keys."""
-    keys = worker.worker._shared_keys
+    keys = worker.worker._keyed._shared_keys
     assert keys is not None
     return keys
 

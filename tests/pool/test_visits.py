@@ -53,7 +53,7 @@ def test_the_longest_visit_by_cpu_is_never_told_too_low() -> None:
 
     visits = Visits()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botod.pool.bridge._visits", visits)
+        patch.setattr("botod.pool.spawned.VISITS", visits)
         used_s = asyncio.run(scenario())
     stats = visits.stats()
     assert used_s <= stats.longest_cpu_s <= used_s + CPU_STALE_S + 0.005
