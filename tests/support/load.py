@@ -43,7 +43,7 @@ def play_sqs(exchange: Exchange) -> None:
 
 @dataclass
 class Load:
-    """What came of the jobs, when it is over. lost: those whose daemon was killed meanwhile."""
+    """What came of the jobs, when it is over. lost: those whose daemon was killed or drained."""
 
     server: HttpServer
     asked_num: int = 0
@@ -112,15 +112,21 @@ def sqs_server() -> Iterator[HttpServer]:
 
 @contextlib.contextmanager
 def load_on(
-    path: str, server: HttpServer, *, rate: float = RATE, may_lose: bool = False
+    path: str,
+    server: HttpServer,
+    *,
+    rate: float = RATE,
+    may_lose: bool = False,
+    may_refuse: bool = False,
 ) -> Iterator[Load]:
     """Jobs, so many a second, for the length of a block; then the account is checked.
 
     They are offered whether the daemon keeps up or not, by processes that wait for no daemon that
     is not there: a refused connection is a failure. may_lose: somebody is killed meanwhile.
+    may_refuse: the daemon is drained.
     """
     load = Load(server)
-    words = ["may-lose"] if may_lose else []
+    words = ["may-lose"] * may_lose + ["may-refuse"] * may_refuse
     senders = [
         subprocess.Popen(
             [*SENDER, path, str(number), str(rate / PROCESSES), *words],

@@ -1,6 +1,6 @@
 """A steady load of small jobs from one process, counted. A program of its own.
 
-    python -I -S senders.py SOCKET NAME RATE [may-lose]
+    python -I -S senders.py SOCKET NAME RATE [may-lose] [may-refuse]
 
 Sends RATE messages of SQS a second, whether the ones before are answered or not: four of five on
 connections that are kept, pipelined, the others each on one of its own. Every 50 ms it prints how
@@ -8,8 +8,8 @@ many are answered so far, and at the end of its input, when the last is answered
 
 What was not read, by the kernel's word or the daemon's, goes out again, on another connection. With
 may-lose what had no answer when its connection ended is lost, and the outcome of a job may be
-unknown: somebody is killed. Standard library only, and the wire by hand: cheap, so that a rate is
-really offered.
+unknown: somebody is killed. With may-refuse so is what a drained daemon refuses. Standard library
+only, and the wire by hand: cheap, so that a rate is really offered.
 """
 
 import json
@@ -24,7 +24,7 @@ TICK_S = 0.005
 TELL_S = 0.05
 LAST_ANSWERS_S = 30.0
 
-OUTCOME_UNKNOWN, SHUTTING_DOWN = -32001, -32006
+OUTCOME_UNKNOWN, SHUTTING_DOWN, DRAINED = -32001, -32006, -32019
 
 
 class Connection:
@@ -68,9 +68,10 @@ class Connection:
 class Senders:
     """All connections, and the account."""
 
-    def __init__(self, path: str, *, may_lose: bool) -> None:
+    def __init__(self, path: str, *, may_lose: bool, may_refuse: bool) -> None:
         self.path = path
         self.may_lose = may_lose
+        self.may_refuse = may_refuse
         self.kept: list[Connection] = []
         self.by_fd: dict[int, Connection] = {}
         self.poll = select.poll()
@@ -185,7 +186,7 @@ class Senders:
             if connection in self.kept:
                 self.kept.remove(connection)
             self.again(job)
-        elif code == OUTCOME_UNKNOWN and self.may_lose:
+        elif (code == OUTCOME_UNKNOWN and self.may_lose) or (code == DRAINED and self.may_refuse):
             self.lost.append(job)
         else:
             self.failures.append(f"{job}: {error}")
@@ -220,7 +221,8 @@ def tell(senders: Senders) -> None:
 def main() -> None:
     """Send, wait for the last answers, and print the account."""
     path, name, rate = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    senders = Senders(path, may_lose="may-lose" in sys.argv[4:])
+    flags = sys.argv[4:]
+    senders = Senders(path, may_lose="may-lose" in flags, may_refuse="may-refuse" in flags)
     seconds = offer(senders, name, rate)
     deadline = time.monotonic() + LAST_ANSWERS_S
     while senders.is_waiting() and time.monotonic() < deadline:
