@@ -47,6 +47,11 @@ class Gates:
             data = {"retryable": True, "retry_after_ms": COME_AGAIN_MS}
             raise RpcError(Code.DRAINED, words, data)
 
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether jobs may come at all: what is paused takes them, and has them wait."""
+        return self._all is not Gate.DRAINED
+
     def is_paused(self, profile: str) -> bool:
         """Whether no requests of a profile go out."""
         return Gate.PAUSED in self._both(profile)

@@ -138,7 +138,12 @@ class Service:
         )
         self._lag = LoopLag()
         self._snapshot = Snapshot(
-            self._status, self._ledger.figures, self._lag, self._upstreams, share=share
+            self._status,
+            self._ledger.figures,
+            self._lag,
+            self._upstreams,
+            gates=self._gates,
+            share=share,
         )
         self._admin = Admin(
             folder,
@@ -240,7 +245,7 @@ class Service:
         warn(self._config)
         logger.info("listening on %s", self._listener.path)
         self._uploads.take_over(self._s3_of, (os.geteuid(), 0, 0))
-        self._snapshot.is_ready = True
+        self._snapshot.has_started = True
         self._notifier.ready()
 
     def _s3_of(self, profile: str) -> Callable[[], Any] | None:
@@ -252,7 +257,7 @@ class Service:
 
     async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
-        self._snapshot.is_ready = False
+        self._snapshot.has_started = False
         if self._ending is Ending.STOPPED:
             self._notifier.stopping()
         if self._handover is not None:

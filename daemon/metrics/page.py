@@ -29,8 +29,11 @@ this host's. Nothing but GET and HEAD is answered, a connection is for one reque
 |---|---|
 | `/metrics` | for Prometheus |
 | `/healthz` | 200 while the process that serves this answers |
-| `/readyz` | 200 while a worker takes jobs; 503 at the start, and while all drain |
+| `/readyz` | 200 while a worker takes jobs; 503 at the start, and while none does |
 | `/status.json` | the merged status, counts only |
+
+A daemon that stops takes no jobs, nor does one after `botod drain`; one after `botod pause` takes
+them and has them wait.
 
 In Prometheus:
 
