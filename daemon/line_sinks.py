@@ -6,8 +6,9 @@ import fcntl
 import os
 import socket
 import stat
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Protocol
 
 FILE_BYTES = 256 * 1024
@@ -57,9 +58,9 @@ class FileSink:
         batch = first_of(lines, FILE_BYTES if is_file else PIPE_BYTES)
         data = b"".join([b"\n", *batch] if self._is_torn else batch)
         written = os.write(self._fd, data)
-        whole = data.rfind(b"\n", 0, written) + 1
-        number = data.count(b"\n", 0, whole) - self._is_torn
-        self._is_torn = whole < written or (self._is_torn and not written)
+        ends = list(accumulate(map(len, batch), initial=int(self._is_torn)))
+        number = bisect_right(ends, written) - 1  # a stack is one line here, with several ends
+        self._is_torn = written not in ends
         if number <= 0:
             raise OSError(errno.ENOSPC, "only a part of a line could be written")
         return number
@@ -68,6 +69,7 @@ class FileSink:
         if isinstance(self._file, str):
             fd, self._fd = self._fd, self._open()
             os.close(fd)
+            self._is_torn = False
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1  # a second time the number may be somebody else's
@@ -79,8 +81,8 @@ class FileSink:
             return self._file
         # Without O_NONBLOCK the opening of a pipe would wait until somebody reads it.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-        try:
-            fd = os.open(self._file, flags | os.O_CREAT | os.O_EXCL, 0)
+        try:  # with rights from the first: other workers open it in this very moment
+            fd = os.open(self._file, flags | os.O_CREAT | os.O_EXCL, self._mode)
         except FileExistsError:
             fd = os.open(self._file, flags | os.O_CREAT, self._mode)
         else:

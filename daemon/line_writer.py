@@ -107,15 +107,18 @@ class LineWriter:
         self._sink.close()
 
     def _work(self) -> None:
-        try:
-            if self._wants_reopen:
-                self._wants_reopen = False
+        failures = [_failure_of(deed) for deed in (self._reopen, self._write)]
+        self.failure = next(filter(None, failures), None)
+
+    def _reopen(self) -> None:
+        """Until it has succeeded, lines go where they went, and it is tried again."""
+        if self._wants_reopen:
+            self._wants_reopen = False
+            try:
                 self._sink.reopen()
-            self._write()
-        except OSError as error:
-            self.failure = error
-        else:
-            self.failure = None
+            except OSError:
+                self._wants_reopen = True
+                raise
 
     def _write(self) -> None:
         taken, lines = self._taken, self._lines
@@ -136,6 +139,14 @@ class LineWriter:
         if number:
             self._told_total += number
             self.put(self._lost(number, self._why), is_owed=True)
+
+
+def _failure_of(deed: Callable[[], None]) -> OSError | None:
+    try:
+        deed()
+    except OSError as error:
+        return error
+    return None
 
 
 class DirectWriter:

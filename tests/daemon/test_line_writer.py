@@ -23,6 +23,8 @@ class Disk:
         self.works.set()
         self.tried = threading.Semaphore(0)
         self.reopened = 0
+        self.folder = threading.Semaphore(0)
+        self.has_folder = True
         self.is_closed = threading.Event()
 
     def write(self, lines: Sequence[bytes]) -> int:
@@ -36,6 +38,9 @@ class Disk:
     def reopen(self) -> None:
         self.reopened += 1
         self.error = None
+        if not self.has_folder:
+            self.folder.release()
+            raise FileNotFoundError(2, "No such file or directory")
 
     def close(self) -> None:
         self.is_closed.set()
@@ -135,6 +140,26 @@ def test_reopening_ends_a_failure_at_once() -> None:
     assert disk.tried.acquire(timeout=BOUND_S)
     assert writer.close()
     assert (disk.reopened, disk.lines) == (1, [b"first\n"])
+
+
+def test_reopening_is_tried_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are written where they were before, meanwhile, and what is wrong is there to be read."""
+    monkeypatch.setattr(line_writer, "RETRY_S", 0.001)
+    disk = Disk()
+    disk.has_folder = False
+    writer = writer_to(disk)
+    writer.reopen()
+    writer.put(b"first\n")
+    assert disk.tried.acquire(timeout=BOUND_S)
+    for _ in range(3):
+        assert disk.folder.acquire(timeout=BOUND_S)
+    assert isinstance(writer.failure, FileNotFoundError)
+    assert disk.lines == [b"first\n"]
+    disk.has_folder = True
+    writer.put(b"second\n")
+    assert writer.close()
+    assert writer.failure is None
+    assert disk.lines == [b"first\n", b"second\n"]
 
 
 def test_without_threads_a_line_that_would_wait_is_lost() -> None:
