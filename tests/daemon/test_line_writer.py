@@ -143,7 +143,7 @@ def test_reopening_ends_a_failure_at_once() -> None:
 
 
 def test_reopening_is_tried_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are written where they were before, meanwhile, and what is wrong is there to be read."""
+    """Lines are written where they were before, meanwhile; what is wrong is there to be read."""
     monkeypatch.setattr(line_writer, "RETRY_S", 0.001)
     disk = Disk()
     disk.has_folder = False
