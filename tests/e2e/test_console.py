@@ -98,13 +98,13 @@ def test_a_drain_under_load_refuses_clearly(workers: int) -> None:
         running_daemon(endpoints(server.port) | {"daemon": {"workers": workers}}) as daemon,
     ):
         serve(daemon, workers)
-        with load_on(daemon.socket_path, server, may_fail=("Drained",)) as load:
+        with load_on(daemon.socket_path, server, may_be_drained=True) as load:
             load.wait_for_more(50)
             assert botod(daemon, "drain") == 0
             seen = len(server.requests)
             with daemon.connect() as connection, pytest.raises(RpcError) as caught:
                 connection.call("s3.get_object", ON_KEY)
-            wait_until(lambda: bool(load.lost), daemon)
+            load.wait_for_loss()
             assert len(server.requests) == seen
             assert botod(daemon, "resume") == 0
             load.wait_for_more(50)
