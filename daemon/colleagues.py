@@ -14,7 +14,7 @@ from botod.daemon.merging import merged
 from botod.daemon.share import Share, control_path
 from botod.ipc.aio import connect
 from botod.ipc.errors import DaemonUnavailable, RpcError
-from botod.ipc.exchange import Handler
+from botod.ipc.exchange import Handler, OnRefused
 from botod.ipc.limits import ServerLimits
 from botod.ipc.server import Server
 
@@ -34,14 +34,17 @@ CONTROL_LIMITS = ServerLimits(peers=64, peers_per_uid=64, in_flight_per_uid=256)
 class Colleagues:
     """A worker's control socket, and its way to the others'.
 
-    handler: answers what is asked on the control socket, of this worker alone.
+    handler: answers what is asked on the control socket, of this worker alone. on_refused: hears of
+    what never comes to it.
     """
 
-    def __init__(self, folder: str, share: Share, handler: Handler) -> None:
+    def __init__(
+        self, folder: str, share: Share, handler: Handler, *, on_refused: OnRefused | None = None
+    ) -> None:
         self._folder = folder
         self._share = share
         self._path = control_path(folder, share.number)
-        self._server = Server(handler, CONTROL_LIMITS)
+        self._server = Server(handler, CONTROL_LIMITS, on_refused=on_refused)
 
     async def open(self) -> None:
         """Listen on the control socket. Raises SocketInUse."""

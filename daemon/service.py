@@ -38,6 +38,7 @@ from botod.daemon.upload_files import state_folder
 from botod.daemon.upstreams import NoSuchProfile, Upstreams
 from botod.daemon.warming import Warming
 from botod.daemon.worker import Control, Worker
+from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Exchange
 from botod.ipc.server import Server
 from botod.pool import watched_visits
@@ -124,7 +125,11 @@ class Service:
         )
         if self._handover is not None:
             self._handover.adopt = self._server.adopt
-        self._colleagues = Colleagues(folder, share, self._answer) if share.has_control else None
+        self._colleagues = (
+            Colleagues(folder, share, self._answer, on_refused=self._ledger.refused_unread)
+            if share.has_control
+            else None
+        )
         self._leader = Leader(str(Path(folder) / "leader")) if share.has_control else None
         self._status = Status(
             self._server,
@@ -323,6 +328,10 @@ class Service:
         if own is None:
             self._worker.handle(exchange)
             return
-        self._worker.admit(exchange)
-        self._ledger.asked(exchange)
-        own(exchange)
+        try:
+            self._worker.admit(exchange)
+            self._ledger.asked(exchange)
+            own(exchange)
+        except RpcError as error:
+            self._ledger.refused(exchange, error)
+            raise
