@@ -40,7 +40,7 @@ MAX_WORD = 100
 """Characters of a param of an own method."""
 
 READING = frozenset({
-    "botod.hello", "botod.metrics", "botod.ping", "botod.show", "botod.status",
+    "botod.gates", "botod.hello", "botod.metrics", "botod.ping", "botod.show", "botod.status",
 })  # fmt: skip
 """Own methods that change nothing, and are asked all the time."""
 

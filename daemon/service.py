@@ -25,7 +25,7 @@ from botod.daemon.metrics.loop_lag import LoopLag
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.notify import REREAD, Notifier, keep_telling
 from botod.daemon.open_uploads import OpenUploads
-from botod.daemon.own_methods import OwnMethods, deeds_on
+from botod.daemon.own_methods import GATES, OwnMethods, deeds_on
 from botod.daemon.records import Records
 from botod.daemon.reloader import Reloader, warn
 from botod.daemon.restarting import Restarting
@@ -202,6 +202,7 @@ class Service:
             hello=self._hello,
             status=self._status,
             snapshot=self._snapshot,
+            gates=self._gates,
             restarting=Restarting(
                 self._share, read_config=self._read_config, restart=self._restart_daemon
             ),
@@ -235,6 +236,8 @@ class Service:
     async def _start(self) -> None:
         if self._colleagues is not None:
             await self._colleagues.open()
+            for gates in (await self._colleagues.ask(GATES, {}))[0]:
+                self._gates.take(gates)
         await self._admin.start()
         if self._handover is not None:
             self._handover.start()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,14 @@ from botod.daemon.rules import NAMED_ONLY
 from botod.ipc import Connection, DaemonUnavailable, RpcError
 from botod.ipc.errors import Code
 from support.askers import needs_root
-from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
+from support.daemons import (
+    BOUND_S,
+    EXPECTED_ANYWHERE,
+    Daemon,
+    endpoints,
+    running_daemon,
+    wait_until,
+)
 from support.http_server import Exchange, http_server
 from support.load import load_on, sqs_server
 from support.services import Held, reply
@@ -148,6 +156,36 @@ def get(connection: Connection, **options: Any) -> Any:
 def states(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What each job is at."""
     return [row["state"] for row in rows(daemon, capsys, "jobs")]
+
+
+def test_a_worker_in_a_dead_one_s_place_has_its_colleague_s_gates(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What was paused stays so, whoever dies, and is opened by the same word."""
+    with (
+        http_server(reply(b"miaow")) as aws,
+        running_daemon(config(aws.port, 2), expected=(*EXPECTED_ANYWHERE, "ended with -9")) as one,
+    ):
+        serve(one, 2)
+        assert botod(one, "pause", "other") == 0
+        with one.connect() as connection:
+            dead = connection.call("botod.status")["workers"][1]["pid"]
+        os.kill(dead, signal.SIGKILL)
+        wait_until(lambda: is_replaced(one, dead), one)
+        gates = [(row["profile"], row["gate"]) for row in rows(one, capsys, "profiles")]
+        assert gates == [("default", "open"), ("other", "paused")] * 2
+        assert botod(one, "resume", "other") == 0
+        assert {row["gate"] for row in rows(one, capsys, "profiles")} == {"open"}
+
+
+def is_replaced(daemon: Daemon, pid: int) -> bool:
+    """Whether both workers serve, and one of this pid is not among them."""
+    try:
+        with daemon.connect() as connection:
+            pids = [worker["pid"] for worker in connection.call("botod.status")["workers"]]
+    except DaemonUnavailable:  # it was the one that died
+        return False
+    return len(pids) == 2 and pid not in pids
 
 
 def test_a_pause_waits_for_what_is_on_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
