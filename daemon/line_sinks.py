@@ -42,8 +42,9 @@ class Sink(Protocol):
 class FileSink:
     """A file by its name, or an open descriptor, which stays open.
 
-    mode: the rights of a file that is made. After a part of a line could be written, on a full disk
-    say, the line follows once more, whole and on a line of its own.
+    mode: the rights of a file that is made. Where only a part of a line could be written, on a full
+    disk say, it is taken back, or others that append would go on in it; or else the line follows
+    once more, whole and on a line of its own.
     """
 
     def __init__(self, file: str | int, mode: int = 0o640) -> None:
@@ -60,7 +61,8 @@ class FileSink:
         written = os.write(self._fd, data)
         ends = list(accumulate(map(len, batch), initial=int(self._is_torn)))
         number = bisect_right(ends, written) - 1  # a stack is one line here, with several ends
-        self._is_torn = written not in ends
+        part = written - (ends[number] if number >= 0 else 0)
+        self._is_torn = written not in ends and not self._take_back(part)
         if number <= 0:
             raise OSError(errno.ENOSPC, "only a part of a line could be written")
         return number
@@ -89,6 +91,19 @@ class FileSink:
             os.fchmod(fd, self._mode)  # the unit's mask is for what is nobody else's
         os.set_blocking(fd, True)
         return fd
+
+    def _take_back(self, size: int) -> bool:
+        """Cut off the end that was written just now; False: it cannot be, or is no end any more."""
+        if not isinstance(self._file, str):
+            return False
+        try:
+            end = os.lseek(self._fd, 0, os.SEEK_CUR)
+            is_end = os.fstat(self._fd).st_size == end
+            if is_end:
+                os.ftruncate(self._fd, end - size)
+        except OSError:  # a pipe, or a file that only grows
+            return False
+        return is_end
 
     def _look(self) -> bool:
         """Whether it is a file. One that was removed is made anew: nobody would find these lines.

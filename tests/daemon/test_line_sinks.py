@@ -74,19 +74,38 @@ def test_a_full_disk_is_an_error() -> None:
 
 
 def test_a_line_that_was_cut_follows_whole(tmp_path: Path) -> None:
-    """On a line of its own, so that each whole line is one that was written."""
+    """The part of it is taken back, so that others that append do not go on in it."""
     path = tmp_path / "log"
-    sink = FileSink(str(path))
+    sink, other = FileSink(str(path)), FileSink(str(path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
         assert sink.write(LINES) == 2  # and two bytes of the third
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="only a part"):
             sink.write(LINES[2:])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert other.write([b"other\n"]) == 1
     assert sink.write([*LINES[2:], b"four\n"]) == 2
-    sink.close()
+    for one in (sink, other):
+        one.close()
+    assert path.read_bytes() == b"one\ntwo\nother\nthree\nfour\n"
+
+
+def test_a_part_that_cannot_be_taken_back_ends_its_line(tmp_path: Path) -> None:
+    """As in what was opened by somebody else: the line follows on one of its own."""
+    path = tmp_path / "log"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with path.open("wb") as file:
+        sink = FileSink(file.fileno())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+        try:
+            assert sink.write(LINES) == 2  # and two bytes of the third
+            with pytest.raises(OSError, match="File too large"):
+                sink.write(LINES[2:])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert sink.write([*LINES[2:], b"four\n"]) == 2
     assert path.read_bytes() == b"one\ntwo\nth\nthree\nfour\n"
 
 
@@ -129,7 +148,7 @@ def test_a_line_that_was_cut_at_an_end_in_it_follows_whole(tmp_path: Path) -> No
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert sink.write([b"stack\n\tframe\n", b"two\n"]) == 2
     sink.close()
-    assert path.read_bytes() == b"stack\n\nstack\n\tframe\ntwo\n"
+    assert path.read_bytes() == b"stack\n\tframe\ntwo\n"
 
 
 def test_several_that_make_the_same_file_do_not_hinder_each_other(tmp_path: Path) -> None:
