@@ -76,11 +76,17 @@ class Colleagues:
         return merged(statuses) | {"workers": workers, "silent": silent}
 
     async def ask(
-        self, method: str, params: Mapping[str, Any], *, takes_s: float = 0.0
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        takes_s: float = 0.0,
+        level: int = logging.INFO,
     ) -> tuple[list[Any], list[dict[str, Any]]]:
         """What the other workers answer, and which do not: `{"worker": number, "why": text}` each.
 
-        takes_s: how long the method may take by itself.
+        takes_s: how long the method may take by itself. level: at which the log has those that do
+        not.
         """
         others = [one for one in range(self._share.workers_num) if one != self._share.number]
         timeout_s = takes_s + ASK_TIMEOUT_S
@@ -91,6 +97,9 @@ class Colleagues:
             for one, (_answer, why) in zip(others, found, strict=True)
             if why
         ]
+        for one in silent:
+            words = "worker %d does not answer %s: %s"
+            logger.log(level, words, one["worker"], method, one["why"])
         return answers, silent
 
     async def _ask(
@@ -102,9 +111,7 @@ class Colleagues:
                 async with await connect(control_path(self._folder, number)) as connection:
                     return await connection.call(method, params, timeout_s=timeout_s), ""
         except (DaemonUnavailable, RpcError, TimeoutError) as error:
-            why = str(error) or "no answer"
-            logger.info("worker %d does not answer %s: %s", number, method, why)
-            return None, why
+            return None, str(error) or "no answer"
 
 
 def _figures(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -236,7 +236,9 @@ class Service:
     async def _start(self) -> None:
         if self._colleagues is not None:
             await self._colleagues.open()
-            for gates in (await self._colleagues.ask(GATES, {}))[0]:
+            # Those that are silent begin, too, as a rule.
+            turned, _silent = await self._colleagues.ask(GATES, {}, level=logging.DEBUG)
+            for gates in turned:
                 self._gates.take(gates)
         await self._admin.start()
         if self._handover is not None:

@@ -270,7 +270,7 @@ def test_a_killed_peer_is_hung_up_on(workers: int, capsys: pytest.CaptureFixture
 @WORKERS
 def test_a_reload_is_answered(workers: int, capsys: pytest.CaptureFixture[str]) -> None:
     """With what changed and what waits; with the mistake of a file that cannot be had."""
-    expected = ("a visit of", "these settings need a restart")
+    expected = ("a visit of", "these settings need a restart", "not reloaded, all stays as it was")
     before = {"daemon": {"workers": workers}, "limits": {"jobs": 100}}
     with running_daemon(before, expected=expected) as daemon:
         serve(daemon, workers)
