@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from botod.daemon.line_sinks import Sink
+from botod.daemon.line_sinks import PIPE_BYTES, Sink
 
 GATHER_S = 0.01
 """Lines of so long a time are written at once. At 10,000 lines a second each by itself would make
@@ -152,8 +152,8 @@ def _failure_of(deed: Callable[[], None]) -> OSError | None:
 class DirectWriter:
     """Writes lines at once, where there is room, for a process that may have no threads.
 
-    A line that would have to wait is lost, and counted. fd: which tells whether there is room;
-    None: there always is, as in a file.
+    A line that would have to wait is lost, and counted. fd: which tells whether there is room, for
+    PIPE_BYTES, to which lines are cut; None: there always is, as in a file.
     """
 
     def __init__(self, sink: Sink, fd: int | None, *, lost: Lost) -> None:
@@ -167,6 +167,8 @@ class DirectWriter:
 
     def put(self, line: bytes) -> bool:
         """Write a line; False: it is lost."""
+        if self._poll is not None and len(line) > PIPE_BYTES:
+            line = line[: PIPE_BYTES - 1] + b"\n"
         lines = [line]
         if self._lost_num:
             lines.insert(0, self._lost(self._lost_num, "it could not be written at once"))

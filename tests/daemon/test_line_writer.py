@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from botod.daemon import line_writer
-from botod.daemon.line_sinks import FileSink
+from botod.daemon.line_sinks import PIPE_BYTES, FileSink
 from botod.daemon.line_writer import DirectWriter, LineWriter
 from support.daemons import full_pipe
 from support.loops import BOUND_S
@@ -187,3 +187,23 @@ def test_without_threads_a_reader_that_is_gone_does_no_harm() -> None:
     writer.reopen()
     writer.close()
     os.close(end)
+
+
+def test_without_threads_a_long_line_does_not_wait_for_the_rest_of_its_room() -> None:
+    """It is cut to what a pipe with room is sure to take."""
+    reader, end = full_pipe()
+    writer = DirectWriter(FileSink(end), end, lost=lost)
+    assert len(os.read(reader, PIPE_BYTES)) == PIPE_BYTES
+    told: list[bool] = []
+    putting = threading.Thread(
+        target=lambda: told.append(writer.put(b"y" * 3 * PIPE_BYTES + b"\n")), daemon=True
+    )
+    putting.start()
+    putting.join(BOUND_S)
+    assert told == [True]
+    os.close(end)
+    rest = b""
+    while piece := os.read(reader, 65536):
+        rest += piece
+    os.close(reader)
+    assert rest.lstrip(b"x") == b"y" * (PIPE_BYTES - 1) + b"\n"
