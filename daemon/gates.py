@@ -1,10 +1,13 @@
 """What an administrator has done to the way of jobs: of all, and of single profiles.
 
 A gate is open, paused (jobs come and wait, no request goes out) or drained (no jobs come, those
-that there are go on). It stands before this process only, and is forgotten with it.
+that there are go on). It stands before this process only, and is forgotten with it; a worker that
+comes in another's place has those of its colleagues.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from botod.ipc.errors import Code, RpcError
 from botod.pool import Pool
@@ -38,6 +41,17 @@ class Gates:
             if gate is Gate.OPEN:
                 self._profiles.clear()
         self._pool.hold(self.is_paused)
+
+    def told(self) -> dict[str, Any]:
+        """All of them, for a colleague to take."""
+        return {"all": self._all, "profiles": dict(self._profiles)}
+
+    def take(self, told: Mapping[str, Any]) -> None:
+        """Have those that a colleague has turned."""
+        turned = {None: told["all"], **told["profiles"]}
+        for profile, gate in turned.items():
+            if gate != Gate.OPEN:
+                self.turn(profile, Gate(gate))
 
     def check(self, profile: str) -> None:
         """Raise DRAINED if no jobs of a profile are taken."""
