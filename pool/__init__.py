@@ -5,6 +5,7 @@ from botod.pool.boto import connect, pooled
 from botod.pool.bridge import (
     in_greenlet,
     sleep,
+    slow_visits,
     spawn,
     spawn_apart,
     spawn_until,
@@ -59,6 +60,7 @@ __all__ = [
     "on_terms",
     "pooled",
     "sleep",
+    "slow_visits",
     "spawn",
     "spawn_apart",
     "spawn_until",

@@ -25,7 +25,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import greenlet
 
 from botod.pool.errors import DeadlineExceeded, NotInGreenlet
-from botod.pool.visits import WARN_OVER_S, Visits, VisitStats, Watchdog
+from botod.pool.visits import WARN_OVER_S, SlowVisit, Visits, VisitStats, Watchdog
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -290,6 +290,11 @@ def live_stacks() -> Iterator[tuple[str, FrameType | None]]:
 def visit_stats() -> VisitStats:
     """What the visits of this process took so far."""
     return _visits.stats()
+
+
+def slow_visits() -> list[SlowVisit]:
+    """The last visits of this process that were over the bound, the latest last."""
+    return list(_visits.slow)
 
 
 @contextlib.contextmanager
