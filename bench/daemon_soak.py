@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plot import Panel, svg
+from soak_plot import Panel, svg
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))

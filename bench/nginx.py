@@ -1,7 +1,6 @@
 """nginx with TLS and keep-alive on a free loopback port, for benchmarks: it costs little itself."""
 
 import contextlib
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,6 +14,9 @@ from typing import NamedTuple
 
 import trustme
 
+from harness.environment import debian
+from harness.processes import CORES, cpu_of, family, on
+
 SENT = (
     "<SendMessageResponse><SendMessageResult><MD5OfMessageBody>fafb00f5732ab283681e124bf8747ed1"
     "</MD5OfMessageBody><MessageId>5fea7756-0ea4-451a-a703-a558b933e274</MessageId>"
@@ -22,6 +24,12 @@ SENT = (
 )
 
 ETAG = "fafb00f5732ab283681e124bf8747ed1"
+
+SENT_JSON = (
+    '{"MD5OfMessageBody":"fafb00f5732ab283681e124bf8747ed1",'
+    '"MessageId":"5fea7756-0ea4-451a-a703-a558b933e274"}'
+)
+"""The same in the protocol that botocore speaks."""
 
 CREATED = "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>"
 
@@ -46,6 +54,7 @@ http {{
     ssl_protocols TLSv1.3;
     location /bucket/ {{ alias {folder}/files/; }}
     location /1/ {{ return 200 '{sent}'; }}
+    location = / {{ default_type application/x-amz-json-1.0; return 200 '{sent_json}'; }}
     location /put/ {{
       if ($asked = create) {{ return 200 '{created}'; }}
       if ($asked = complete) {{ return 200 '{completed}'; }}
@@ -78,6 +87,16 @@ class Nginx(NamedTuple):
     ca_file: str
     files: Path
     pages: Path
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """Where S3 and SQS are."""
+        return f"https://localhost:{self.port}"
+
+    def cpu_s(self) -> float:
+        """What its processes have used so far."""
+        return cpu_of(family(self.pid))
 
     def counts(self) -> Counts:
         """By its own count; asking is a connection and a request as well."""
@@ -90,15 +109,15 @@ class Nginx(NamedTuple):
 
 @contextlib.contextmanager
 def running_nginx(where: str | None = None) -> Iterator[Nginx]:
-    """Serve /bucket/k (1 KiB) and /1/q (the answer to a SendMessage) for the length of a block.
+    """Serve /bucket/k (1 KiB), /bucket/k64 (64 KiB) and /1/q, which answers a SendMessage.
+
+    For the length of a block; / answers a SendMessage of botocore's. It has the last core.
 
     /put/NAME takes an object, whole or in parts, each of which is kept in the place of the one
     before; /bucket/NAME gives it, or a part of it. The bucket "tree" takes and gives objects
     whose keys are paths, and is listed by what stands in `pages`. where: the folder for its files.
     """
-    binary = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if binary is None:
-        sys.exit("nginx is needed: apt-get install nginx-light")
+    binary = debian("nginx")
     with tempfile.TemporaryDirectory(prefix="botod-bench-", dir=where) as folder:
         authority = AUTHORITY
         authority.cert_pem.write_to_path(f"{folder}/ca.pem")
@@ -108,8 +127,10 @@ def running_nginx(where: str | None = None) -> Iterator[Nginx]:
             blob.write_to_path(f"{folder}/chain.pem", append=True)
         files = Path(folder, "files")
         files.mkdir()
-        (files / "k").write_bytes(b"x" * 1024)
-        for path in (Path(folder), files / "k"):  # nginx's worker is another user
+        objects = {files / "k": 1024, files / "k64": 64 * 1024}
+        for path, size in objects.items():
+            path.write_bytes(b"x" * size)
+        for path in (Path(folder), *objects):  # nginx's worker is another user
             path.chmod(0o755)
         files.chmod(0o777)
         pages = Path(folder, "pages")
@@ -119,13 +140,20 @@ def running_nginx(where: str | None = None) -> Iterator[Nginx]:
         config = Path(folder, "nginx.conf")
         config.write_text(
             CONFIG.format(
-                folder=folder, port=port, sent=SENT, created=CREATED, completed=COMPLETED, etag=ETAG
+                folder=folder,
+                port=port,
+                sent=SENT,
+                sent_json=SENT_JSON,
+                created=CREATED,
+                completed=COMPLETED,
+                etag=ETAG,
             )
         )
-        process = subprocess.Popen([binary, "-c", str(config), "-e", f"{folder}/error.log"])
+        with on({max(CORES)}):
+            process = subprocess.Popen([binary, "-c", str(config), "-e", f"{folder}/error.log"])
         try:
             _wait_for(port)
-            yield Nginx(port, f"{folder}/ca.pem", files, pages)
+            yield Nginx(port, f"{folder}/ca.pem", files, pages, process.pid)
         finally:
             process.terminate()
             process.wait(10)

@@ -48,6 +48,7 @@ class LineWriter:
         self._told_total = 0
         self._why = ""
         self._is_closing = False
+        self._gives_up = False
         self._wants_reopen = False
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -89,10 +90,11 @@ class LineWriter:
         self._hurry.set()
         self._wake.set()
         self._thread.join(timeout_s)
+        self._gives_up = True
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not (self._is_closing and self._is_done):
+        while not self._gives_up and not (self._is_closing and self._is_done):
             self._wake.wait()
             if self.failure is None:
                 self._hurry.wait(GATHER_S)

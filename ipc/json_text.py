@@ -8,11 +8,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     _scan: Callable[[str, int], tuple[Any, int]]
-    _chunks: Callable[[Any, Any], Iterable[str]]
 
 WHITE_SPACE = " \t\n\r"
 
@@ -42,14 +41,22 @@ try:
 except ImportError:
     import json
 
-    _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_not_json)
     _scan = json.JSONDecoder(parse_constant=_no_constant).raw_decode
-    _chunks = _encoder.iterencode
+
+    def _encoder(default: Callable[[Any], Any]) -> Any:
+        form = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=default)
+        return form.iterencode
+
 else:
     _scan = make_scanner(_Reading())  # type: ignore[arg-type]
-    _chunks = make_encoder(
-        None, _not_json, encode_basestring_ascii, None, ":", ",", False, False, False
-    )  # fmt: skip
+
+    def _encoder(default: Callable[[Any], Any]) -> Any:
+        return make_encoder(
+            None, default, encode_basestring_ascii, None, ":", ",", False, False, False
+        )  # fmt: skip
+
+
+_chunks = _encoder(_not_json)
 
 
 def loads(text: str) -> Any:
@@ -67,3 +74,8 @@ def loads(text: str) -> Any:
 def dumps(value: Any) -> str:
     """A value in one line of ASCII. Raises TypeError, ValueError and RecursionError."""
     return "".join(_chunks(value, 0))
+
+
+def dumps_with(carry: Callable[[Any], Any], value: Any) -> str:
+    """The same, where `carry` gives what is to be written for what JSON does not have."""
+    return "".join(_encoder(carry)(value, 0))

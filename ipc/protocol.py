@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from botod.ipc.envelope import MAX_ID, is_id, request_id
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.json_text import dumps
+from botod.ipc.json_text import dumps, dumps_with
 from botod.ipc.markers import Declared, pack, unpack
 from botod.ipc.tuples import NamedTuple
 
@@ -107,16 +107,13 @@ def encode_result(
 
     streams: the numbers of the streams that the result may hold.
     """
-    text = None if streams else _as_it_is(result)
-    if text is not None:
-        number = dumps(answer_to)
-        return [f'{{"jsonrpc":"2.0","id":{number},"result":{text}}}\n'.encode()]
-    blobs: list[bytes] = []
-    carrier = Carrier(blobs, streams or {})
-    envelope = {"jsonrpc": "2.0", "id": answer_to, "result": pack(result, carrier)}
+    text, carrier = _marked(result, streams or {})
+    line = f'{{"jsonrpc":"2.0","id":{dumps(answer_to)},"result":{text}'
     if carrier.numbers:
-        envelope["streams"] = carrier.numbers
-    return encode(envelope, blobs)
+        line += f',"streams":{dumps(carrier.numbers)}'
+    if carrier.blobs:
+        line += f',"bytes":{dumps([len(blob) for blob in carrier.blobs])}'
+    return [f"{line}}}\n".encode(), *carrier.blobs]
 
 
 def encode_error(answer_to: str | int | None, error: RpcError) -> list[bytes]:
@@ -175,16 +172,18 @@ class Carrier:
         raise TypeError(f"{type(value).__name__} cannot stand in a message")
 
 
-def _as_it_is(result: Any) -> str | None:
-    """The result as JSON; None: something in it needs a marker, or could be taken for one.
+def _marked(result: Any, streams: Mapping[Any, int]) -> tuple[str, Carrier]:
+    """The result as JSON, and what its markers stand for.
 
-    Most results need none; to look for what does takes longer than to write them.
+    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
+    there is more of that, the result is looked through, which takes longer than to write it.
     """
-    try:
-        text = dumps(result)
-    except TypeError:
-        return None
-    return None if '"$' in text else text
+    carrier = Carrier([], streams)
+    text = dumps_with(carrier, result)
+    if text.count('"$') == len(carrier.blobs) + len(carrier.numbers):
+        return text, carrier
+    carrier = Carrier([], streams)
+    return dumps(pack(result, carrier)), carrier
 
 
 def _check_options(options: dict[str, Any]) -> None:

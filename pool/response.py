@@ -2,8 +2,8 @@
 
 import http.client
 import re
-from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from botod.pool import bridge
@@ -31,6 +31,9 @@ class HTTPResponse:
         self._idempotent = idempotent
         self._whole: bytes | None = None
         self._closed = False
+        self._parsed: list[tuple[str, str]] | None = None
+        self._fields: Mapping[str, str] | None = None
+        self._chunked: bool | None = None
         self._lines = transfer.head
         transfer.head = []
         status_line = _status_line(self._lines[0])
@@ -58,26 +61,36 @@ class HTTPResponse:
     def getheaders(self) -> list[tuple[str, str]]:
         return BriefList(self._pairs)
 
-    @cached_property
+    @property
     def chunked(self) -> bool:
-        return str(self.getheader("transfer-encoding", "")).lower() == "chunked"
+        if self._chunked is None:
+            self._chunked = str(self.getheader("transfer-encoding", "")).lower() == "chunked"
+        return self._chunked
 
-    # Parsed when the first is asked for, which many callers never do.
+    @chunked.setter
+    def chunked(self, value: object) -> None:
+        self._chunked = bool(value)  # boto writes 0 after a HEAD
 
-    @cached_property
+    # Parsed when the first is asked for, which many callers never do. Not by cached_property: up to
+    # Python 3.11 that takes a lock.
+
+    @property
     def _pairs(self) -> list[tuple[str, str]]:
+        if self._parsed is None:
+            self._parsed = self._parse()
+        return self._parsed
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The headers by their names in lower case; several of one name are joined."""
+        if self._fields is None:
+            self._fields = _by_name(self._pairs)
+        return self._fields
+
+    def _parse(self) -> list[tuple[str, str]]:
         lines = b"".join(self._lines[1:]).decode("latin-1").rstrip("\r\n").split("\n")
         fields = (line.partition(":") for line in lines if line)
         return [(name.strip(" \t"), value.strip(" \t\r")) for name, _colon, value in fields]
-
-    @cached_property
-    def fields(self) -> Mapping[str, str]:
-        """The headers by their names in lower case; several of one name are joined."""
-        values: dict[str, str] = {}
-        for name, value in self._pairs:
-            lower = name.lower()
-            values[lower] = f"{values[lower]}, {value}" if lower in values else value
-        return values
 
     def read(self, amt: int | None = None) -> bytes:
         """`amt` bytes, fewer at the end; without it all that is left, and the same again later."""
@@ -119,6 +132,14 @@ class HTTPResponse:
     def _raise_failure(self) -> None:
         if self._transfer.state is not State.COMPLETE:
             raise failure_error(self._transfer, idempotent=self._idempotent)
+
+
+def _by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        values[lower] = f"{values[lower]}, {value}" if lower in values else value
+    return values
 
 
 @lru_cache(256)

@@ -4,8 +4,7 @@ boto's methods have no parameter for it, so it travels as a context variable, wh
 function inherits from whoever spawned it.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -93,14 +92,20 @@ class Terms:
 _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)
 
 
-@contextmanager
-def on_terms(terms: Terms) -> Iterator[Terms]:
+class on_terms:  # noqa: N801 - as contextlib's; written as a function it takes three times as long
     """Make `terms` those of every request made, and every function spawned, in this block."""
-    token = _terms.set(terms)
-    try:
-        yield terms
-    finally:
-        _terms.reset(token)
+
+    __slots__ = ("_given", "_token")
+
+    def __init__(self, terms: Terms) -> None:
+        self._given = terms
+
+    def __enter__(self) -> Terms:
+        self._token = _terms.set(self._given)
+        return self._given
+
+    def __exit__(self, *_error: object) -> None:
+        _terms.reset(self._token)
 
 
 def current_terms() -> Terms:

@@ -93,7 +93,7 @@ def test_the_client_needs_the_standard_library_only() -> None:
 
 
 def test_the_client_loads_nothing_that_is_slow() -> None:
-    """A script that asks once pays for each import (bench/one_shot.py has the time)."""
+    """A script that asks once pays for each import (`make bench WORK=one-shot`)."""
     assert not brought() & SLOW
 
 

@@ -1,9 +1,9 @@
 """One request to the daemon, with what the interpreter has at hand.
 
 `botod call` is started by shell scripts many times a second. To import `socket` and `json` takes
-longer than all else that it does, the start of the interpreter included (bench/one_shot.py), so
-this uses the C modules beneath them, and neither `typing` nor the rest of botod. What needs more
-than one request on a connection uses `botod.ipc`.
+longer than all else that it does, the start of the interpreter included (`make bench
+WORK=one-shot`), so this uses the C modules beneath them, and neither `typing` nor the rest of
+botod. What needs more than one request on a connection uses `botod.ipc`.
 """
 
 import _json

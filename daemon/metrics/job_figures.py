@@ -1,9 +1,9 @@
 """Jobs by service, operation, outcome and user, and where their time went.
 
 Plain fields, as a job is counted on the loop: objects of prometheus_client cost 3 to 15 us a job,
-this 1.2 (bench/metrics.py). What a peer says makes no series: an operation has one once it is known
-to be one of AWS's, and of operations, users and all together there are so many at most; the rest
-are counted as OTHER. Those that come first are counted apart, and stay so.
+this 1.2 (`make bench-micro`). What a peer says makes no series: an operation has one once it is
+known to be one of AWS's, and of operations, users and all together there are so many at most; the
+rest are counted as OTHER. Those that come first are counted apart, and stay so.
 """
 
 import time

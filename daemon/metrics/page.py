@@ -14,7 +14,11 @@ from botod.daemon.metrics.web import CONNECTIONS_MAX
 HEAD = f"""\
 # Metrics
 
-    curl --unix-socket /run/botod/admin.sock http://localhost/metrics
+_Not run by a test: needs a daemon in /run._
+
+```sh
+curl --unix-socket /run/botod/admin.sock http://localhost/metrics
+```
 
 `admin.sock` is beside the daemon's socket, for its user and root. With `[metrics] port` the same is
 on that port of 127.0.0.1 (or ::1), for whoever is on the host; the Host header has to be a name of
@@ -30,9 +34,11 @@ this host's. Nothing but GET and HEAD is answered, a connection is for one reque
 
 In Prometheus:
 
-    scrape_configs:
-      - job_name: botod
-        static_configs: [{{targets: ["127.0.0.1:9393"]}}]
+```yaml
+scrape_configs:
+  - job_name: botod
+    static_configs: [{{targets: ["127.0.0.1:9393"]}}]
+```
 
 [etc/grafana-dashboard.json](../etc/grafana-dashboard.json) shows them, and
 [etc/botod-alerts.yml](../etc/botod-alerts.yml) has rules that wake somebody, each with its reason.
@@ -42,7 +48,9 @@ within some seconds. Each series has the label `worker`, and nothing is added up
 has it: a worker that died and was replaced begins anew at nought, which Prometheus makes nothing of
 as long as it sees that worker by itself, where a sum would go back. So:
 
-    sum without (worker) (rate(botod_jobs_total[5m]))
+```text
+sum without (worker) (rate(botod_jobs_total[5m]))
+```
 
 A worker that does not answer in two seconds is missing; `botod_workers` says how many there should
 be. Names of resources, such as buckets, keys and queues, are in no series: a bucket's own host

@@ -24,15 +24,15 @@ def set_level(levels: LogLevels, **params: str) -> Any:
 
 
 def test_of_all_and_of_one_module() -> None:
-    """The module has its own, by either of its names, until all is as configured."""
+    """The module has its own, by either of its names, until they are forgotten."""
     levels, module = LogLevels(), logging.getLogger("botod.daemon.worker")
     set_level(levels, level="error")
     for name in ("daemon.worker", "botod.daemon.worker"):
         answer = set_level(levels, level="debug", module=name)
         assert answer == {"level": "error", "modules": {"botod.daemon.worker": "debug"}}
     assert (logging.getLogger().level, module.level) == (logging.ERROR, logging.DEBUG)
-    levels.reset("warning")
-    assert (logging.getLogger().level, module.level) == (logging.WARNING, logging.NOTSET)
+    levels.reset()
+    assert (logging.getLogger().level, module.level) == (logging.ERROR, logging.NOTSET)
     assert set_level(levels, level="info")["modules"] == {}
 
 

@@ -11,8 +11,10 @@ from botod.daemon.held import Held
 from botod.daemon.job import Job
 from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
+from botod.daemon.policy import Permit
 from botod.daemon.runs import Run
 from botod.daemon.services import SERVICES
+from botod.daemon.verdicts import Decision
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Outcome, Sender
 from botod.ipc.limits import Budget, Refusals
@@ -21,6 +23,7 @@ from support.exchanges import Peer
 from support.loops import BOUND_S, run
 
 SENDER = Sender(1, 2, 3, 4)
+PERMIT = Permit(None, (), Decision(True, None, None))
 NOBODY: Any = None
 """Whom nobody asks here."""
 
@@ -44,7 +47,16 @@ def new_run() -> Run:
         inline_bytes=0,
         unread_timeout_s=0.0,
     )
-    one = Run(job(), NOBODY, sender=SENDER, bodies=bodies, moved=moved, held=held, began=0.0)
+    one = Run(
+        job(),
+        NOBODY,
+        sender=SENDER,
+        permit=PERMIT,
+        bodies=bodies,
+        moved=moved,
+        held=held,
+        began=0.0,
+    )
     one.future = spawn(lambda: None)
     return one
 

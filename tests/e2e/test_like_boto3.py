@@ -304,7 +304,7 @@ def test_sdb(connection: Connection, servers: Servers) -> None:
     sdb("select", SelectExpression="select * from `like-botod`", ConsistentRead=True)
     sdb("delete_domain", **domain)
     sdb("get_attributes", **item)
-    assert sdb.done | {"list_domains"} == set(SERVICES["sdb"].operations)
+    assert sdb.done | {"list_domains", "select_all"} == set(SERVICES["sdb"].operations)
 
 
 def test_sdb_s_lists(connection: Connection, servers: Servers) -> None:

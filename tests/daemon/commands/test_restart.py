@@ -22,8 +22,8 @@ def test_a_daemon_begins_anew_with_what_is_in_its_file_now() -> None:
         after = connection.call("botod.hello")
         assert after["pid"] == before["pid"] == daemon.process.pid
         assert (after["limits"]["remember_s"], after["limits"]["jobs"]) == (7, 9)
-        assert sum("listening on" in line for line in daemon.lines) == 2
         assert daemon.stop() == 0
+        assert sum("listening on" in line for line in daemon.lines) == 2
 
 
 def test_what_would_not_start_is_not_begun(capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,7 +148,7 @@ def test_lines_of_a_worker_have_its_number() -> None:
         daemon = start({}, folder, clean_environ(folder, **environ))
         daemon.wait_for_line("INFO worker 0 botod.daemon.service: listening on")
         assert sorted(path.name for path in folder.glob("*.sock")) == [
-            "botod.sock", "worker-0.sock",
+            "admin.sock", "botod.sock", "worker-0.sock",
         ]  # fmt: skip
         daemon.wait_for_line("listening on")
         assert daemon.stop() == 0

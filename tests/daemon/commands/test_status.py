@@ -122,7 +122,7 @@ def test_as_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert status.keys() == {
         "pid", "version", "uptime_s", "peers", "jobs", "total", "pools", "visits",
-        "buffered_bytes", "refused_by_limit", "keys", "retries",
+        "buffered_bytes", "buffered_max_bytes", "refused_by_limit", "keys", "retries",
     }  # fmt: skip
 
 

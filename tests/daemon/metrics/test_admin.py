@@ -36,9 +36,9 @@ class Others:
     def __init__(self, *, is_ready: bool) -> None:
         self._told = {"is_ready": is_ready}
 
-    async def others(self, method: str) -> list[dict[str, Any]]:
-        assert method == "botod.metrics"
-        return [self._told]
+    async def ask(self, method: str, params: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        assert (method, params) == ("botod.metrics", {})
+        return [self._told], []
 
 
 @pytest.fixture

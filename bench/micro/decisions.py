@@ -1,20 +1,12 @@
-"""A decision of policy with 200 rules takes at most 5 µs.
+"""Policy: a decision with 200 rules.
 
-    python bench/policy.py            # three rounds of 100,000 decisions of each kind
-    python bench/policy.py --quick    # one of 20,000
-
-Each kind is a way in which 200 rules can be hard: one a user, all for one user and operation on
+Each piece is a way in which 200 rules can be hard: one a user, all for one user and operation on
 resources of their own, all on prefixes of one bucket, of lengths of their own, all with a `*` in
-the middle, and all that differ between two `*` only, which can only be tried one by one; that row
-has no bound. `first` is the first question of a kind of caller,
-which sorts the rules out. Times are CPU's. Exit status 1 if a decision takes longer.
+the middle, and all that differ between two `*` only: these can only be tried one by one, and have
+no budget.
 """
 
-import argparse
-import statistics
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from botod.daemon.job import Job
 from botod.daemon.options import DEFAULTS
@@ -23,9 +15,10 @@ from botod.daemon.rules import Rule, Who, read_line
 from botod.daemon.services import SERVICES
 from botod.ipc.exchange import Sender
 from botod.pool import Terms
+from micro.piece import Piece
 
 RULES = 200
-BOUND_US = 5.0
+BUDGET_US = 5.0
 UID = 100_000 + RULES - 1
 
 
@@ -69,43 +62,18 @@ def job_on(name: str) -> Job:
     )
 
 
-def took_us(ask: Callable[[], None], number: int) -> float:
-    """Microseconds for one."""
-    began = time.process_time()
-    for _ in range(number):
-        ask()
-    return (time.process_time() - began) / number * 1e6
+def pieces() -> Iterator[Piece]:
+    """A decision of each kind, as the worker asks for it."""
+    for kind, (rules, name) in KINDS.items():
+        budget_us = float("inf") if kind in UNBOUNDED else BUDGET_US
+        yield Piece(f"policy, {kind}", budget_us, _decision(rules, name))
 
 
-def measure(rules: list[Rule], name: str, rounds: int, number: int) -> tuple[float, float]:
-    """A decision, as the worker asks for it, and the first of a connection."""
-    policy, job = Policy(1000, rules=rules), job_on(name)
-    sender = Sender(1, UID, UID, 1)
+def _decision(rules: list[Rule], name: str) -> Callable[[], None]:
+    policy, job, sender = Policy(1000, rules=rules), job_on(name), Sender(1, UID, UID, 1)
 
-    def ask(sender: Sender = sender) -> None:
+    def ask() -> None:
         policy.admit(sender, "s3.get_object")
         policy.check(sender, job)
 
-    began = time.process_time()
-    ask()
-    first_us = (time.process_time() - began) * 1e6
-    return statistics.median(took_us(ask, number) for _ in range(rounds)), first_us
-
-
-def main() -> int:
-    """Print a row a kind."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    rounds, number = (1, 20_000) if quick else (3, 100_000)
-    slow = False
-    print(f"{RULES} rules, µs           decision   first")
-    for kind, (rules, name) in KINDS.items():
-        decision_us, first_us = measure(rules, name, rounds, number)
-        print(f"{kind:<24} {decision_us:>8.2f} {first_us:>7.0f}")
-        slow = slow or (kind not in UNBOUNDED and decision_us > BOUND_US)
-    return int(slow)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return ask
