@@ -71,7 +71,7 @@ class SlowVisit:
     """A visit over the bound. at_s: when it ended, in seconds since the epoch.
 
     stack: where it was, the innermost last, as "file:line function": names of code, never a value.
-    Of one that ended before the watchdog saw it there is only where it ended.
+    Of one that ended before the watchdog saw it there is only where it parked, if it did.
     """
 
     at_s: float

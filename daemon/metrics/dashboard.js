@@ -72,7 +72,7 @@ const CELLS = {
     wall: (row) => whole(Math.round(row.wall_s * 1000)),
     cpu: (row) => whole(Math.round(row.cpu_s * 1000)),
     worker: (row) => String(row.worker),
-    stack: (row) => row.stack.join("\n"),
+    stack: (row) => row.stack.join("\n") || "with its end, unseen",
   },
   peers: {
     peers: (row) => whole(row.peers_num),

@@ -26,6 +26,7 @@ from support.daemons import (
 )
 from support.expositions import Exposition, ask, scrape
 from support.http_server import http_server
+from support.ports import free_port
 from support.services import Held, reply, s3_error
 
 SECRET = {"Bucket": "sesame-bucket", "Key": "sesame-key"}
@@ -43,13 +44,6 @@ def is_served(place: Path | int, workers_num: int = 1) -> bool:
     with contextlib.suppress(OSError):
         return scrape(place).total("botod_ready") == workers_num
     return False
-
-
-def free_port() -> int:
-    """One that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
 
 
 def outcome(connection: Connection, method: str = "s3.get_object", **more: Any) -> Any:
