@@ -99,7 +99,7 @@ def _daemon(port: int) -> Iterator[Daemon]:
     ):
         endpoints = {"s3": aws, "sqs": aws, "sdb": sdb}
         config: dict[str, Any] = {
-            "daemon": {"workers": 2, "visit_warn_s": 0.02},
+            "daemon": {"workers": 2, "visit_warn_s": 0.03},
             "metrics": {"port": port},
             "profile": {"default": {"endpoints": endpoints, "region": "us-east-1"}},
         }

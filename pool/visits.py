@@ -43,8 +43,11 @@ STACK_FRAMES = 25
 SLOW_KEPT = 10
 """The last visits over the bound that are remembered with their stack: a screen of them."""
 
-PATH_PARTS = 3
+PATH_PARTS = 2
 """Of a file's path, the last ones: which file it is, and nothing of where it was installed."""
+
+PARKING = "pool/bridge.py"
+"""Where every visit ends that does not end its function: not worth a line."""
 
 CPU_STALE_S = 0.001
 """A reading of the CPU clock, which is a system call of half a microsecond, serves the beginnings
@@ -272,7 +275,8 @@ def _places(frame: FrameType | None) -> Iterator[str]:
     found: list[str] = []
     while frame is not None and len(found) < STACK_FRAMES:
         file = "/".join(frame.f_code.co_filename.split("/")[-PATH_PARTS:])
-        found.append(f"{file}:{frame.f_lineno} {frame.f_code.co_qualname}")
+        if found or file != PARKING:
+            found.append(f"{file}:{frame.f_lineno} {frame.f_code.co_qualname}")
         frame = frame.f_back
     return reversed(found)
 

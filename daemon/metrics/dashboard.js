@@ -72,7 +72,7 @@ const CELLS = {
     wall: (row) => whole(Math.round(row.wall_s * 1000)),
     cpu: (row) => whole(Math.round(row.cpu_s * 1000)),
     worker: (row) => String(row.worker),
-    stack: (row) => row.stack.join("\n") || "with its end, unseen",
+    stack: (row) => row.stack,
   },
   peers: {
     peers: (row) => whole(row.peers_num),
@@ -140,10 +140,30 @@ function table(name, rows) {
       const name_of = cell.dataset.cell;
       const text = CELLS[name][name_of](row);
       const usual = BAD[name]?.[name_of];
-      write(cell, text);
+      if (name_of === "stack") unfold(cell, text, `${row.worker} ${row.at_s}`);
+      else write(cell, text);
       cell.classList.toggle("bad", usual !== undefined && usual !== text);
     }
   });
+}
+
+const opened = new Set(); // the slow visits whose stacks are shown, wherever their rows are by now
+
+// Shows the innermost line of a stack, and all of it once it is asked for.
+function unfold(cell, stack, key) {
+  if (!cell.firstElementChild) {
+    const made = document.createElement("details");
+    made.append(document.createElement("summary"), document.createElement("pre"));
+    made.addEventListener("toggle", () => opened[made.open ? "add" : "delete"](made.dataset.key));
+    cell.append(made);
+  }
+  const details = cell.firstElementChild;
+  if (details.dataset.key !== key) {
+    details.dataset.key = key;
+    details.open = opened.has(key);
+  }
+  write(details.firstElementChild, stack.at(-1) ?? "with its end, unseen");
+  write(details.lastElementChild, stack.join("\n"));
 }
 
 // Draws curves into a figure: {name, points: [[at_s, value or null], …]}, two at most.

@@ -169,7 +169,8 @@ def _compare(browser: Browser, told: dict[str, Any]) -> None:
     assert len(slow) == len(told["slow_visits"]) > 0
     newest = max(told["slow_visits"], key=lambda visit: visit["at_s"])
     assert slow[0][0] == newest["name"]
-    assert slow[0][5] == ("\n".join(newest["stack"]) or "with its end, unseen")
+    stack = newest["stack"] or ["with its end, unseen"]
+    assert slow[0][5] == stack[-1] + "\n".join(newest["stack"])
     words = browser.value("document.querySelector('#throughput svg').getAttribute('aria-label')")
     assert words.startswith("Jobs a second over the last ")
     assert "failed: last " in words

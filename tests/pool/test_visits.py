@@ -174,6 +174,24 @@ def test_the_last_slow_visits_are_remembered_with_their_stacks(
     caplog.clear()
 
 
+def test_where_it_parked_is_where_it_was_called_from(caplog: pytest.LogCaptureFixture) -> None:
+    """Not the place in which all park."""
+
+    def works() -> None:
+        time.sleep(0.01)
+        wait(asyncio.sleep(0))
+
+    async def scenario() -> None:
+        await spawn(works)
+
+    with pytest.MonkeyPatch.context() as patch:
+        visits = Visits(warn_over_s=0.005)
+        patch.setattr("botod.pool.bridge._visits", visits)
+        asyncio.run(scenario())
+    assert visits.slow[0].stack[-1].endswith(f".{works.__name__}")
+    caplog.clear()
+
+
 def test_one_that_ended_unseen_has_the_place_where_it_ended() -> None:
     """The watchdog looks now and then, and told nothing of the one before."""
     visits = Visits(warn_over_s=0.0)
