@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TREE := $(VENV)/tree
 PACKAGES := pool ipc daemon
 
-.PHONY: demo test test-long boto-suite bench bench-micro flame fuzz docs deb lint types clean
+.PHONY: demo test test-long boto-suite bench bench-micro flame fuzz docs screens deb lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -56,6 +56,10 @@ docs: $(VENV)/.test
 	$(call made,completions bash,etc/completions/botod)
 	$(call made,completions zsh,etc/completions/_botod)
 	$(call made,completions fish,etc/completions/botod.fish)
+
+# Pictures of a daemon at work, in some minutes; wants Debian's chromium-headless-shell.
+screens: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python docs/screens.py
 
 # A Debian package, for Debian's own Python; packaging/make-deb says what is in it.
 DEB_PYTHON := /usr/bin/python3

@@ -73,7 +73,8 @@ class Colleagues:
         answers, silent = await self.ask("botod.status", {})
         statuses = [own(), *answers]
         workers = sorted(map(_figures, statuses), key=_number)
-        return merged(statuses) | {"workers": workers, "silent": silent}
+        whole = await asyncio.to_thread(merged, statuses)  # 6 ms, most of it the last minutes
+        return whole | {"workers": workers, "silent": silent}
 
     async def ask(
         self,

@@ -1,8 +1,9 @@
 """The status of several workers as that of one: what `botod status` shows of a host.
 
 A figure's name says how it is merged: `longest_…`, `oldest_…` and `uptime_s` are the greatest of
-all, `expires_in_s` is the least, everything else adds up. Host pools are merged by origin and
-profile, peers stand side by side.
+all, `expires_in_s` and `newest_age_s` are the least, everything else adds up. Host pools are merged
+by origin and profile, and so are operations and the like by what they are of; peers stand side by
+side.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +11,14 @@ from typing import Any
 
 GREATEST = ("longest_", "oldest_", "uptime_s")
 
-LEAST = ("expires_in_s",)
+LEAST = ("expires_in_s", "newest_age_s")
 
-SIDE_BY_SIDE = ("peers", "workers")
+SIDE_BY_SIDE = ("peers", "slow_visits", "workers")
 
-OF_ONE = ("pid", "number")
+OF_ONE = ("pid", "number", "at_s")
 """Figures that are names: they are the first one's."""
 
-IDENTITY = ("origin", "profile")
+IDENTITY = ("origin", "profile", "operation", "outcome", "at_s")
 
 USUAL = ("", "good")
 """Texts that tell of nothing out of the ordinary."""

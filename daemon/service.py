@@ -250,6 +250,7 @@ class Service:
             self._handover.start()
         self._upstreams.start()
         self._lag.start()
+        self._status.history.start()
         self._server.listen(self._listener.sock.dup())
         self._warming.keep(self._upstreams.warm_sockets())
         warn(self._config)
@@ -284,6 +285,7 @@ class Service:
         await self._server.close(timeout_s=ANSWER_TIMEOUT_S)
         await self._admin.close()
         self._lag.stop()
+        self._status.history.stop()
         if self._colleagues is not None:
             await self._colleagues.close()
         if self._leader is not None:

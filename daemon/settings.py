@@ -257,8 +257,8 @@ class MetricsSettings:
     port: int = setting(
         0,
         "Port on which they are served over HTTP {bounds}, to whoever is on this host: /metrics, "
-        "/healthz, /readyz and /status.json, counts only. 0: none; admin.sock, beside the socket, "
-        "has them in any case, for root and the daemon's user. See docs/metrics.md.",
+        "/healthz, /readyz, /status.json and a page, counts only. 0: none; admin.sock, beside the "
+        "socket, has them in any case, for root and the daemon's user. See docs/metrics.md.",
         bounds=(0, 65_535),
     )
     address: str = setting(

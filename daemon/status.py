@@ -10,17 +10,19 @@ from botod.daemon.control import who
 from botod.daemon.killing import peer_id
 from botod.daemon.leader import Leader
 from botod.daemon.ledger import Ledger
+from botod.daemon.metrics.history import History
 from botod.daemon.upstreams import Upstreams
 from botod.daemon.worker import Worker
 from botod.ipc.peer import PeerStats
 from botod.ipc.server import Server
-from botod.pool import HostPoolStats, Pool, visit_stats
+from botod.pool import HostPoolStats, Pool, slow_visits, visit_stats
 
 
 class Status:
     """The figures of one worker. remembered_num: gives the outcomes that are known by their key.
 
-    number: the worker's. leader: says whether it leads; None: it is alone.
+    number: the worker's. leader: says whether it leads; None: it is alone. history: what was done
+    in the last minutes, once it is started.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Status:
         self._remembered_num = remembered_num
         self._number = number
         self._leader = leader
+        self.history = History(ledger.figures)
         self._began = time.monotonic()
 
     def __call__(self) -> dict[str, Any]:
@@ -64,6 +67,12 @@ class Status:
             "pools": [_pool_status(host) for host in self._pool.stats()],
             **self._upstreams.stats(),
             "visits": dataclasses.asdict(visit_stats()),
+            "slow_visits": [
+                {"worker": self._number, **dataclasses.asdict(visit)} for visit in slow_visits()
+            ],
+            "operations": self._ledger.figures.operations(),
+            "errors": self._ledger.figures.errors(),
+            "history": self.history.plain(),
         }
 
     def line(self) -> str:

@@ -1,11 +1,14 @@
 """One screen of `botod top`, as lines of text: what the difference of two statuses tells."""
 
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from botod.daemon.columns import Column, aligned
+from botod.daemon.metrics.histogram import bound_of
 from botod.daemon.show_tables import COLUMNS
 
 Status = Mapping[str, Any]
@@ -15,6 +18,12 @@ JOBS_MOST = 20
 
 OVERHEAD = 3
 """Lines of a table beside its rows: its titles, their rule and an empty one."""
+
+MOST = 0.95
+"""Of an operation's jobs: how long so many took at most."""
+
+SLOW_MOST = 3
+"""Of the slow visits, the last: `botod status --json` has more, with their stacks."""
 
 JOB_COLUMNS = [column for column in COLUMNS["jobs"] if column[0] not in {"peer", "sent"}]
 
@@ -60,6 +69,30 @@ class Differences:
         ]
         return sorted(peers, key=itemgetter("per_s", "in_flight_num"), reverse=True)
 
+    def operations(self) -> list[dict[str, Any]]:
+        """Each operation of which a job ended meanwhile; the one that took most time first."""
+        old = {one["operation"]: one for one in self._before["operations"]}
+        rows = [
+            self._operation(one, old.get(one["operation"], {})) for one in self._now["operations"]
+        ]
+        busy = [row for row in rows if row["per_s"]]
+        return sorted(busy, key=itemgetter("took_s", "per_s"), reverse=True)
+
+    def _operation(self, now: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+        took = Counter(now["took_by_s"])
+        took.subtract(old.get("took_by_s", {}))
+        took = +took  # without those that are none, or by another worker fewer
+        took_s = max(0.0, now["took_s_total"] - old.get("took_s_total", 0.0))
+        most_s = bound_of(took, MOST)
+        return {
+            "operation": now["operation"],
+            "per_s": self._per_s(now["jobs_total"], old.get("jobs_total", 0)),
+            "failed_per_s": self._per_s(now["failed_total"], old.get("failed_total", 0)),
+            "took_s": took_s,
+            "mean_ms": took_s / took.total() * 1000 if took else None,
+            "most_ms": most_s if most_s is None else most_s * 1000,
+        }
+
     def _pool(self, pool: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
         def more(name: str) -> float:
             return max(0.0, float(pool[name]) - float(old.get(name, 0)))
@@ -90,6 +123,22 @@ POOL_COLUMNS: Sequence[Column] = [
     ("health", lambda row: row["health"]["state"]),
 ]
 
+OPERATION_COLUMNS: Sequence[Column] = [
+    ("operation", itemgetter("operation")),
+    ("jobs/s", itemgetter("per_s")),
+    ("failed/s", itemgetter("failed_per_s")),
+    ("mean ms", itemgetter("mean_ms")),
+    ("95 % within ms", itemgetter("most_ms")),
+]
+
+SLOW_COLUMNS: Sequence[Column] = [
+    ("slow visit", itemgetter("name")),
+    ("at", lambda row: time.strftime("%H:%M:%S", time.localtime(row["at_s"]))),
+    ("ms", lambda row: row["wall_s"] * 1000),
+    ("cpu ms", lambda row: row["cpu_s"] * 1000),
+    ("where", lambda row: row["stack"][-1] if row["stack"] else ""),
+]
+
 PEER_COLUMNS: Sequence[Column] = [
     ("peer", itemgetter("id")),
     ("pid", itemgetter("pid")),
@@ -104,7 +153,13 @@ def frame(before: Sample, now: Sample, *, columns: int, lines: int) -> list[str]
     """At most so many lines of at most so many columns."""
     differences = Differences(before, now)
     head = list(_head(now.status, differences))
-    tables = [(POOL_COLUMNS, differences.pools()), (PEER_COLUMNS, differences.peers())]
+    tables = [
+        (POOL_COLUMNS, differences.pools()),
+        (OPERATION_COLUMNS, differences.operations()),
+        (PEER_COLUMNS, differences.peers()),
+    ]
+    if slow := sorted(now.status["slow_visits"], key=itemgetter("at_s"), reverse=True):
+        tables.insert(2, (SLOW_COLUMNS, [dict(visit) for visit in slow[:SLOW_MOST]]))
     if now.jobs is not None:
         tables.append((JOB_COLUMNS, [dict(job) for job in now.jobs]))
     room = max(0, lines - len(head) - OVERHEAD * len(tables))
@@ -126,6 +181,8 @@ def shares(wanted: Sequence[int], room: int) -> list[int]:
             given[one] += more
             left -= more
         open_ones = [one for one in open_ones if given[one] < wanted[one]]
+    for one in open_ones[:left]:
+        given[one] += 1
     return given
 
 

@@ -24,7 +24,7 @@ from botod.pool.host_pool import HostPoolStats
 from botod.pool.keys import HeldKeys
 from botod.pool.pool import Pool
 from botod.pool.terms import Terms, current_terms, on_terms
-from botod.pool.visits import visit_stats, watched_visits
+from botod.pool.visits import slow_visits, visit_stats, watched_visits
 
 __all__ = [
     "CertificateError",
@@ -52,6 +52,7 @@ __all__ = [
     "on_terms",
     "pooled",
     "sleep",
+    "slow_visits",
     "spawn",
     "spawn_apart",
     "spawn_until",

@@ -3,8 +3,8 @@
 A visit is one stretch of a greenlet between two parks: time in which the loop serves nobody else.
 Wall time is what others lose, CPU time what the visit itself used; on a busy machine they differ.
 
-A visit over the bound is logged when it ends. `Watchdog`, a thread, logs it also while it lasts,
-with the stack: one that never ends would else never be told.
+A visit over the bound is logged when it ends, and the last few are remembered. `Watchdog`, a
+thread, logs it also while it lasts, with the stack: one that never ends would else never be told.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import get_ident
@@ -40,6 +41,15 @@ OTHERS = "…"
 STACK_FRAMES = 25
 """Innermost frames that the watchdog prints: boto's own stacks have some twelve."""
 
+SLOW_KEPT = 10
+"""The last visits over the bound that are remembered with their stack: a screen of them."""
+
+PATH_PARTS = 2
+"""Of a file's path, the last ones: which file it is, and nothing of where it was installed."""
+
+PARKING = ("pool/bridge.py", "pool/spawned.py")
+"""Where every visit ends that does not end its function: not worth a line."""
+
 CPU_STALE_S = 0.001
 """A reading of the CPU clock, which is a system call of half a microsecond, serves the beginnings
 of all visits for so long. What a visit used is therefore told too high by as much, at most."""
@@ -58,6 +68,21 @@ class NamedVisits:
     over_10ms_num: int
     over_100ms_num: int
     buckets_num: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SlowVisit:
+    """A visit over the bound. at_s: when it ended, in seconds since the epoch.
+
+    stack: where it was, the innermost last, as "file:line function": names of code, never a value.
+    Of one that ended before the watchdog saw it there is only where it parked, if it did.
+    """
+
+    at_s: float
+    name: str
+    wall_s: float
+    cpu_s: float
+    stack: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,13 +128,15 @@ class _Count:
 class VisitingThread:
     """A thread that has a loop, and the visit under way in it.
 
-    began: when it did; None: there is none. cpu_s: what the thread had used at `cpu_read`.
+    began: when it did; None: there is none. cpu_s: what the thread had used at `cpu_read`. seen:
+    when a visit began that the watchdog saw, and in which stack.
     """
 
-    __slots__ = ("began", "cpu_read", "cpu_s", "name")
+    __slots__ = ("began", "cpu_read", "cpu_s", "name", "seen")
 
     def __init__(self) -> None:
         self.name = ""
+        self.seen: tuple[float, tuple[str, ...]] = (-math.inf, ())
         self.began: float | None = None
         self.cpu_read = self.cpu_s = -math.inf
 
@@ -123,6 +150,7 @@ class Visits:
     def __init__(self, *, warn_over_s: float = WARN_OVER_S) -> None:
         self.warn_over_s = warn_over_s
         self.threads: dict[int, VisitingThread] = {}
+        self.slow: deque[SlowVisit] = deque(maxlen=SLOW_KEPT)
         self._counts: dict[str, _Count] = {}
         self._longest_cpu_s = 0.0
 
@@ -141,10 +169,12 @@ class Visits:
         No visit used more CPU than it took time: one too short for it is not asked what it used.
         """
         assert thread.began is not None, "a visit ends that did not begin"
-        wall_s, thread.began = clock() - thread.began, None
+        began, thread.began = thread.began, None
+        wall_s = clock() - began
         if wall_s > self._longest_cpu_s or wall_s > self.warn_over_s:
             cpu_s = min(wall_s, cpu_clock() - thread.cpu_s)
-            self.note_long(thread.name, wall_s, cpu_s, stack.gr_frame)
+            seen = thread.seen[1] if thread.seen[0] == began else ()
+            self.note_long(thread.name, wall_s, cpu_s, stack.gr_frame, seen)
         self.count(thread.name, wall_s)
 
     def count(self, name: str, wall_s: float) -> None:
@@ -154,10 +184,22 @@ class Visits:
         count.longest_s = max(count.longest_s, wall_s)
         count.buckets[bisect_left(BOUNDS_S, wall_s)] += 1
 
-    def note_long(self, name: str, wall_s: float, cpu_s: float, frame: FrameType | None) -> None:
-        """Take what a long visit used, and log it; it ended at `frame`, or with its function."""
+    def note_long(
+        self,
+        name: str,
+        wall_s: float,
+        cpu_s: float,
+        frame: FrameType | None,
+        seen: tuple[str, ...] = (),
+    ) -> None:
+        """Take what a long visit used, remember it and log it.
+
+        It ended at `frame`, or with its function. seen: the stack in which the watchdog saw it.
+        """
         self._longest_cpu_s = max(self._longest_cpu_s, cpu_s)
         if wall_s > self.warn_over_s:
+            stack = seen or tuple(_places(frame))
+            self.slow.append(SlowVisit(time.time(), name, wall_s, cpu_s, stack))
             logger.warning(
                 "a visit of %s kept the loop for %.0f ms (%.0f ms of CPU); it ended %s",
                 name, wall_s * 1000, cpu_s * 1000, _where(frame),
@@ -225,6 +267,7 @@ class Watchdog:
         if lasts_s <= self._visits.warn_over_s:
             return
         self._told = ident, began
+        thread.seen = began, tuple(_places(frame))
         stack = "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
         logger.warning(
             "a visit of %s has kept the loop for %.0f ms and lasts; it is %s\n%s",
@@ -235,6 +278,11 @@ class Watchdog:
 def visit_stats() -> VisitStats:
     """What the visits of this process took so far."""
     return VISITS.stats()
+
+
+def slow_visits() -> list[SlowVisit]:
+    """The last visits of this process that were over the bound, the latest last."""
+    return list(VISITS.slow)
 
 
 @contextlib.contextmanager
@@ -251,6 +299,17 @@ def watched_visits(bound_s: float = WARN_OVER_S) -> Iterator[None]:
     finally:
         watchdog.stop()
         VISITS.warn_over_s = WARN_OVER_S
+
+
+def _places(frame: FrameType | None) -> Iterator[str]:
+    """The innermost frames of a stack, these last, as SlowVisit has them."""
+    found: list[str] = []
+    while frame is not None and len(found) < STACK_FRAMES:
+        file = "/".join(frame.f_code.co_filename.split("/")[-PATH_PARTS:])
+        if found or file not in PARKING:
+            found.append(f"{file}:{frame.f_lineno} {frame.f_code.co_qualname}")
+        frame = frame.f_back
+    return reversed(found)
 
 
 def _where(frame: FrameType | None) -> str:

@@ -41,8 +41,9 @@ def parser() -> argparse.ArgumentParser:
     said = argparse.ArgumentParser(
         prog="botod top",
         description=(
-            "Show what a daemon does, live: host pools, peers and the oldest jobs; rates and "
-            "times are those of the last interval. q ends it. The jobs need an administrator."
+            "Show what a daemon does, live: host pools, operations, the last slow visits, peers "
+            "and the oldest jobs; rates and times are those of the last interval. q ends it. The "
+            "jobs need an administrator."
         ),
     )
     said.add_argument(

@@ -62,6 +62,7 @@ class Admin:
         }
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
 
     async def start(self) -> None:
         """Serve if this worker leads, and from now on as soon as it does.
@@ -76,7 +77,8 @@ class Admin:
     async def close(self) -> None:
         """Serve no more."""
         if self._task is not None:
-            self._task.cancel()
+            async with self._opening:  # a socket that a thread is making would have no owner
+                self._task.cancel()
             await asyncio.wait([self._task])
         if self._path in self._servers:  # first: once nobody listens, the next one makes its own
             remove_socket(self._path)
@@ -115,10 +117,11 @@ class Admin:
                 self._told.add(name)
 
     async def _open(self, name: str) -> None:
-        sockets = await asyncio.to_thread(self._make[name])
-        server = make_server(self._source, checks_host=name != self._path)
-        server.add_sockets(sockets)
-        self._servers[name] = server
+        async with self._opening:
+            sockets = await asyncio.to_thread(self._make[name])
+            server = make_server(self._source, checks_host=name != self._path)
+            server.add_sockets(sockets)
+            self._servers[name] = server
         logger.info("metrics are served on %s", name)
 
     def _open_unix(self) -> list[socket.socket]:

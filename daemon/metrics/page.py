@@ -6,10 +6,14 @@ python -m botod.daemon.metrics.page > docs/metrics.md
 import sys
 from collections.abc import Iterator
 
-from botod.daemon.metrics.job_figures import OPERATIONS_MAX, SERIES_MAX, UIDS_MAX
+from botod.daemon.metrics.history import SAMPLES_MAX, STEP_S
+from botod.daemon.metrics.job_figures import ERRORS_MOST, OPERATIONS_MAX, SERIES_MAX, UIDS_MAX
 from botod.daemon.metrics.outcomes import OUTCOMES
 from botod.daemon.metrics.series import SECTIONS
 from botod.daemon.metrics.web import CONNECTIONS_MAX
+from botod.pool.visits import SLOW_KEPT
+
+MINUTES = SAMPLES_MAX * STEP_S // 60
 
 HEAD = f"""\
 # Metrics
@@ -31,11 +35,46 @@ this host's. Nothing but GET and HEAD is answered, a connection is for one reque
 | `/healthz` | 200 while the process that serves this answers |
 | `/readyz` | 200 while a worker takes jobs; 503 at the start, and while none does |
 | `/status.json` | the merged status, counts only |
+| `/` | a page for a person |
 
 A daemon that stops takes no jobs, nor does one after `botod drain`; one after `botod pause` takes
 them and has them wait.
 
-In Prometheus:
+## The page
+
+![A daemon at work: what wants a look, plots, tables of what there is below](images/page.png)
+
+`http://127.0.0.1:9393/` with `port = 9393`; or from another machine, port or not, as root or the
+daemon's user:
+
+_Not run by a test: needs another host._
+
+```sh
+ssh -L 9393:/run/botod/admin.sock host
+```
+
+It is for reading only, asks for `/status.json` each 5 seconds, loads nothing from elsewhere, and
+begins with what wants a look: workers that do not answer or take no jobs, hosts that rest, jobs
+that have waited for a slot for over a second, profiles without keys, and that more than 5 % of the
+last minute's jobs failed.
+
+![Jobs a second, all and failed, and how long they took, over the last minutes](images/plots.png)
+
+- The plots have the last {MINUTES} minutes as it is opened, a point each {STEP_S} s. Each worker
+  keeps what it did itself, so its part ends with it. `95 % within` is the upper bound of a bucket
+  of `botod_job_duration_seconds`. Long polls count, too, with the time that they waited.
+- Operations and errors are since the start, of all users; of errors, an operation's outcome each,
+  there are the {ERRORS_MOST} kinds that came last.
+- Slow visits are the last {SLOW_KEPT} of each worker over `visit_warn_s`, with their stack: names
+  of files and functions, never a value.
+- Of peers there are counts: on a port anybody on the host may look, and `admin.sock` serves the
+  same. Their pids and users are in `botod show peers`, for whom `botod.status` is allowed.
+
+`/status.json` and `botod status --json` have the same as `history`, `operations`, `errors` and
+`slow_visits`. `took_by_s` says how many jobs took so many seconds at most and more than the bound
+before.
+
+## In Prometheus
 
 ```yaml
 scrape_configs:

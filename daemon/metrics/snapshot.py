@@ -31,8 +31,9 @@ BUILD = {
     "libcurl": pycurl.version_info()[1],
 }
 
-NAMES = ("origin", "profile", "version", "state")
-"""Texts that stay where only counts go: whose a figure is, and how a host is."""
+NAMES = ("origin", "profile", "version", "state", "operation", "outcome", "name", "stack")
+"""Texts that stay where only counts go: whose a figure is, how a host is, and where in the code a
+slow visit was."""
 
 
 class Snapshot:
@@ -113,7 +114,8 @@ def whole_status(snapshots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         }
         for one in snapshots
     ]
-    counts: dict[str, Any] = counts_only(whole) | {"workers": workers}
+    more = {"workers": workers, "workers_num": max(one["workers_num"] for one in snapshots)}
+    counts: dict[str, Any] = counts_only(whole) | more
     return counts
 
 
@@ -128,8 +130,10 @@ def counts_only(figures: Any) -> Any:
     """The same without texts, but for NAMES."""
     if isinstance(figures, Mapping):
         return {
-            key: counts_only(value)
+            key: value if key in NAMES else counts_only(value)
             for key, value in figures.items()
             if key in NAMES or not isinstance(value, str)
         }
-    return [counts_only(one) for one in figures] if isinstance(figures, (list, tuple)) else figures
+    if isinstance(figures, (list, tuple)):
+        return [counts_only(one) for one in figures if not isinstance(one, str)]
+    return figures

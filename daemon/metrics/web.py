@@ -4,7 +4,7 @@
     /healthz       200 while the loop of whoever serves this answers
     /readyz        200 while a worker takes jobs; 503 at the start and while none does
     /status.json   the merged status, counts only
-    /              a page for a person
+    /              a page for a person, which reads /status.json; its script and style
 
 On a loopback port anybody on the host can ask, and a browser there can be led to by a page from
 elsewhere, under a name that is made to point here: so the Host header has to be a name of this
@@ -16,7 +16,9 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
+from importlib.resources import files
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -38,6 +40,14 @@ REQUEST_TIMEOUT_S = 15.0
 
 HEAD_MAX_BYTES = 8 * 1024
 """A request's head; Prometheus's has some 300."""
+
+FRONT_PAGE_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src 'self'; script-src 'self'; style-src 'self'; "
+    "img-src data:; "  # the empty icon, for which a browser would ask else
+    "require-trusted-types-for 'script'"  # what is written as text stays text
+)
+"""What the page may load: its own script, style and numbers."""
 
 
 @dataclass(frozen=True)
@@ -118,19 +128,53 @@ class StatusPage(Page):
     """For programs that show what is going on."""
 
     async def get(self) -> None:
+        snapshots = await self.source.snapshots()
+        body = await asyncio.to_thread(_status_text, snapshots)
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps(whole_status(await self.source.snapshots())) + "\n")
+        self.finish(body)
 
 
-class FrontPage(Page):
-    """For a person."""
+class FilePage(Page):
+    """A file of the page for a person, which says nothing of the daemon: its script asks."""
+
+    name: str
+    media_type: str
 
     async def get(self) -> None:
-        self.finish("".join(f"{path}\n" for path in PAGES if path != "/"))
+        body = await asyncio.to_thread(_file, self.name)
+        self.set_header("Content-Type", f"{self.media_type}; charset=utf-8")
+        self.finish(body)
+
+
+class FrontPage(FilePage):
+    """For a person."""
+
+    name = "dashboard.html"
+    media_type = "text/html"
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", FRONT_PAGE_POLICY)
+
+
+class ScriptPage(FilePage):
+    """What asks, and shows what is answered."""
+
+    name = "dashboard.js"
+    media_type = "text/javascript"
+
+
+class StylePage(FilePage):
+    """How it looks."""
+
+    name = "dashboard.css"
+    media_type = "text/css"
 
 
 PAGES: Mapping[str, type[Page]] = {
     "/": FrontPage,
+    "/dashboard.css": StylePage,
+    "/dashboard.js": ScriptPage,
     "/healthz": HealthPage,
     "/metrics": MetricsPage,
     "/readyz": ReadyPage,
@@ -172,6 +216,17 @@ def _exposition(snapshots: Sequence[Mapping[str, Any]], accept: str) -> tuple[by
     from botod.daemon.metrics.exposition import exposition  # noqa: PLC0415 - for who scrapes only
 
     return exposition(snapshots, accept)
+
+
+def _status_text(snapshots: Sequence[Mapping[str, Any]]) -> str:
+    """The merged status as JSON. Takes milliseconds: some workers' last minutes are in it."""
+    return json.dumps(whole_status(snapshots)) + "\n"
+
+
+@cache
+def _file(name: str) -> bytes:
+    """What is in a file beside this one. Blocks the first time."""
+    return (files("botod.daemon.metrics") / name).read_bytes()
 
 
 def _log(page: RequestHandler) -> None:

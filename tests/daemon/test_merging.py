@@ -78,3 +78,21 @@ def test_names_and_what_has_no_bound() -> None:
         {"pid": 8, "version": "1", "slots_num": None},
     ])
     assert found == {"pid": 7, "version": "1", "slots_num": None}
+
+
+def test_operations_and_errors_are_one_for_each_kind() -> None:
+    """Numbers add up, and of what came last the youngest is told."""
+    one = {"operation": "s3.x", "outcome": "throttled", "errors_total": 2, "newest_age_s": 7}
+    other = {**one, "errors_total": 3, "newest_age_s": 5}
+    third = {**one, "outcome": "overloaded"}
+    assert merged([{"errors": [one, third]}, {"errors": [other]}]) == {
+        "errors": [{**one, "errors_total": 5, "newest_age_s": 5}, third]
+    }
+
+
+def test_slow_visits_stand_side_by_side() -> None:
+    """Each is one by itself, with its stack."""
+    one = {"worker": 0, "at_s": 5.0, "name": "s3.x", "stack": ["a", "b"]}
+    assert merged([{"slow_visits": [one]}, {"slow_visits": []}, {"slow_visits": [one]}]) == {
+        "slow_visits": [one, one]
+    }

@@ -23,7 +23,7 @@ def sample(at_s: float, jobs_num: int, *, pools: list[dict[str, Any]], **more: A
         "jobs": {"running_num": 4, "polling_num": 1, "jobs_total": jobs_num, "failed_total": 0},
         "visits": {"visits_num": jobs_num * 5, "longest_s": 0.02, "over_10ms_num": 0},
         "total": {"slots_num": None, "leased_num": 2},
-        "refused_by_limit": {},
+        "refused_by_limit": {}, "operations": [], "slow_visits": [],
         "peers": [
             {"id": "p0-1", "pid": 11, "uid": 12, "in_flight_num": 1, "unread_bytes": 0,
              "requests_total": jobs_num},
@@ -63,6 +63,66 @@ def test_nothing_happened() -> None:
     assert [cell.strip() for cell in line.split("|")][5:8] == ["0.0", "", ""]
 
 
+def operation(name: str, jobs: int, failed: int, took_s: float, **took: int) -> dict[str, Any]:
+    """An operation's figures. took: by bound in ms, such as b5."""
+    return {
+        "operation": name, "jobs_total": jobs, "failed_total": failed, "took_s_total": took_s,
+        "took_by_s": {str(int(bound[1:]) / 1000): number for bound, number in took.items()},
+    }  # fmt: skip
+
+
+def cells(line: str) -> list[str]:
+    """Of a row."""
+    return [cell.strip() for cell in line.split("|")]
+
+
+def test_operations_of_the_interval() -> None:
+    """The one that took most time first; one of which nothing ended is not there."""
+    old = operation("s3.get_object", 10, 1, 1.0, b5=10)
+    before = sample(10.0, 0, pools=[], operations=[old, operation("s3.head_bucket", 5, 0, 1.0)])
+    now = sample(12.0, 0, pools=[], operations=[
+        operation("s3.head_bucket", 5, 0, 1.0),
+        operation("s3.get_object", 30, 3, 1.2, b5=29, b100=1),
+        operation("sqs.receive_message", 2, 0, 10.0, b5000=2),
+        operation("sqs.send_message", 4, 4, 0.0),
+    ])  # fmt: skip
+    lines = frame(before, now, columns=200, lines=50)
+    first = next(number for number, line in enumerate(lines) if line.startswith("operation"))
+    assert cells(lines[first]) == ["operation", "jobs/s", "failed/s", "mean ms", "95 % within ms"]
+    assert [cells(line) for line in lines[first + 2 : first + 5]] == [
+        ["sqs.receive_message", "1.0", "0.0", "5000.0", "5000.0"],
+        ["s3.get_object", "10.0", "1.0", "10.0", "5.0"],
+        ["sqs.send_message", "2.0", "2.0", "", ""],
+    ]
+    assert "head_bucket" not in "\n".join(lines)
+
+
+def test_an_operation_of_a_worker_that_came_anew() -> None:
+    """It counted less: nothing is negative."""
+    before = sample(10.0, 0, pools=[], operations=[operation("s3.x", 30, 3, 1.2, b5=30)])
+    now = sample(12.0, 0, pools=[], operations=[operation("s3.x", 2, 0, 0.1, b5=2)])
+    assert not any(line.startswith("s3.x") for line in frame(before, now, columns=99, lines=50))
+
+
+def test_the_last_slow_visits() -> None:
+    """The last first, with where each was; without any there is no table."""
+    slow = [
+        {"name": f"s3.x{number}", "at_s": 1000.0 + number, "wall_s": 0.25, "cpu_s": 0.1,
+         "worker": 0, "stack": ["a.py:1 f", "b.py:2 g"]}
+        for number in range(5)
+    ]  # fmt: skip
+    now = sample(12.0, 300, pools=[], slow_visits=slow)
+    lines = frame(BEFORE, now, columns=200, lines=50)
+    first = next(number for number, line in enumerate(lines) if line.startswith("slow visit"))
+    rows = [cells(line) for line in lines[first + 2 : first + 5]]
+    assert [row[0] for row in rows] == ["s3.x4", "s3.x3", "s3.x2"]
+    assert rows[0][2:] == ["250.0", "100.0", "b.py:2 g"]
+    assert lines[first + 5] == ""
+    assert not any(
+        line.startswith("slow visit") for line in frame(BEFORE, NOW, columns=99, lines=50)
+    )
+
+
 def test_a_worker_that_is_silent_is_named() -> None:
     """Its figures are not in the others'."""
     silent = [{"worker": 1, "why": "no answer"}]
@@ -89,6 +149,7 @@ def test_it_fits(columns: int, lines: int) -> None:
         ([5, 5], 20, [5, 5]),
         ([100, 2], 10, [8, 2]),
         ([100, 100, 1], 9, [4, 4, 1]),
+        ([100, 0, 100, 100], 11, [4, 0, 4, 3]),
         ([3, 3], 0, [0, 0]),
         ([], 9, []),
     ],

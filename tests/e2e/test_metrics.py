@@ -26,6 +26,7 @@ from support.daemons import (
 )
 from support.expositions import Exposition, ask, scrape
 from support.http_server import http_server
+from support.ports import free_port
 from support.services import Held, reply, s3_error
 
 SECRET = {"Bucket": "sesame-bucket", "Key": "sesame-key"}
@@ -43,13 +44,6 @@ def is_served(place: Path | int, workers_num: int = 1) -> bool:
     with contextlib.suppress(OSError):
         return scrape(place).total("botod_ready") == workers_num
     return False
-
-
-def free_port() -> int:
-    """One that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
 
 
 def outcome(connection: Connection, method: str = "s3.get_object", **more: Any) -> Any:
@@ -158,6 +152,35 @@ def test_no_name_of_a_resource_is_told() -> None:
                 assert "sesame" not in ask(port, "/status.json")[1]
                 same = {"host": f"localhost:{aws.port}"}
                 assert found.total("botod_pool_transfers_total", **same) == len(aws.requests)
+
+
+@pytest.mark.parametrize("workers_num", [1, 2])
+def test_the_status_has_the_last_minutes(workers_num: int) -> None:
+    """The same for a command and over HTTP, but for what is an administrator's; of all workers."""
+    with http_server(reply(b"miaow")) as aws:
+        config = endpoints(aws.port) | {"daemon": {"workers": workers_num}}
+        with running_daemon(config) as daemon, contextlib.ExitStack() as stack:
+            for peer in [stack.enter_context(daemon.connect()) for _ in range(4)]:
+                outcome(peer)
+                outcome(peer, "s3.no_such_operation")
+            wait_until(lambda: is_served(admin(daemon), workers_num), daemon)
+
+            def jobs_num() -> int:
+                found = json.loads(ask(admin(daemon), "/status.json")[1])
+                return sum(sample["jobs_num"] for sample in found["history"])
+
+            wait_until(lambda: jobs_num() == 8, daemon)
+            by_http = json.loads(ask(admin(daemon), "/status.json")[1])
+            with daemon.connect() as connection:
+                by_command = connection.call("botod.status")
+            assert len(by_http["workers"]) == by_http["workers_num"] == workers_num
+            assert by_http["history"] == by_command["history"]
+            assert by_http["operations"] == by_command["operations"]
+            counts = [(one["operation"], one["jobs_total"]) for one in by_http["operations"]]
+            assert sorted(counts) == [("other", 4), ("s3.get_object", 4)]
+            (error,) = by_http["errors"]
+            assert (error["operation"], error["outcome"]) == ("other", "method_not_found")
+            assert error["errors_total"] == 4
 
 
 @contextlib.contextmanager

@@ -92,6 +92,8 @@ def test_the_files_beside_it(environment: Path) -> None:
     (package,) = environment.glob("lib/python3.*/site-packages/botod")
     for name in ("etc/botod.toml", "etc/botod.service", "etc/supervisord.conf", "ipc/PROTOCOL.md"):
         assert (package / name).is_file()
+    for name in ("dashboard.html", "dashboard.js", "dashboard.css"):
+        assert (package / "daemon" / "metrics" / name).is_file()
     said(environment, "config", "check", str(package / "etc" / "botod.toml"))
     for name in ("man/man1/botod.1", "man/man5/botod.toml.5", "man/man8/botod.8"):
         assert (environment / "share" / name).is_file()

@@ -19,6 +19,12 @@ def tool(name: str) -> str:
     return path
 
 
+def any_tool(*names: str) -> str:
+    """The path of the first of some programs that there is; where there is none, as `tool`."""
+    found = (shutil.which(name, path=f"{BIN}:{os.environ['PATH']}") for name in names)
+    return next(filter(None, found), None) or tool(names[0])
+
+
 def environ(**more: str) -> dict[str, str]:
     """The environment of the tests, with its commands in PATH."""
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **more}

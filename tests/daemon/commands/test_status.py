@@ -123,6 +123,7 @@ def test_as_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert status.keys() == {
         "pid", "version", "uptime_s", "peers", "jobs", "total", "pools", "visits",
         "buffered_bytes", "buffered_max_bytes", "refused_by_limit", "keys", "retries",
+        "slow_visits", "operations", "errors", "history",
     }  # fmt: skip
 
 

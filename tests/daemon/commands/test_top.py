@@ -123,6 +123,7 @@ def test_one_frame(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert out.count("\nslots   ") == 1
     assert "pool " in out
     assert "peer " in out
+    assert "operation " in out
 
 
 def test_it_asks_once_an_interval(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -10,14 +11,14 @@ import pytest
 
 from botod.daemon.colleagues import Colleagues
 from botod.daemon.leader import Leader
-from botod.daemon.listener import SocketInUse
+from botod.daemon.listener import SocketInUse, open_listener
 from botod.daemon.metrics import admin
 from botod.daemon.metrics.admin import Admin, settings_name
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.settings import MetricsSettings
 from support.daemons import short_folder
 from support.expositions import ask
-from support.loops import run, until
+from support.loops import BOUND_S, run, until
 
 
 class Told:
@@ -92,6 +93,33 @@ def test_only_who_leads_serves(folder: Path) -> None:
     run(main)
 
 
+def test_it_is_closed_while_a_socket_is_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a thread, which is not stopped: what it made is closed, and its name is let go of."""
+    makes, may_make = threading.Event(), threading.Event()
+    made: list[socket.socket] = []
+
+    def slowly(path: str, mode: int) -> socket.socket:
+        makes.set()
+        assert may_make.wait(BOUND_S)
+        made.append(open_listener(path, mode))
+        return made[0]
+
+    monkeypatch.setattr(admin, "open_listener", slowly)
+
+    async def main() -> None:
+        one = serving(folder)
+        await one.start()
+        await until(makes.is_set)
+        closing = asyncio.create_task(one.close())
+        await asyncio.sleep(0.01)  # it has begun
+        may_make.set()
+        await closing
+        assert [sock.fileno() for sock in made] == [-1]
+        assert not (folder / "admin.sock").exists()
+
+    run(main)
+
+
 def test_ready_while_any_worker_is(folder: Path) -> None:
     """Whoever serves may drain, and another one take jobs."""
 
@@ -99,7 +127,7 @@ def test_ready_while_any_worker_is(folder: Path) -> None:
         for own, other, status in ((True, None, 200), (False, True, 200), (False, False, 503)):
             one = serving(folder, is_ready=own, other_is_ready=other)
             await one.start()
-            await until((folder / "admin.sock").exists)
+            await until(lambda one=one: one._servers)
             assert (await asyncio.to_thread(ask, folder / "admin.sock", "/readyz"))[0] == status
             await one.close()
 

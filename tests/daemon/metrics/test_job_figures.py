@@ -1,7 +1,6 @@
 """Jobs in plain fields."""
 
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,26 +8,10 @@ import pytest
 from botod.daemon.gathering import Together
 from botod.daemon.metrics import job_figures
 from botod.daemon.metrics.job_figures import JobFigures
-from botod.daemon.moved import Moved
 from botod.ipc.errors import Code, RpcError
-from botod.pool import Terms
+from support.runs import run_that_ended as run
 
 DENIED = RpcError(Code.ACCESS_DENIED, "no")
-
-
-def run(
-    service: str = "s3", name: str = "get_object", uid: int = 1, together: Together | None = None
-) -> Any:
-    """A job that is over: 2 attempts, 0.3 s until the first byte, 5 bytes of body."""
-    terms = Terms()
-    terms.attempts_num = 2
-    terms.times.first_byte_s = 0.3
-    return SimpleNamespace(
-        job=SimpleNamespace(service=service, name=name, terms=terms),
-        sender=SimpleNamespace(uid=uid),
-        moved=Moved(received_bytes=5),
-        together=together,
-    )
 
 
 def counts(figures: JobFigures) -> dict[tuple[str, ...], int]:
@@ -134,3 +117,67 @@ def _cpu_s(figures: JobFigures, job: Any) -> float:
     for _ in range(2000):
         figures.ended(job, None, 0.2)
     return (time.thread_time() - began) / 2000
+
+
+def test_what_a_status_tells_of_operations() -> None:
+    """Of all users together; what was refused took no time."""
+    figures = JobFigures()
+    figures.ended(run(), None, 0.4)
+    figures.ended(run(uid=2), DENIED, 0.004)
+    figures.refused("s3.get_object", 3, DENIED)
+    figures.refused("<b>.x", 3, DENIED)
+    assert figures.operations() == [
+        {
+            "operation": "s3.get_object",
+            "jobs_total": 3,
+            "failed_total": 2,
+            "took_s_total": pytest.approx(0.404),
+            "took_by_s": {"0.5": 1, "0.005": 1},
+        },
+        {
+            "operation": "other",
+            "jobs_total": 1,
+            "failed_total": 1,
+            "took_s_total": 0.0,
+            "took_by_s": {},
+        },
+    ]
+    totals = figures.totals()
+    assert (totals.jobs, totals.failed, sum(totals.took)) == (4, 3, 2)
+
+
+def test_the_errors_that_came_last() -> None:
+    """By operation and outcome, the newest first; of so many kinds at most."""
+    now = iter((100.0, 107.0, 109.0, 110.0))
+    figures = JobFigures(lambda: next(now))
+    figures.ended(run(), DENIED, 0.1)
+    figures.ended(run(uid=2), DENIED, 0.1)
+    figures.ended(run(), None, 0.1)
+    figures.refused("s3.get_object", 1, RpcError(Code.OVERLOADED, "no"))
+    assert figures.errors() == [
+        {
+            "operation": "s3.get_object",
+            "outcome": "overloaded",
+            "errors_total": 1,
+            "newest_age_s": 1.0,
+        },
+        {
+            "operation": "s3.get_object",
+            "outcome": "access_denied",
+            "errors_total": 2,
+            "newest_age_s": 3.0,
+        },
+    ]
+
+
+def test_kinds_of_errors_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In what is told; and one beyond the series is another's, with its time."""
+    monkeypatch.setattr(job_figures, "ERRORS_MOST", 2)
+    monkeypatch.setattr(job_figures, "SERIES_MAX", 4)
+    now = iter(range(100))
+    figures = JobFigures(lambda: float(next(now)))
+    for number in range(5):
+        figures.ended(run(name=f"get_{number}"), DENIED, 0.1)
+    newest, before = figures.errors()
+    assert (newest["operation"], newest["newest_age_s"]) == ("other", 1.0)
+    assert (before["operation"], before["newest_age_s"]) == ("s3.get_3", 2.0)

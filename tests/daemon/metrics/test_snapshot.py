@@ -105,12 +105,14 @@ def test_texts_are_left_out() -> None:
         "failure": "arn:aws:iam::1:role/secret",
         "found_total": 3,
         "none": None,
-        "pools": [{"origin": "h:1", "why": "x", "buckets": (1, 2)}],
+        "pools": [{"origin": "h:1", "why": "x", "buckets": (1, 2, "secret")}],
+        "slow_visits": [{"name": "s3.x", "stack": ("a:1 f",), "why": "x"}],
     }
     assert counts_only(figures) == {
         "found_total": 3,
         "none": None,
         "pools": [{"origin": "h:1", "buckets": [1, 2]}],
+        "slow_visits": [{"name": "s3.x", "stack": ("a:1 f",)}],
     }
 
 
@@ -126,7 +128,10 @@ def test_the_status_of_all() -> None:
             assert found["jobs"]["jobs_total"] == 2
             assert found["pools"][0]["leases_total"] == 2
             assert [worker["number"] for worker in found["workers"]] == [1, 2]
+            assert found["workers_num"] == 3
             assert found["profile_keys"]["default"]["found_total"] == 2
+            (operation,) = found["operations"]
+            assert (operation["operation"], operation["jobs_total"]) == ("s3.get_object", 2)
             assert "keys" not in found
 
     run(main)

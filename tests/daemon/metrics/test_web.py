@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from support.loops import run, until
 from support.tellers import told
 
 LOCAL = ("localhost", "LOCALHOST:9393", "127.0.0.1", "127.0.0.1:1", "[::1]:9393", "[::1]")
+FILES = ("dashboard.js", "dashboard.css")
+
 FOREIGN = (
     "evil.example",
     "localhost.evil.example",
@@ -113,10 +116,42 @@ def test_the_status_is_json() -> None:
 
 
 def test_unknown_pages_and_the_front_one() -> None:
-    """The front page says what there is."""
+    """The front page links to what there is for programs."""
     assert asked(served, "/etc/passwd")[:2] == (404, "Not Found\n")
     body = asked(served, "/")[1]
-    assert all(path in body.split() for path in PAGES if path != "/")
+    links = set(re.findall(r'(?:href|src)="(/[^"]*)"', body))
+    assert links == PAGES.keys() - {"/"}
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/", "text/html"), ("/dashboard.css", "text/css"), ("/dashboard.js", "text/javascript")],
+)
+def test_the_page_for_a_person(path: str, media_type: str) -> None:
+    """Its files have their types, and are the same whatever a daemon would tell."""
+    status, body, headers = asked(served, path)
+    assert (status, headers["Content-Type"]) == (200, f"{media_type}; charset=utf-8")
+    hostile = told(0, 0)
+    hostile["profile_keys"] = {"<script>alert(1)</script>": {"has_keys": False}}
+    assert asked(lambda: served(snapshots=[hostile]), path)[1] == body
+    assert asked(lambda: served(checks_host=False), path, Host="botod")[1] == body
+
+
+def test_the_page_loads_its_own_files_only() -> None:
+    """By its policy; and its script never takes a text for anything but text."""
+    policy = asked(served, "/")[2]["Content-Security-Policy"]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules.pop("require-trusted-types-for") == "'script'"
+    assert rules.pop("img-src") == "data:"
+    own = {name for name, value in rules.items() if value == "'self'"}
+    assert own == {"connect-src", "script-src", "style-src"}
+    assert {rules[name] for name in rules.keys() - own} == {"'none'"}
+    html, script, style = (asked(served, f"/{end}")[1] for end in ("", *FILES))
+    assert not re.search(r"https?://|//[a-z]", html + style)
+    assert "<style" not in html
+    assert not re.search(r"<script(?! src)| style=| on\w+=", html)
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert way not in script
 
 
 def test_headers_tell_nothing_and_allow_nothing() -> None:
