@@ -15,8 +15,9 @@ from typing import Any
 from botod.daemon.colleagues import Colleagues
 from botod.daemon.leader import Leader
 from botod.daemon.listener import SocketInUse, open_listener, remove_socket
+from botod.daemon.metrics.on_demand import OnDemand
 from botod.daemon.metrics.snapshot import Snapshot
-from botod.daemon.metrics.web import BoundedServer, Source, make_server
+from botod.daemon.metrics.source import Source
 from botod.daemon.settings import MetricsSettings
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Admin:
         self._leader = leader
         self._colleagues = colleagues
         self._source = Source(self._snapshots, self._is_ready)
-        self._servers: dict[str, BoundedServer] = {}
+        self._servers: dict[str, OnDemand] = {}
         self._make: Mapping[str, Callable[[], list[socket.socket]]] = {
             self._path: self._open_unix,
             **({settings_name(settings): self._open_port} if settings.port else {}),
@@ -83,8 +84,7 @@ class Admin:
         if self._path in self._servers:  # first: once nobody listens, the next one makes its own
             remove_socket(self._path)
         for server in self._servers.values():
-            server.stop()
-            await server.close_all_connections()
+            await server.close()
         self._servers.clear()
 
     async def _keep_serving(self) -> None:
@@ -119,9 +119,8 @@ class Admin:
     async def _open(self, name: str) -> None:
         async with self._opening:
             sockets = await asyncio.to_thread(self._make[name])
-            server = make_server(self._source, checks_host=name != self._path)
-            server.add_sockets(sockets)
-            self._servers[name] = server
+            is_port = name != self._path
+            self._servers[name] = OnDemand(sockets, self._source, checks_host=is_port)
         logger.info("metrics are served on %s", name)
 
     def _open_unix(self) -> list[socket.socket]:

@@ -14,8 +14,7 @@ host's. Each connection carries one request, whose size and time are bounded; so
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -27,6 +26,7 @@ from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler
 
 from botod.daemon.metrics.snapshot import whole_status
+from botod.daemon.metrics.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +48,6 @@ FRONT_PAGE_POLICY = (
     "require-trusted-types-for 'script'"  # what is written as text stays text
 )
 """What the page may load: its own script, style and numbers."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the pages get what they show.
-
-    snapshots: what each worker that answers tells. is_ready: whether any of them takes jobs.
-    """
-
-    snapshots: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-    is_ready: Callable[[], Awaitable[bool]]
 
 
 class Page(RequestHandler):

@@ -12,7 +12,8 @@ import pytest
 from tornado.netutil import bind_sockets
 
 from botod.daemon.metrics import web
-from botod.daemon.metrics.web import CONNECTIONS_MAX, PAGES, Source, make_server
+from botod.daemon.metrics.source import Source
+from botod.daemon.metrics.web import CONNECTIONS_MAX, PAGES, make_server
 from support.expositions import ask
 from support.loops import run, until
 from support.tellers import told
