@@ -43,7 +43,7 @@ sys.path.append(str(ROOT / "tests"))
 from support.clock import WallClock, wall_clock  # noqa: E402 - the path comes first
 from support.daemons import Daemon, clean_environ, running_daemon  # noqa: E402
 from support.figures import descriptors_num, held, rss_bytes, status_of, succeeds  # noqa: E402
-from support.namespaces import with_mounts  # noqa: E402
+from support.own_namespaces import with_mounts  # noqa: E402
 
 PROCESSES, THREADS = 3, 8
 

@@ -44,7 +44,7 @@ import certifi
 import greenlet
 
 from botod.pool import CurlClient, HeldKeys, Pool, Terms, on_terms, pooled, sleep, spawn_until
-from botod.pool.bridge import live_num
+from botod.pool.spawned import live_num
 
 import boto
 import boto.connection

@@ -39,8 +39,11 @@ OWED_BYTES = 1024
 MAX_WORD = 100
 """Characters of a param of an own method."""
 
+MAX_NAME = 4096
+"""Characters of a resource's name. AWS's longest have 2,048; what is longer was never one."""
+
 READING = frozenset({
-    "botod.hello", "botod.metrics", "botod.ping", "botod.show", "botod.status",
+    "botod.gates", "botod.hello", "botod.metrics", "botod.ping", "botod.show", "botod.status",
 })  # fmt: skip
 """Own methods that change nothing, and are asked all the time."""
 
@@ -250,7 +253,7 @@ def _about(
 ) -> dict[str, Any]:
     """What a job is, and by which rule and as whom it is done."""
     about = {
-        "resources": resources,
+        "resources": [name and name[:MAX_NAME] for name in resources],
         "profile": job.options.profile,
         "rule": _rule(decision),
         "role": None if actor is None else actor.role.arn,

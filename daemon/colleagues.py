@@ -14,7 +14,7 @@ from botod.daemon.merging import merged
 from botod.daemon.share import Share, control_path
 from botod.ipc.aio import connect
 from botod.ipc.errors import DaemonUnavailable, RpcError
-from botod.ipc.exchange import Handler
+from botod.ipc.exchange import Handler, OnRefused
 from botod.ipc.limits import ServerLimits
 from botod.ipc.server import Server
 
@@ -34,14 +34,17 @@ CONTROL_LIMITS = ServerLimits(peers=64, peers_per_uid=64, in_flight_per_uid=256)
 class Colleagues:
     """A worker's control socket, and its way to the others'.
 
-    handler: answers what is asked on the control socket, of this worker alone.
+    handler: answers what is asked on the control socket, of this worker alone. on_refused: hears of
+    what never comes to it.
     """
 
-    def __init__(self, folder: str, share: Share, handler: Handler) -> None:
+    def __init__(
+        self, folder: str, share: Share, handler: Handler, *, on_refused: OnRefused | None = None
+    ) -> None:
         self._folder = folder
         self._share = share
         self._path = control_path(folder, share.number)
-        self._server = Server(handler, CONTROL_LIMITS)
+        self._server = Server(handler, CONTROL_LIMITS, on_refused=on_refused)
 
     async def open(self) -> None:
         """Listen on the control socket. Raises SocketInUse."""
@@ -74,11 +77,17 @@ class Colleagues:
         return whole | {"workers": workers, "silent": silent}
 
     async def ask(
-        self, method: str, params: Mapping[str, Any], *, takes_s: float = 0.0
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        takes_s: float = 0.0,
+        level: int = logging.INFO,
     ) -> tuple[list[Any], list[dict[str, Any]]]:
         """What the other workers answer, and which do not: `{"worker": number, "why": text}` each.
 
-        takes_s: how long the method may take by itself.
+        takes_s: how long the method may take by itself. level: at which the log has those that do
+        not.
         """
         others = [one for one in range(self._share.workers_num) if one != self._share.number]
         timeout_s = takes_s + ASK_TIMEOUT_S
@@ -89,6 +98,9 @@ class Colleagues:
             for one, (_answer, why) in zip(others, found, strict=True)
             if why
         ]
+        for one in silent:
+            words = "worker %d does not answer %s: %s"
+            logger.log(level, words, one["worker"], method, one["why"])
         return answers, silent
 
     async def _ask(
@@ -100,9 +112,7 @@ class Colleagues:
                 async with await connect(control_path(self._folder, number)) as connection:
                     return await connection.call(method, params, timeout_s=timeout_s), ""
         except (DaemonUnavailable, RpcError, TimeoutError) as error:
-            why = str(error) or "no answer"
-            logger.info("worker %d does not answer %s: %s", number, method, why)
-            return None, why
+            return None, str(error) or "no answer"
 
 
 def _figures(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What an administrator has done to the way of jobs: of all, and of single profiles.
 
 A gate is open, paused (jobs come and wait, no request goes out) or drained (no jobs come, those
-that there are go on). It stands before this process only, and is forgotten with it.
+that there are go on). It stands before this process only, and is forgotten with it; a worker that
+comes in another's place has those of its colleagues.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from botod.ipc.errors import Code, RpcError
 from botod.pool import Pool
@@ -39,6 +42,17 @@ class Gates:
                 self._profiles.clear()
         self._pool.hold(self.is_paused)
 
+    def told(self) -> dict[str, Any]:
+        """All of them, for a colleague to take."""
+        return {"all": self._all, "profiles": dict(self._profiles)}
+
+    def take(self, told: Mapping[str, Any]) -> None:
+        """Have those that a colleague has turned."""
+        turned = {None: told["all"], **told["profiles"]}
+        for profile, gate in turned.items():
+            if gate != Gate.OPEN:
+                self.turn(profile, Gate(gate))
+
     def check(self, profile: str) -> None:
         """Raise DRAINED if no jobs of a profile are taken."""
         if Gate.DRAINED in self._both(profile):
@@ -46,6 +60,11 @@ class Gates:
             words = f"{what} are taken: an administrator drained it; nothing was sent"
             data = {"retryable": True, "retry_after_ms": COME_AGAIN_MS}
             raise RpcError(Code.DRAINED, words, data)
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether jobs may come at all: what is paused takes them, and has them wait."""
+        return self._all is not Gate.DRAINED
 
     def is_paused(self, profile: str) -> bool:
         """Whether no requests of a profile go out."""

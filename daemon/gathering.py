@@ -32,7 +32,7 @@ from botod.pool import DeadlineExceeded, OutcomeUnknown, Terms, on_terms, spawn_
 from botod.pool.fairness import path_of
 
 if TYPE_CHECKING:
-    from botod.pool.bridge import Spawned
+    from botod.pool.spawned import Spawned
 
 WINDOW_S = 0.003
 """That gathered jobs wait at most, while SQS is about to answer, which takes it 5 to 20 ms. With

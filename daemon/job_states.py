@@ -26,7 +26,7 @@ class JobState(StrEnum):
 
 
 FUNCTIONS: Mapping[tuple[str, str], JobState] = {
-    ("botod.pool.pool", "HostPool._wait_for_slot"): JobState.SLOT,
+    ("botod.pool.host_pool", "HostPool._wait_for_slot"): JobState.SLOT,
     ("botod.pool.bridge", "sleep"): JobState.RETRY,
     ("botod.daemon.claims", "Claim.told"): JobState.JOINED,
 }

@@ -75,7 +75,8 @@ class Ledger:
         if error is not None:
             self.counts.failed_total += 1
         took_s = asyncio.get_running_loop().time() - run.began
-        self.figures.ended(run, error, took_s)
+        if not run.is_elsewhere:  # it is counted there, and here as joined
+            self.figures.ended(run, error, took_s)
         if self.log.is_on:
             self.log.ended(run, error, took_s)
         if self._audit is not None:

@@ -6,8 +6,9 @@ import fcntl
 import os
 import socket
 import stat
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Protocol
 
 FILE_BYTES = 256 * 1024
@@ -41,8 +42,9 @@ class Sink(Protocol):
 class FileSink:
     """A file by its name, or an open descriptor, which stays open.
 
-    mode: the rights of a file that is made. After a part of a line could be written, on a full disk
-    say, the line follows once more, whole and on a line of its own.
+    mode: the rights of a file that is made. Where only a part of a line could be written, on a full
+    disk say, it is taken back, or others that append would go on in it; or else the line follows
+    once more, whole and on a line of its own.
     """
 
     def __init__(self, file: str | int, mode: int = 0o640) -> None:
@@ -57,9 +59,10 @@ class FileSink:
         batch = first_of(lines, FILE_BYTES if is_file else PIPE_BYTES)
         data = b"".join([b"\n", *batch] if self._is_torn else batch)
         written = os.write(self._fd, data)
-        whole = data.rfind(b"\n", 0, written) + 1
-        number = data.count(b"\n", 0, whole) - self._is_torn
-        self._is_torn = whole < written or (self._is_torn and not written)
+        ends = list(accumulate(map(len, batch), initial=int(self._is_torn)))
+        number = bisect_right(ends, written) - 1  # a stack is one line here, with several ends
+        part = written - (ends[number] if number >= 0 else 0)
+        self._is_torn = written not in ends and not self._take_back(part)
         if number <= 0:
             raise OSError(errno.ENOSPC, "only a part of a line could be written")
         return number
@@ -68,6 +71,7 @@ class FileSink:
         if isinstance(self._file, str):
             fd, self._fd = self._fd, self._open()
             os.close(fd)
+            self._is_torn = False
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1  # a second time the number may be somebody else's
@@ -79,14 +83,27 @@ class FileSink:
             return self._file
         # Without O_NONBLOCK the opening of a pipe would wait until somebody reads it.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-        try:
-            fd = os.open(self._file, flags | os.O_CREAT | os.O_EXCL, 0)
+        try:  # with rights from the first: other workers open it in this very moment
+            fd = os.open(self._file, flags | os.O_CREAT | os.O_EXCL, self._mode)
         except FileExistsError:
             fd = os.open(self._file, flags | os.O_CREAT, self._mode)
         else:
             os.fchmod(fd, self._mode)  # the unit's mask is for what is nobody else's
         os.set_blocking(fd, True)
         return fd
+
+    def _take_back(self, size: int) -> bool:
+        """Cut off the end that was written just now; False: it cannot be, or is no end any more."""
+        if not isinstance(self._file, str):
+            return False
+        try:
+            end = os.lseek(self._fd, 0, os.SEEK_CUR)
+            is_end = os.fstat(self._fd).st_size == end
+            if is_end:
+                os.ftruncate(self._fd, end - size)
+        except OSError:  # a pipe, or a file that only grows
+            return False
+        return is_end
 
     def _look(self) -> bool:
         """Whether it is a file. One that was removed is made anew: nobody would find these lines.

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from botod.daemon.line_sinks import Sink
+from botod.daemon.line_sinks import PIPE_BYTES, Sink
 
 GATHER_S = 0.01
 """Lines of so long a time are written at once. At 10,000 lines a second each by itself would make
@@ -109,15 +109,18 @@ class LineWriter:
         self._sink.close()
 
     def _work(self) -> None:
-        try:
-            if self._wants_reopen:
-                self._wants_reopen = False
+        failures = [_failure_of(deed) for deed in (self._reopen, self._write)]
+        self.failure = next(filter(None, failures), None)
+
+    def _reopen(self) -> None:
+        """Until it has succeeded, lines go where they went, and it is tried again."""
+        if self._wants_reopen:
+            self._wants_reopen = False
+            try:
                 self._sink.reopen()
-            self._write()
-        except OSError as error:
-            self.failure = error
-        else:
-            self.failure = None
+            except OSError:
+                self._wants_reopen = True
+                raise
 
     def _write(self) -> None:
         taken, lines = self._taken, self._lines
@@ -140,11 +143,19 @@ class LineWriter:
             self.put(self._lost(number, self._why), is_owed=True)
 
 
+def _failure_of(deed: Callable[[], None]) -> OSError | None:
+    try:
+        deed()
+    except OSError as error:
+        return error
+    return None
+
+
 class DirectWriter:
     """Writes lines at once, where there is room, for a process that may have no threads.
 
-    A line that would have to wait is lost, and counted. fd: which tells whether there is room;
-    None: there always is, as in a file.
+    A line that would have to wait is lost, and counted. fd: which tells whether there is room, for
+    PIPE_BYTES, to which lines are cut; None: there always is, as in a file.
     """
 
     def __init__(self, sink: Sink, fd: int | None, *, lost: Lost) -> None:
@@ -158,6 +169,8 @@ class DirectWriter:
 
     def put(self, line: bytes) -> bool:
         """Write a line; False: it is lost."""
+        if self._poll is not None and len(line) > PIPE_BYTES:
+            line = line[: PIPE_BYTES - 1] + b"\n"
         lines = [line]
         if self._lost_num:
             lines.insert(0, self._lost(self._lost_num, "it could not be written at once"))

@@ -22,7 +22,7 @@ def open_listener(path: str, mode: int) -> socket.socket:
     _make_folder(Path(path).parent)
     with _only_starter(path):
         _clear(path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = _new_socket(path)
         try:
             sock.bind(path)
             Path(path).chmod(mode)
@@ -39,6 +39,14 @@ def remove_socket(path: str) -> None:
     """Remove the socket file at the end of its daemon's life."""
     with contextlib.suppress(OSError):
         os.unlink(path)  # noqa: PTH108 - the path is a str everywhere here
+
+
+def _new_socket(path: str) -> socket.socket:
+    """One for `path`, to listen there or to try it. Raises SocketInUse."""
+    try:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:  # no descriptor is left
+        raise SocketInUse(f"{path}: {error.strerror}") from None
 
 
 def _make_folder(folder: Path) -> None:
@@ -96,7 +104,7 @@ def _clear(path: str) -> None:
 
 
 def _is_alive(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with _new_socket(path) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(path)

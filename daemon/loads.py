@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from botod.daemon.job import refusal, traced
 from botod.daemon.options import Options
@@ -35,7 +36,13 @@ class Loading:
         self._begin = begin
         self._refused = refused
         self.task = asyncio.create_task(self._wait(), name=f"load {exchange.request.method}")
+        self.task.add_done_callback(self._ended)
         exchange.on_cancel = self.task.cancel
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Tell of a task that was cancelled before it began: nothing of it was run."""
+        if task.cancelled():
+            self._fail(self._cancelled())
 
     async def _wait(self) -> None:
         service, _dot, name = self._exchange.request.method.partition(".")
@@ -56,18 +63,24 @@ class Loading:
     async def _loaded(self, service: str, name: str) -> Operation:
         """Raises RpcError."""
         method = f"{service}.{name}"
-        data = {"service": service, "operation": name, "outcome_unknown": False}
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await CATALOG.load(service, name)
         except TimeoutError:
             words = f"{method}: its model was not read by the deadline; nothing was sent"
-            data["retryable"] = True
+            data = self._data() | {"retryable": True}
             raise RpcError(Code.DEADLINE_EXCEEDED, words, data) from None
         except asyncio.CancelledError:
-            words = f"{method} was ended; nothing was sent"
-            raise RpcError(Code.CANCELLED, words, data) from None
+            raise self._cancelled() from None
         except (NoSuchOperation, CannotBeCarried) as error:
             refused = refusal(error)
             assert refused is not None, "in the table of refusals"
             raise refused from None
+
+    def _cancelled(self) -> RpcError:
+        words = f"{self._exchange.request.method} was ended; nothing was sent"
+        return RpcError(Code.CANCELLED, words, self._data())
+
+    def _data(self) -> dict[str, Any]:
+        service, _dot, name = self._exchange.request.method.partition(".")
+        return {"service": service, "operation": name, "outcome_unknown": False}

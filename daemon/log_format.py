@@ -106,6 +106,7 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
                 told["worker"] = worker
             told["logger"] = record.name
             told.update(event)
+            told["event"] = told["event"][:TRIMMED]  # names that peers choose may stand in it
             return told
 
         super().__init__(

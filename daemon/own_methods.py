@@ -21,6 +21,9 @@ from botod.daemon.worker import Control, Worker
 from botod.ipc.server import Server
 from botod.pool import Pool
 
+GATES = "botod.gates"
+"""What a worker asks the others as it begins; on control sockets only."""
+
 
 class OwnMethods:
     """Those of one worker.
@@ -36,6 +39,7 @@ class OwnMethods:
         hello: Hello,
         status: Status,
         snapshot: Snapshot,
+        gates: Gates,
         restarting: Restarting,
         number: int,
         colleagues: Colleagues | None,
@@ -53,6 +57,7 @@ class OwnMethods:
         self.own: dict[str, Control] = {
             "botod.restart": answered_later(restarting.own),
             "botod.status": without_params(status),
+            GATES: without_params(gates.told),
             METRICS: answered_later(lambda _params: snapshot()),
             **console.own,
         }

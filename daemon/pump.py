@@ -7,7 +7,7 @@ from botod.daemon.services.answers import ANSWER_BLOCK_BYTES, Streamed
 from botod.ipc.errors import RpcError
 from botod.ipc.streams import OutgoingStream
 from botod.pool import spawn, wait
-from botod.pool.bridge import Spawned
+from botod.pool.spawned import Spawned
 
 
 class Pump:

@@ -1,7 +1,6 @@
 """Has a running worker reload its configuration: at SIGHUP, or as an administrator asks."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -74,8 +73,10 @@ class Reloader:
         while True:
             await self.wanted.wait()
             self.wanted.clear()
-            with contextlib.suppress(ConfigError, NoEndpoint):
+            try:
                 await self.reload()
+            except (ConfigError, NoEndpoint) as error:
+                logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
 
     def deed(self, then: Callable[[], None]) -> Deed:
         """`botod.reload`. then: to be done when all workers were asked to."""
@@ -91,7 +92,6 @@ class Reloader:
             try:
                 return await self._reload()
             except (ConfigError, NoEndpoint) as error:
-                logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
                 self._records.ledger.reloaded([], str(error))
                 raise
             finally:

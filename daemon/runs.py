@@ -20,7 +20,7 @@ from botod.ipc.streams import OutgoingStream
 
 if TYPE_CHECKING:
     from botod.daemon.claims import Claim
-    from botod.pool.bridge import Spawned
+    from botod.pool.spawned import Spawned
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from botod.daemon.metrics.loop_lag import LoopLag
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.notify import REREAD, Notifier, keep_telling
 from botod.daemon.open_uploads import OpenUploads
-from botod.daemon.own_methods import OwnMethods, deeds_on
+from botod.daemon.own_methods import GATES, OwnMethods, deeds_on
 from botod.daemon.records import Records
 from botod.daemon.reloader import Reloader, warn
 from botod.daemon.restarting import Restarting
@@ -38,6 +38,7 @@ from botod.daemon.upload_files import state_folder
 from botod.daemon.upstreams import NoSuchProfile, Upstreams
 from botod.daemon.warming import Warming
 from botod.daemon.worker import Control, Worker
+from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Exchange
 from botod.ipc.server import Server
 from botod.pool import watched_visits
@@ -124,7 +125,11 @@ class Service:
         )
         if self._handover is not None:
             self._handover.adopt = self._server.adopt
-        self._colleagues = Colleagues(folder, share, self._answer) if share.has_control else None
+        self._colleagues = (
+            Colleagues(folder, share, self._answer, on_refused=self._ledger.refused_unread)
+            if share.has_control
+            else None
+        )
         self._leader = Leader(str(Path(folder) / "leader")) if share.has_control else None
         self._status = Status(
             self._server,
@@ -138,7 +143,12 @@ class Service:
         )
         self._lag = LoopLag()
         self._snapshot = Snapshot(
-            self._status, self._ledger.figures, self._lag, self._upstreams, share=share
+            self._status,
+            self._ledger.figures,
+            self._lag,
+            self._upstreams,
+            gates=self._gates,
+            share=share,
         )
         self._admin = Admin(
             folder,
@@ -197,6 +207,7 @@ class Service:
             hello=self._hello,
             status=self._status,
             snapshot=self._snapshot,
+            gates=self._gates,
             restarting=Restarting(
                 self._share, read_config=self._read_config, restart=self._restart_daemon
             ),
@@ -230,6 +241,10 @@ class Service:
     async def _start(self) -> None:
         if self._colleagues is not None:
             await self._colleagues.open()
+            # Those that are silent begin, too, as a rule.
+            turned, _silent = await self._colleagues.ask(GATES, {}, level=logging.DEBUG)
+            for gates in turned:
+                self._gates.take(gates)
         await self._admin.start()
         if self._handover is not None:
             self._handover.start()
@@ -241,7 +256,7 @@ class Service:
         warn(self._config)
         logger.info("listening on %s", self._listener.path)
         self._uploads.take_over(self._s3_of, (os.geteuid(), 0, 0))
-        self._snapshot.is_ready = True
+        self._snapshot.has_started = True
         self._notifier.ready()
 
     def _s3_of(self, profile: str) -> Callable[[], Any] | None:
@@ -253,7 +268,7 @@ class Service:
 
     async def _shut_down(self) -> None:
         logger.info("stopping: %d jobs are running", self._worker.running_num)
-        self._snapshot.is_ready = False
+        self._snapshot.has_started = False
         if self._ending is Ending.STOPPED:
             self._notifier.stopping()
         if self._handover is not None:
@@ -325,6 +340,10 @@ class Service:
         if own is None:
             self._worker.handle(exchange)
             return
-        self._worker.admit(exchange)
-        self._ledger.asked(exchange)
-        own(exchange)
+        try:
+            self._worker.admit(exchange)
+            self._ledger.asked(exchange)
+            own(exchange)
+        except RpcError as error:
+            self._ledger.refused(exchange, error)
+            raise

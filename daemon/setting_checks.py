@@ -13,7 +13,7 @@ from botod.daemon.partitions import region_mistake
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services import CATALOG, SERVICES
 from botod.daemon.sites import NoEndpoint
-from botod.pool.transfer import Proxy
+from botod.pool.origin import Proxy
 
 BUCKET_HOSTS = ("s3",)
 """Services whose jobs go to a host that depends on the job, unless there is an endpoint."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from types import FrameType
 
-from botod.pool.bridge import live_stacks
+from botod.pool.spawned import live_stacks
 
 DIFFERENT_MAX = 50
 """Stacks that are printed; the same ones are counted."""

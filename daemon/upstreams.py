@@ -19,7 +19,7 @@ from botod.daemon.services.operation import Endpoint, Home
 from botod.daemon.setting_checks import proxy_of
 from botod.pool import HeldKeys, Pool
 from botod.pool.lane import Lane, Tls, TlsVersion
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 
 ACTORS_MAX = 1024
 """Roles taken for different callers whose keys are kept fresh; each is a request an hour."""

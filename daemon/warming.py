@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from botod.pool import Pool
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 from botod.pool.warmth import keep_warm
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Sender
+from botod.ipc.exchanges import Shared
 from botod.ipc.groups import groups_of
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.life import READING, TRANSITIONS, Life
@@ -22,7 +23,7 @@ from botod.ipc.lingering import linger
 from botod.ipc.patience import Overdue, Patience
 from botod.ipc.protocol import encode_error
 from botod.ipc.receiving import Credentials, connected_as, receive
-from botod.ipc.session import Session, Shared
+from botod.ipc.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -119,9 +120,8 @@ class PeerConnection:
             self._read()
         if self.life is Life.OPEN:
             self._become(Life.FINISHING)
-            self._session.is_refusing = RpcError(
-                Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True}
-            )
+            words = "the daemon is shutting down"
+            self._session.refuse_requests(RpcError(Code.SHUTTING_DOWN, words, {"retryable": True}))
         self._close_if_done()
 
     def end(self, error: RpcError) -> None:

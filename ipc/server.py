@@ -10,12 +10,12 @@ from typing import Protocol
 
 from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Handler, OnRefused
+from botod.ipc.exchanges import Shared
 from botod.ipc.hang_ups import HangUps
 from botod.ipc.life import Life
 from botod.ipc.limits import Account, Accounts, Budget, Refusals, ServerLimits
 from botod.ipc.peer import PeerConnection, PeerStats
 from botod.ipc.receiving import connected_as
-from botod.ipc.session import Shared
 
 logger = logging.getLogger(__name__)
 

@@ -1,51 +1,31 @@
 """One connection as a conversation: what the peer's messages mean, and what is to be sent. No I/O.
 
-The session owns the exchanges that run on the connection and the streams of both directions. Each
-request is checked against the limits here, before the handler sees it. Nothing is ever made to
-wait: what is over a limit is answered with an error, so that no order of reading and writing at the
-peer can lead to a standstill. Only streams push back, by their credit.
+The session owns what came and what is to go, and the streams of both directions; its requests are
+`exchanges`'. Nothing is ever made to wait: what is over a limit is answered with an error, so that
+no order of reading and writing at the peer can lead to a standstill. Only streams push back, by
+their credit.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from botod.ipc.answering import encode_outcome, internal_error
 from botod.ipc.batches import Batch
 from botod.ipc.controls import CHUNK_BYTES, STREAM_DATA, Cancel, is_control, read_control
 from botod.ipc.descriptor_queue import close_quietly
-from botod.ipc.descriptors import Descriptor
-from botod.ipc.envelope import declared_streams, request_id
+from botod.ipc.envelope import request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
-from botod.ipc.exchange import Brought, Exchange, Handler, OnRefused, Outcome, Sender
+from botod.ipc.exchange import Sender
+from botod.ipc.exchanges import Exchanges, Shared
 from botod.ipc.framing import Array, Decoder, Message, Refused
-from botod.ipc.in_flight import InFlight
-from botod.ipc.limits import Account, Refusals, ServerLimits
-from botod.ipc.markers import Declared
+from botod.ipc.limits import Account
 from botod.ipc.outbox import Outbox
-from botod.ipc.protocol import (
-    Request,
-    encode_error,
-    encode_notification,
-    read_request,
-)
+from botod.ipc.protocol import encode_error
 from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import OutgoingStream
 
 UNREAD_MAX = 10_000
 """Messages that are still refused one by one while too much waits to be read: so many may have been
 on their way. The errors take some 2 MB."""
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all sessions of a server have in common."""
-
-    handler: Handler
-    limits: ServerLimits
-    refusals: Refusals
-    on_refused: OnRefused = lambda _sender, _method, _error: None
 
 
 class Session:
@@ -64,8 +44,15 @@ class Session:
             tell=self.tell,
             on_ready=self._stream_ready,
         )
-        self.in_flight = InFlight(account, shared.limits, shared.refusals)
-        self.is_refusing: RpcError | None = None
+        self._exchanges = Exchanges(
+            shared,
+            account,
+            outbox=self.outbox,
+            streams=self.streams,
+            tell=self.tell,
+            write=write,
+        )
+        self.in_flight = self._exchanges.in_flight
         self._shared = shared
         self._account = account
         self._budget = account.budget
@@ -101,6 +88,10 @@ class Session:
         else:
             self._take_refused(event, sender)
         return True
+
+    def refuse_requests(self, error: RpcError) -> None:
+        """Answer requests that come from now on with this; those in flight go on."""
+        self._exchanges.is_refusing = error
 
     def no_more_comes(self) -> None:
         """The peer sends nothing more, or nothing more is read: let go of what has begun."""
@@ -177,11 +168,11 @@ class Session:
         for item in array.items:
             try:
                 message = _of_batch(item)
-                self._begin(message, sender, now, batch)
+                self._exchanges.begin(message, sender, now, batch)
             except RpcError as error:
                 self._shared.on_refused(sender, _method_of(item), error)
                 batch.refuse(item, error)
-                self._end_batch(batch)
+                self._exchanges.end_batch(batch)
 
     def _take_message(self, message: Message, sender: Sender, now: float) -> None:
         try:
@@ -202,7 +193,7 @@ class Session:
                 self.streams.obey(control)
             return
         try:
-            self._begin(message, sender, now, None)
+            self._exchanges.begin(message, sender, now, None)
         except RpcError as error:
             self._shared.on_refused(sender, _method_of(message.envelope), error)
             if not _is_notification(message.envelope):
@@ -219,104 +210,10 @@ class Session:
         for fd in fds:
             close_quietly(fd)
 
-    def _begin(self, message: Message, sender: Sender, now: float, batch: Batch | None) -> None:
-        """Hand a request to the handler. Raises RpcError, with nothing of the request left."""
-        brought = self._brought(message)
-        try:
-            declared = Declared(
-                message.blobs,
-                brought.descriptors,
-                {stream.number: stream for stream in brought.streams},
-            )
-            request = read_request(message, declared)
-            if self.is_refusing is not None:
-                raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
-            self.in_flight.check(
-                request.request_id,
-                fds_num=len(message.fds),
-                unread_bytes=self.outbox.waiting_bytes,
-                now=now,
-            )
-        except RpcError:
-            self._let_go(brought)
-            raise
-        exchange = Exchange(
-            request,
-            sender,
-            brought,
-            self._budget,
-            deliver=self._deliver if batch is None else partial(self._deliver_in, batch),
-            on_end=self._end,
-            make_stream=self._stream_maker(request, batch),
-            tell_progress=self._tell_progress,
-            set_stream_credit=self._set_stream_credit,
-        )
-        self.in_flight.add(exchange)
-        try:
-            self._shared.handler(exchange)
-        except RpcError as error:
-            exchange.fail(error)
-        except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
-            exchange.fail(internal_error(error))
-
-    def _brought(self, message: Message) -> Brought:
-        """What came with a message. Raises RpcError, with nothing of it left."""
-        descriptors = tuple(map(Descriptor, message.fds))
-        brought = Brought(descriptors, (), message.held_bytes)
-        if "streams" not in message.envelope:
-            return brought
-        try:
-            streams = self.streams.open_incoming(declared_streams(message.envelope))
-        except RpcError:
-            self._let_go(brought)
-            raise
-        return Brought(descriptors, streams, message.held_bytes)
-
     def _stream_ready(self, stream: OutgoingStream) -> None:
         if not self._is_gone:
             self.outbox.ready(stream)
             self._write()
-
-    def _stream_maker(
-        self, request: Request, batch: Batch | None
-    ) -> Callable[[], OutgoingStream] | None:
-        is_read = self.streams.initial_credit is not None and not request.is_notification
-        return self.streams.open_outgoing if is_read and batch is None else None
-
-    def _set_stream_credit(self, size: int) -> None:
-        self.streams.initial_credit = size
-
-    def _deliver(self, exchange: Exchange, outcome: Outcome) -> None:
-        if not exchange.request.is_notification:
-            self.tell(encode_outcome(exchange, outcome))
-
-    def _deliver_in(self, batch: Batch, exchange: Exchange, outcome: Outcome) -> None:
-        try:
-            batch.settle(exchange, outcome)
-        except (TypeError, ValueError, RecursionError) as error:  # what JSON does not have
-            batch.settle(exchange, Outcome(error=internal_error(error)))
-        self._end_batch(batch)
-
-    def _end_batch(self, batch: Batch) -> None:
-        if not batch.left:
-            self.tell(batch.finish())
-
-    def _tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
-        params = {"id": exchange.request.request_id, "value": value}
-        self.tell(encode_notification("$/progress", params))
-
-    def _end(self, exchange: Exchange) -> None:
-        self.in_flight.remove(exchange)
-        self._let_go(exchange.brought)
-        self.streams.forget_ended()
-        self._write()
-
-    def _let_go(self, brought: Brought) -> None:
-        for descriptor in brought.descriptors:
-            descriptor.close()
-        self._account.descriptors_num -= len(brought.descriptors)
-        self.streams.close_incoming(brought.streams)
-        self._budget.release(brought.held_bytes)
 
 
 def _is_notification(envelope: dict[str, Any]) -> bool:

@@ -2,17 +2,7 @@
 
 import botod.pool.old_boto  # noqa: F401 - before the first import of boto
 from botod.pool.boto import connect, pooled
-from botod.pool.bridge import (
-    in_greenlet,
-    sleep,
-    slow_visits,
-    spawn,
-    spawn_apart,
-    spawn_until,
-    visit_stats,
-    wait,
-    watched_visits,
-)
+from botod.pool.bridge import in_greenlet, sleep, spawn, spawn_apart, spawn_until, wait
 from botod.pool.client import CurlClient
 from botod.pool.crew import Crew
 from botod.pool.errors import (
@@ -30,9 +20,11 @@ from botod.pool.errors import (
     Unsupported,
 )
 from botod.pool.failures import CertificateError
+from botod.pool.host_pool import HostPoolStats
 from botod.pool.keys import HeldKeys
-from botod.pool.pool import HostPoolStats, Pool
+from botod.pool.pool import Pool
 from botod.pool.terms import Terms, current_terms, on_terms
+from botod.pool.visits import slow_visits, visit_stats, watched_visits
 
 __all__ = [
     "CertificateError",

@@ -20,11 +20,11 @@ from botod.pool.connection import HTTPConnection
 from botod.pool.keys import HeldKeys
 from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.locks import GreenletLock
+from botod.pool.origin import Origin, Proxy
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse
 from botod.pool.signing import faster
 from botod.pool.terms import Hints, Terms, current_terms
-from botod.pool.transfer import Origin, Proxy
 
 import boto.connection
 import boto.utils

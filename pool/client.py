@@ -20,10 +20,12 @@ from tornado.ioloop import IOLoop
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.handle import Handle, Options
 from botod.pool.lane import Tls, TlsVersion
+from botod.pool.origin import Origin
 from botod.pool.pieces import Piece
 from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Reason, Sockets, SocketStats
-from botod.pool.transfer import LOW_BYTES, Failure, Origin, State, Transfer, Upload
+from botod.pool.transfer import Failure, State, Transfer
+from botod.pool.upload import LOW_BYTES, Upload
 
 if TYPE_CHECKING:
     import asyncio

@@ -18,10 +18,13 @@ from botod.pool import bridge
 from botod.pool.errors import Unsupported
 from botod.pool.failures import failure_error
 from botod.pool.framing import Unframer
+from botod.pool.origin import Origin, Proxy
 from botod.pool.pool import Pool
+from botod.pool.request import Request
 from botod.pool.response import HTTPResponse, wait_for_change
 from botod.pool.terms import current_terms
-from botod.pool.transfer import WHOLE_BYTES, Origin, Proxy, Request, State, Transfer, Upload
+from botod.pool.transfer import State, Transfer
+from botod.pool.upload import WHOLE_BYTES, Upload
 
 READ_BLOCK_BYTES = 64 * 1024
 """How much of a file is read at a time when one is given as a body."""

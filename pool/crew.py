@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self
 
 from botod.pool import bridge
+from botod.pool.spawned import Spawned
 
 P = ParamSpec("P")
 
@@ -19,7 +20,7 @@ class Crew:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._running: set[bridge.Spawned[Any]] = set()
+        self._running: set[Spawned[Any]] = set()
         self._error: BaseException | None = None
         self._changed: asyncio.Future[None] | None = None
 
@@ -63,7 +64,7 @@ class Crew:
         self._raise_error()
 
     def _ended(self, future: "asyncio.Future[Any]") -> None:
-        assert isinstance(future, bridge.Spawned), "not what was started"
+        assert isinstance(future, Spawned), "not what was started"
         self._running.discard(future)
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         self._error = self._error or error

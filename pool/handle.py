@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import pycurl
 
 from botod.pool.lane import Tls
+from botod.pool.origin import Origin, Proxy
 from botod.pool.ready import ReadySockets
 from botod.pool.sockets import Route, Sockets
-from botod.pool.transfer import Origin, Proxy, Transfer, Upload
+from botod.pool.transfer import Transfer
+from botod.pool.upload import Upload
 
 SMALL_BODY_BYTES = 64 * 1024
 SMALL_BUFFER_BYTES = 16 * 1024

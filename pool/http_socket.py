@@ -19,9 +19,10 @@ from typing import Any
 from botod.pool.connection import HTTPConnection
 from botod.pool.errors import OutcomeUnknown, PoolError
 from botod.pool.failures import CertificateError, failure_error
+from botod.pool.origin import Origin
 from botod.pool.pool import Pool
 from botod.pool.response import HTTPResponse, wait_for_change
-from botod.pool.transfer import Origin, State, Transfer
+from botod.pool.transfer import State, Transfer
 
 HEAD_END = b"\r\n\r\n"
 HEAD_MAX_BYTES = 1024 * 1024

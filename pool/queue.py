@@ -212,7 +212,7 @@ class SlotQueue:
         waiter.wake()
 
     def stats(self, *, now: float) -> QueueStats:
-        oldest = next(iter(self._waiting), None)
+        oldest = next((waiter for waiter in self._waiting if not waiter.is_poll), None)
         tally, permits = self._tally, self._permits
         tally.held(permits.leased_num, until=now)
         return QueueStats(

@@ -11,6 +11,8 @@ class QueueStats:
     free_num: slots of this host; the pool's total may be used up all the same.
     polls_slots_num: how many slots long polls may have at once; `polls_leased_num` and
         `polls_waiting_num` are those of `leased_num` and `waiting_num` that are polls.
+    oldest_wait_s: of the first that waits now, polls aside: more of those than there are slots for
+        wait by design, and nobody minds.
     longest_wait_s: of those waits that are over.
     held_s_total: how long slots were leased, all together; the share of its growth in
         `slots_num` times the time that passed is the utilisation.

@@ -20,7 +20,7 @@ from enum import Enum
 from socket import socket  # the class itself, whatever a test puts in its place later
 from typing import NamedTuple
 
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 
 SERVER_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 

@@ -24,8 +24,8 @@ from typing import Any, cast
 from botod.pool.bridge import in_greenlet
 from botod.pool.errors import Unsupported
 from botod.pool.http_socket import NO_DESCRIPTOR, PooledSocket
+from botod.pool.origin import Origin
 from botod.pool.pool import Pool
-from botod.pool.transfer import Origin
 
 OURS = frozenset({
     ("http.client", "HTTPConnection.connect"),

@@ -5,70 +5,21 @@ nothing may be switched or sent: they record, and wake who waits through the loo
 (`connection`) feeds the body, takes the answer and waits on `changed()`.
 
 The memory of a transfer is bounded: curl is paused when `HIGH_BYTES` of the answer lie unread, and
-`Upload.full` asks the producer to wait when as many lie unsent.
+so is who feeds its body (`upload`).
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
-from urllib.parse import quote
 
 import pycurl
 
-from botod.pool.lane import COMMON_LANE, Lane
 from botod.pool.pieces import Piece, Pieces
+from botod.pool.request import Request
 from botod.pool.times import clock
 from botod.pool.traces import Trace
-
-HIGH_BYTES = 1024 * 1024
-"""curl pauses, and a producer waits, at this much: some round trips' worth of a fast line."""
-
-LOW_BYTES = HIGH_BYTES // 2
-"""A paused side goes on below this: half, so that it is not woken for every chunk."""
-
-WHOLE_BYTES = 16 * 1024
-"""A body that is at hand and no larger goes to curl with the request: 5 us less than by callbacks.
-Of a handle that is idle curl keeps it until its next request."""
-
-
-class Origin(NamedTuple):
-    """Whom a connection is to, and whose it is. It names the host pool."""
-
-    scheme: str
-    host: str
-    port: int
-    lane: Lane = COMMON_LANE
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}"
-
-    @property
-    def authority(self) -> str:
-        """Host and port, as they stand in a URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host  # an IPv6 address
-        return f"{host}:{self.port}"
-
-
-class Proxy(NamedTuple):
-    """An HTTP proxy: requests over http go to it, for https it opens a tunnel."""
-
-    host: str
-    port: int
-    user: str | None = None
-    password: str | None = None
-
-    @property
-    def url(self) -> str:
-        """As curl takes it, secrets included: not for messages."""
-        login = ""
-        if self.user is not None:
-            login = f"{quote(self.user, safe='')}:{quote(self.password or '', safe='')}@"
-        return f"http://{login}{self.host}:{self.port}"
-
-    def __repr__(self) -> str:
-        return f"<Proxy {self.host}:{self.port}>"
+from botod.pool.upload import HIGH_BYTES
 
 
 class State(Enum):
@@ -91,90 +42,6 @@ class Failure:
 
     code: int
     message: str
-
-
-class Upload:
-    """A request's body on its way into curl.
-
-    length_bytes: what Content-Length says; feeding more or less is the caller's mistake. None: not
-    known, so that curl sends it in chunks until `finish`.
-    whole: all of it, if it is so small that curl gets it with the request and asks for nothing;
-    until the end of the transfer.
-    """
-
-    __slots__ = (
-        "_unsent", "fed_bytes", "finished", "given_up", "length_bytes", "paused", "whole",
-    )  # fmt: skip
-
-    def __init__(self, length_bytes: int | None, whole: bytes | None = None) -> None:
-        assert whole is None or len(whole) == length_bytes, "a body that is not whole"
-        self.length_bytes = length_bytes
-        self.whole = whole
-        self.fed_bytes = 0 if whole is None else len(whole)
-        self.paused = False
-        self.finished = False
-        self.given_up = False
-        self._unsent = Pieces()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it was fed."""
-        return self.finished or self.fed_bytes == self.length_bytes
-
-    @property
-    def unsent_bytes(self) -> int:
-        """Fed, and not yet with curl."""
-        return self._unsent.size_bytes
-
-    @property
-    def full(self) -> bool:
-        return self.unsent_bytes >= HIGH_BYTES
-
-    def feed(self, data: bytes) -> None:
-        assert not self.finished, "a body that was finished grows"
-        if self.length_bytes is not None and self.fed_bytes + len(data) > self.length_bytes:
-            raise ValueError(
-                f"the body is longer than its Content-Length of {self.length_bytes} bytes"
-            )
-        self.fed_bytes += len(data)
-        if not self.given_up:
-            self._unsent.add(data)
-
-    def give_up(self) -> None:
-        """Hold nothing any more, and nothing of what is still fed: nobody will send it."""
-        self.given_up = True
-        self.whole = None
-        self._unsent.clear()
-
-    def pull(self, size: int) -> bytes | None:
-        """Up to `size` bytes for curl; None: nothing yet, so pause."""
-        piece = bytes(self._unsent.take_one(size))
-        if not piece:
-            self.paused = not self.complete
-        return piece or (None if self.paused else b"")
-
-
-class Request(NamedTuple):
-    """What goes out. `target` and `headers` stand on the wire as they are here.
-
-    target: path and query of the request line. headers: encoded lines without line ends. proxy: who
-    takes it there; None: nobody, whatever the environment says. is_last: on its connection: it asks
-    the server to close, which need not say that it does.
-    """
-
-    method: str
-    origin: Origin
-    target: str
-    headers: tuple[bytes, ...]
-    upload: Upload | None = None
-    proxy: Proxy | None = None
-    is_last: bool = False
-
-    @property
-    def wire_target(self) -> str:
-        """What stands in the request line: to a proxy that has to find the server, a whole URL."""
-        is_proxied = self.proxy is not None and self.origin.scheme == "http"
-        return f"{self.origin}{self.target}" if is_proxied else self.target
 
 
 class Transfer:

@@ -17,8 +17,8 @@ from urllib3.util.ssl_ import resolve_cert_reqs
 
 from botod.pool.errors import ConnectTimeout, NotSent, Unsupported
 from botod.pool.http_socket import PooledSocket
+from botod.pool.origin import Origin
 from botod.pool.pool import Pool
-from botod.pool.transfer import Origin
 
 NOT_CARRIED = (
     "assert_fingerprint",

@@ -11,9 +11,10 @@ from botod.pool.bridge import spawn_until
 from botod.pool.client import IDLE_CONNECTION_S
 from botod.pool.errors import PoolClosed
 from botod.pool.failures import failure_error
+from botod.pool.origin import Origin
 from botod.pool.pool import Pool
+from botod.pool.request import Request
 from botod.pool.response import HTTPResponse, wait_for_change
-from botod.pool.transfer import Origin, Request
 
 CHECK_S = 5.0
 """How often is looked: a quarter of what AWS leaves an idle connection."""

@@ -8,12 +8,15 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.web import HTTPError, RequestHandler
 
-from botod.pool.bridge import Spawned, sleep, spawn, wait
+from botod.pool.bridge import sleep, spawn, wait
+
+if TYPE_CHECKING:
+    from botod.pool.spawned import Spawned
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from nginx import Nginx, running_nginx
 
 from botod.pool.client import CurlClient
-from botod.pool.transfer import Origin, Request, Transfer
+from botod.pool.origin import Origin
+from botod.pool.request import Request
+from botod.pool.transfer import Transfer
 from load import by_pycurl
 from load.task import Task
 

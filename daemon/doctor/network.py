@@ -15,7 +15,7 @@ from botod.daemon.partitions import known_regions
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.setting_checks import proxy_of
 from botod.daemon.sites import NoEndpoint
-from botod.pool.transfer import Proxy
+from botod.pool.origin import Proxy
 
 STEP_S = 5.0
 """For one address, and for TLS: a healthy way takes a tenth of a second."""

@@ -11,7 +11,7 @@ from botod.daemon.metrics.job_figures import ERRORS_MOST, OPERATIONS_MAX, SERIES
 from botod.daemon.metrics.outcomes import OUTCOMES
 from botod.daemon.metrics.series import SECTIONS
 from botod.daemon.metrics.web import CONNECTIONS_MAX
-from botod.pool.visits import SLOW_KEPT
+from botod.pool.slow_visits import SLOW_KEPT
 
 MINUTES = SAMPLES_MAX * STEP_S // 60
 
@@ -33,9 +33,12 @@ this host's. Nothing but GET and HEAD is answered, a connection is for one reque
 |---|---|
 | `/metrics` | for Prometheus |
 | `/healthz` | 200 while the process that serves this answers |
-| `/readyz` | 200 while a worker takes jobs; 503 at the start, and while all drain |
+| `/readyz` | 200 while a worker takes jobs; 503 at the start, and while none does |
 | `/status.json` | the merged status, counts only |
 | `/` | a page for a person |
+
+A daemon that stops takes no jobs, nor does one after `botod drain`; one after `botod pause` takes
+them and has them wait.
 
 ## The page
 

@@ -135,7 +135,12 @@ POOLS = (
     ),
     Series("botod_pool_waiting", GAUGE, "Jobs that wait for a slot.", pools("waiting_num"), HOST),
     Series(
-        "botod_pool_oldest_wait_seconds", GAUGE, "How long the first of them has waited.",
+        "botod_pool_polls_waiting", GAUGE, "Those of them that are long polls.",
+        pools("polls_waiting_num"), HOST,
+    ),
+    Series(
+        "botod_pool_oldest_wait_seconds", GAUGE,
+        "How long the first of them has waited that is no long poll.",
         pools("oldest_wait_s"), HOST,
     ),
     Series(

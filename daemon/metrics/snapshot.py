@@ -15,6 +15,7 @@ import pycurl
 import tornado
 
 from botod.daemon.control import BOTOD_VERSION
+from botod.daemon.gates import Gates
 from botod.daemon.merging import merged
 from botod.daemon.metrics.job_figures import OTHER, JobFigures
 from botod.daemon.metrics.loop_lag import LoopLag
@@ -36,7 +37,10 @@ slow visit was."""
 
 
 class Snapshot:
-    """Takes the figures of a worker, whose share it is. is_ready: jobs can be taken now."""
+    """Takes the figures of a worker, whose share it is.
+
+    gates: what an administrator lets through. has_started: it serves, and does not stop.
+    """
 
     def __init__(
         self,
@@ -45,14 +49,21 @@ class Snapshot:
         lag: LoopLag,
         upstreams: Upstreams,
         *,
+        gates: Gates,
         share: Share,
     ) -> None:
         self._status = status
         self._jobs = jobs
         self._lag = lag
         self._upstreams = upstreams
+        self._gates = gates
         self._share = share
-        self.is_ready = False
+        self.has_started = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether jobs can be taken now."""
+        return self.has_started and self._gates.takes_jobs
 
     async def __call__(self) -> dict[str, Any]:
         """The figures of this moment. Reads what the kernel knows in a thread."""

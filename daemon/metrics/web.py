@@ -2,7 +2,7 @@
 
     /metrics       for Prometheus
     /healthz       200 while the loop of whoever serves this answers
-    /readyz        200 while a worker takes jobs; 503 at the start and while all drain
+    /readyz        200 while a worker takes jobs; 503 at the start and while none does
     /status.json   the merged status, counts only
     /              a page for a person, which reads /status.json; its script and style
 

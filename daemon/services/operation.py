@@ -9,8 +9,8 @@ from botod.daemon.services.shapes import Described
 from botod.daemon.sites import Site, Wanted
 from botod.pool import HeldKeys, Pool
 from botod.pool.lane import COMMON_LANE, Lane
+from botod.pool.origin import Origin, Proxy
 from botod.pool.pieces import Piece
-from botod.pool.transfer import Origin, Proxy
 
 Params = dict[str, Any]
 Result = dict[str, Any]

@@ -34,7 +34,11 @@ class Rows(Streamed):
         self._held: Held | None = None if held is None else held.apart()
         self._page_s = None if deadline is None else deadline - _now()
         self._context = contextvars.copy_context()
-        self._fetch()
+        try:
+            self._fetch()
+        except BaseException:  # nobody has this, to close it
+            self._give_back()
+            raise
 
     @property
     def wants_room(self) -> bool:  # type: ignore[override]

@@ -82,7 +82,7 @@ async def error_of(peer: Peer) -> RpcError:
 
 def shared(worker: Rig) -> SharedKeys:
     """A worker's keys."""
-    keys = worker.worker._shared_keys
+    keys = worker.worker._keyed._shared_keys
     assert keys is not None
     return keys
 
@@ -127,6 +127,8 @@ def test_requests_with_one_key_are_one_job_at_all_workers(tmp_path: Path) -> Non
             assert results[0]["MessageId"] == "m-1"
             assert len(one.server.requests) == 1
             assert one.ledger.counts.joined_total + other.ledger.counts.joined_total == 5
+            told = [worker.ledger.figures.plain()["counts"] for worker in (one, other)]
+            assert [count for counts in told for *_labels, count in counts] == [1]
 
     run(main)
 

@@ -7,7 +7,7 @@ from botod.daemon.endpoints import endpoint_of, look_up, own_url
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services.operation import Endpoint
 from botod.daemon.sites import NoEndpoint, Wanted
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,20 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from botod.daemon import files
+from botod.daemon.file_threads import FileThreads
 from botod.daemon.files import DescriptorFailed
 from botod.daemon.services.shapes import InvalidParam
 from botod.ipc.descriptors import Descriptor
+from botod.pool import spawn
+from botod.pool.pieces import Piece, Pieces
 from support.bodies import LARGE, Rig, opened, pipe
+from support.loops import run
 
 
 def refused(fd: int, *, sends: bool, words: str) -> None:
@@ -65,6 +71,45 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno_name == "EFBIG"
     assert "writing to the descriptor failed: File too large (EFBIG)" in str(caught.value)
+
+
+@pytest.mark.parametrize(("flags", "write"), [(0, "pwritev"), (os.O_APPEND, "writev")])
+def test_what_the_kernel_does_not_take_at_once(
+    flags: int, write: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write may be cut short, within a piece as well as between two; the rest follows."""
+    real = getattr(os, write)
+    sizes: list[int] = []
+
+    def short(fd: int, pieces: Sequence[Piece], *offset: int) -> int:
+        assert len(pieces) <= files.PIECES_MAX
+        some = Pieces(pieces).take(30_011)
+        sizes.append(real(fd, some, *offset))
+        return sizes[-1]
+
+    monkeypatch.setattr(os, write, short)
+    with opened(tmp_path / "f", os.O_RDWR | flags, b"") as fd:
+        Rig().get(LARGE, fd)
+    assert (tmp_path / "f").read_bytes() == LARGE
+    assert len(sizes) > len(LARGE) / 30_011
+
+
+@pytest.mark.parametrize("flags", [0, os.O_APPEND])
+def test_more_pieces_than_the_kernel_takes(flags: int, tmp_path: Path) -> None:
+    """Of one byte each, so that nothing is where it belongs by chance."""
+    data = os.urandom(2 * files.PIECES_MAX + 1)
+    with opened(tmp_path / "f", os.O_RDWR | flags, b"") as fd:
+        one = Descriptor(os.dup(fd))
+
+        async def main() -> None:
+            threads = FileThreads()
+            file = await spawn(files.open_to_write, one, threads.of(0))
+            await spawn(file.write_at, 0, [data[at : at + 1] for at in range(len(data))])
+            threads.shutdown(wait=True)
+
+        run(main)
+        one.close()
+    assert (tmp_path / "f").read_bytes() == data
 
 
 def test_a_file_that_is_sealed() -> None:

@@ -1,5 +1,7 @@
 """What becomes of jobs at a gate that an administrator turned."""
 
+import json
+
 import pytest
 
 from botod.daemon.gates import Gate, Gates
@@ -59,5 +61,27 @@ def test_what_is_drained_is_refused(profile: str | None, words: str) -> None:
             assert caught.value.data == {"retryable": True, "retry_after_ms": 5000}
             if profile is not None:
                 gates.check("b")
+
+    run(main)
+
+
+def test_a_colleague_takes_what_was_turned() -> None:
+    """As it comes over the wire; what is open changes nothing, what is paused holds the pool."""
+
+    async def main() -> None:
+        async with open_pool() as pool, open_pool() as other:
+            gates, taken = Gates(pool), Gates(other)
+            gates.turn("a", Gate.PAUSED)
+            gates.turn("b", Gate.OPEN)
+            taken.turn("b", Gate.DRAINED)
+            taken.take(json.loads(json.dumps(gates.told())))
+            assert [taken.of(one) for one in "abc"] == [Gate.PAUSED, Gate.DRAINED, Gate.OPEN]
+            assert other._is_held("a")
+            gates.turn(None, Gate.DRAINED)
+            taken.take(json.loads(json.dumps(gates.told())))
+            assert taken.told() == {
+                "all": "drained",
+                "profiles": {"a": "paused", "b": "drained"},
+            }
 
     run(main)

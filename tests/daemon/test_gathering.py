@@ -77,7 +77,7 @@ def test_a_lone_message_is_sent_by_itself_at_once() -> None:
                 result = await send(one, body).result()
                 assert result["MessageId"] == f"m-{body}"
             assert [action for action, _entries in sqs.requests] == ["SendMessage"] * 2
-            assert one.worker._gatherings.flows_num == 0
+            assert one.worker._runner._work._gatherings.flows_num == 0
 
     run(main())
 
@@ -263,7 +263,10 @@ def test_who_leaves_while_its_request_waits_for_a_slot_is_taken_out() -> None:
 async def until_waiting(one: Rig, number: int) -> None:
     """Let so many requests wait for a slot."""
     async with asyncio.timeout(BOUND_S):
-        while sum(host.slots.waiting_num for host in one.worker._upstreams._pool.stats()) != number:
+        while (
+            sum(host.slots.waiting_num for host in one.worker._runner._upstreams._pool.stats())
+            != number
+        ):
             await asyncio.sleep(0.001)
 
 

@@ -6,6 +6,8 @@ import os
 import resource
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,19 +74,38 @@ def test_a_full_disk_is_an_error() -> None:
 
 
 def test_a_line_that_was_cut_follows_whole(tmp_path: Path) -> None:
-    """On a line of its own, so that each whole line is one that was written."""
+    """The part of it is taken back, so that others that append do not go on in it."""
     path = tmp_path / "log"
-    sink = FileSink(str(path))
+    sink, other = FileSink(str(path)), FileSink(str(path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
         assert sink.write(LINES) == 2  # and two bytes of the third
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="only a part"):
             sink.write(LINES[2:])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert other.write([b"other\n"]) == 1
     assert sink.write([*LINES[2:], b"four\n"]) == 2
-    sink.close()
+    for one in (sink, other):
+        one.close()
+    assert path.read_bytes() == b"one\ntwo\nother\nthree\nfour\n"
+
+
+def test_a_part_that_cannot_be_taken_back_ends_its_line(tmp_path: Path) -> None:
+    """As in what was opened by somebody else: the line follows on one of its own."""
+    path = tmp_path / "log"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with path.open("wb") as file:
+        sink = FileSink(file.fileno())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+        try:
+            assert sink.write(LINES) == 2  # and two bytes of the third
+            with pytest.raises(OSError, match="File too large"):
+                sink.write(LINES[2:])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert sink.write([*LINES[2:], b"four\n"]) == 2
     assert path.read_bytes() == b"one\ntwo\nth\nthree\nfour\n"
 
 
@@ -101,6 +122,61 @@ def test_a_pipe_gets_what_it_takes_as_one_piece() -> None:
         sink.write([line])
     sink.close()
     os.close(writer)  # which it has left open
+
+
+def test_a_line_with_ends_in_it_is_one() -> None:
+    """As a stack is: what follows it and found no room is not taken for written."""
+    reader, writer = os.pipe()
+    sink = FileSink(writer)
+    lines = [b"stack\n" + b"\tframe\n" * 20, *[b"x" * 1023 + b"\n"] * 9]
+    assert sink.write(lines) == 4
+    assert os.read(reader, 65536) == b"".join(lines[:4])
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_line_that_was_cut_at_an_end_in_it_follows_whole(tmp_path: Path) -> None:
+    """It is not a line that ends there."""
+    path = tmp_path / "log"
+    sink = FileSink(str(path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6, before[1]))
+    try:
+        with pytest.raises(OSError, match="only a part"):
+            sink.write([b"stack\n\tframe\n"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sink.write([b"stack\n\tframe\n", b"two\n"]) == 2
+    sink.close()
+    assert path.read_bytes() == b"stack\n\tframe\ntwo\n"
+
+
+def test_several_that_make_the_same_file_do_not_hinder_each_other(tmp_path: Path) -> None:
+    """As workers do at the first start and at each rotation; without root's rights."""
+    script = """
+import os, sys, threading
+from botod.daemon.line_sinks import FileSink
+failed = []
+if os.geteuid() == 0:
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+def make(path, both):
+    both.wait()
+    try:
+        FileSink(path, 0o600)
+    except OSError as error:
+        failed.append(error)
+for number in range(200):
+    both = threading.Barrier(2)
+    makers = [threading.Thread(target=make, args=[f"{number}", both]) for _ in "ab"]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+sys.exit(f"{len(failed)} failed: {failed[:1]}" if failed else 0)
+"""
+    tmp_path.chmod(0o777)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
 
 
 def test_how_much_goes_at_once() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from botod.daemon import line_writer
-from botod.daemon.line_sinks import FileSink
+from botod.daemon.line_sinks import PIPE_BYTES, FileSink
 from botod.daemon.line_writer import DirectWriter, LineWriter
 from support.daemons import full_pipe
 from support.loops import BOUND_S
@@ -23,6 +23,8 @@ class Disk:
         self.works.set()
         self.tried = threading.Semaphore(0)
         self.reopened = 0
+        self.folder = threading.Semaphore(0)
+        self.has_folder = True
         self.is_closed = threading.Event()
 
     def write(self, lines: Sequence[bytes]) -> int:
@@ -36,6 +38,9 @@ class Disk:
     def reopen(self) -> None:
         self.reopened += 1
         self.error = None
+        if not self.has_folder:
+            self.folder.release()
+            raise FileNotFoundError(2, "No such file or directory")
 
     def close(self) -> None:
         self.is_closed.set()
@@ -137,6 +142,26 @@ def test_reopening_ends_a_failure_at_once() -> None:
     assert (disk.reopened, disk.lines) == (1, [b"first\n"])
 
 
+def test_reopening_is_tried_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are written where they were before, meanwhile; what is wrong is there to be read."""
+    monkeypatch.setattr(line_writer, "RETRY_S", 0.001)
+    disk = Disk()
+    disk.has_folder = False
+    writer = writer_to(disk)
+    writer.reopen()
+    writer.put(b"first\n")
+    assert disk.tried.acquire(timeout=BOUND_S)
+    for _ in range(3):
+        assert disk.folder.acquire(timeout=BOUND_S)
+    assert isinstance(writer.failure, FileNotFoundError)
+    assert disk.lines == [b"first\n"]
+    disk.has_folder = True
+    writer.put(b"second\n")
+    assert writer.close()
+    assert writer.failure is None
+    assert disk.lines == [b"first\n", b"second\n"]
+
+
 def test_without_threads_a_line_that_would_wait_is_lost() -> None:
     """A full pipe holds up no master; when it has room again the number is told."""
     reader, end = full_pipe()
@@ -162,3 +187,23 @@ def test_without_threads_a_reader_that_is_gone_does_no_harm() -> None:
     writer.reopen()
     writer.close()
     os.close(end)
+
+
+def test_without_threads_a_long_line_does_not_wait_for_the_rest_of_its_room() -> None:
+    """It is cut to what a pipe with room is sure to take."""
+    reader, end = full_pipe()
+    writer = DirectWriter(FileSink(end), end, lost=lost)
+    assert len(os.read(reader, PIPE_BYTES)) == PIPE_BYTES
+    told: list[bool] = []
+    putting = threading.Thread(
+        target=lambda: told.append(writer.put(b"y" * 3 * PIPE_BYTES + b"\n")), daemon=True
+    )
+    putting.start()
+    putting.join(BOUND_S)
+    assert told == [True]
+    os.close(end)
+    rest = b""
+    while piece := os.read(reader, 65536):
+        rest += piece
+    os.close(reader)
+    assert rest.lstrip(b"x") == b"y" * (PIPE_BYTES - 1) + b"\n"

@@ -1,6 +1,7 @@
 """The listening socket: made where it belongs, never taken from a living daemon."""
 
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -147,6 +148,23 @@ def test_a_path_that_is_too_long_is_a_clear_error(folder: Path) -> None:
     with pytest.raises(SocketInUse) as caught:
         open_listener(path, 0o666)
     assert str(caught.value) == f"{path}: cannot listen there: AF_UNIX path too long"
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_no_descriptor_for_it_is_a_clear_error(path: str, is_there: bool) -> None:
+    """As what tries again after a while wants it; the lock has the last one."""
+    if is_there:
+        dead_socket(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 1, hard))
+        with pytest.raises(SocketInUse, match="Too many open files"):
+            open_listener(path, 0o600)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    open_listener(path, 0o600).close()
 
 
 def test_a_dead_socket_that_cannot_be_removed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,3 +235,20 @@ def test_details_of_an_error_reach_the_peer() -> None:
             assert error.data["details"] == {"Item": {"k": {"S": "v"}}}
 
     run(main())
+
+
+def test_what_is_cancelled_at_once_is_told(held: Held) -> None:
+    """In the turn in which it came, before anything has begun to wait."""
+
+    async def main() -> None:
+        async with rig(reply(USER)) as one:
+            waiting = one.ask(*GET_USER)
+            waiting.exchange.cancel()
+            outcome = await waiting.outcome()
+            assert outcome.error is not None
+            assert outcome.error.code == Code.CANCELLED
+            await waiting.ended()
+            await until(lambda: one.worker.running_num == 0)
+            assert not held.begun.is_set()
+
+    run(main())

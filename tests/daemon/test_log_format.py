@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.daemon.log_format import (
+    TRIMMED,
     LineFormatter,
     iso_time,
     render_json,
@@ -40,6 +41,12 @@ def test_a_line_of_another_logger() -> None:
     assert text == "2026-01-02T03:04:05.678Z WARNING worker 3 botod.pool: host h rests"
     parsed = json.loads(LineFormatter("json", None).format(record("host %s rests", "h")))
     assert parsed == HEAD | {"level": "warning", "event": "host h rests"}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_words_are_cut(form: str) -> None:
+    """A name that a peer chose, of a megabyte, leaves room for what others have to say."""
+    assert len(LineFormatter(form, None).format(record("no %s", "x" * 1_000_000))) < TRIMMED + 200
 
 
 def test_a_traceback_goes_on_with_tabs() -> None:

@@ -15,7 +15,7 @@ from botod.daemon.sites import NoEndpoint
 from botod.daemon.upstreams import ACTORS_MAX, NoSuchProfile, Upstreams
 from botod.pool import spawn
 from botod.pool.lane import Tls, TlsVersion
-from botod.pool.transfer import Origin, Proxy
+from botod.pool.origin import Origin, Proxy
 from support.loops import run, until
 
 NO_POOL: Any = None

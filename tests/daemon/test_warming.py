@@ -3,7 +3,7 @@
 import asyncio
 
 from botod.daemon.warming import Warming
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 from support.http_server import http_server
 from support.loops import run, until
 from support.pools import open_pool

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,14 @@ from botod.daemon.rules import NAMED_ONLY
 from botod.ipc import Connection, DaemonUnavailable, RpcError
 from botod.ipc.errors import Code
 from support.askers import needs_root
-from support.daemons import BOUND_S, Daemon, endpoints, running_daemon, wait_until
+from support.daemons import (
+    BOUND_S,
+    EXPECTED_ANYWHERE,
+    Daemon,
+    endpoints,
+    running_daemon,
+    wait_until,
+)
 from support.http_server import Exchange, http_server
 from support.load import load_on, sqs_server
 from support.services import Held, reply
@@ -98,16 +106,17 @@ def test_a_drain_under_load_refuses_clearly(workers: int) -> None:
         running_daemon(endpoints(server.port) | {"daemon": {"workers": workers}}) as daemon,
     ):
         serve(daemon, workers)
-        with load_on(daemon.socket_path, server, may_fail=("Drained",)) as load:
+        with load_on(daemon.socket_path, server, may_be_drained=True) as load:
             load.wait_for_more(50)
             assert botod(daemon, "drain") == 0
             seen = len(server.requests)
             with daemon.connect() as connection, pytest.raises(RpcError) as caught:
                 connection.call("s3.get_object", ON_KEY)
-            wait_until(lambda: bool(load.lost), daemon)
+            load.wait_for_loss()
             assert len(server.requests) == seen
             assert botod(daemon, "resume") == 0
             load.wait_for_more(50)
+        assert load.lost
         assert caught.value.code == Code.DRAINED
         assert caught.value.data["retryable"] is True
         assert caught.value.data["retry_after_ms"] == 5000
@@ -148,6 +157,36 @@ def get(connection: Connection, **options: Any) -> Any:
 def states(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What each job is at."""
     return [row["state"] for row in rows(daemon, capsys, "jobs")]
+
+
+def test_a_worker_in_a_dead_one_s_place_has_its_colleague_s_gates(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What was paused stays so, whoever dies, and is opened by the same word."""
+    with (
+        http_server(reply(b"miaow")) as aws,
+        running_daemon(config(aws.port, 2), expected=(*EXPECTED_ANYWHERE, "ended with -9")) as one,
+    ):
+        serve(one, 2)
+        assert botod(one, "pause", "other") == 0
+        with one.connect() as connection:
+            dead = connection.call("botod.status")["workers"][1]["pid"]
+        os.kill(dead, signal.SIGKILL)
+        wait_until(lambda: is_replaced(one, dead), one)
+        gates = [(row["profile"], row["gate"]) for row in rows(one, capsys, "profiles")]
+        assert gates == [("default", "open"), ("other", "paused")] * 2
+        assert botod(one, "resume", "other") == 0
+        assert {row["gate"] for row in rows(one, capsys, "profiles")} == {"open"}
+
+
+def is_replaced(daemon: Daemon, pid: int) -> bool:
+    """Whether both workers serve, and one of this pid is not among them."""
+    try:
+        with daemon.connect() as connection:
+            pids = [worker["pid"] for worker in connection.call("botod.status")["workers"]]
+    except DaemonUnavailable:  # it was the one that died
+        return False
+    return len(pids) == 2 and pid not in pids
 
 
 def test_a_pause_waits_for_what_is_on_the_wire(capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +271,7 @@ def test_a_killed_peer_is_hung_up_on(workers: int, capsys: pytest.CaptureFixture
 @WORKERS
 def test_a_reload_is_answered(workers: int, capsys: pytest.CaptureFixture[str]) -> None:
     """With what changed and what waits; with the mistake of a file that cannot be had."""
-    expected = ("a visit of", "these settings need a restart")
+    expected = ("a visit of", "these settings need a restart", "not reloaded, all stays as it was")
     before = {"daemon": {"workers": workers}, "limits": {"jobs": 100}}
     with running_daemon(before, expected=expected) as daemon:
         serve(daemon, workers)

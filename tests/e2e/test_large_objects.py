@@ -56,6 +56,9 @@ class Door:
         status, headers, body = self._passed(exchange)
         if is_stopped and self.is_behind:
             self._wait()
+            if self.is_dead:
+                exchange.cut()
+                return
         lines = [f"HTTP/1.1 {status} .", *headers, f"Content-Length: {len(body)}", "", ""]
         if exchange.method == "HEAD":
             lines[-3:] = ["", ""]
@@ -113,6 +116,13 @@ def open_uploads(s3: Any) -> list[Any]:
     """What S3 has of uploads that came to nothing."""
     found: list[Any] = s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     return found
+
+
+def orphan_parts(s3: Any) -> int:
+    """How many parts S3 keeps for uploads that came to nothing."""
+    ids = [one["UploadId"] for one in open_uploads(s3)]
+    answers = [s3.list_parts(Bucket=BUCKET, Key="k", UploadId=one) for one in ids]
+    return sum(len(answer.get("Parts", [])) for answer in answers)
 
 
 def stored(s3: Any) -> bytes | None:
@@ -297,3 +307,36 @@ def test_a_server_that_dies_is_an_error(
     assert stored(s3) is None
     (left,) = open_uploads(s3)
     s3.abort_multipart_upload(Bucket=BUCKET, Key="k", UploadId=left["UploadId"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "is_behind"), [*STAGES, ("complete", True)])
+def test_a_server_that_dies_leaves_what_the_next_start_aborts(
+    name: str, is_behind: bool, door: tuple[Door, HttpServer], s3: Any, large: Path
+) -> None:
+    """Wherever the upload was: once the server is back, there is a whole object or none."""
+    one, server = door
+    one.stop_at, one.is_behind = name, is_behind
+    settings = config(url_of(server), large.parent / "state")
+    with running_daemon(settings, expected=EXPECTED) as first:
+        uploading = threading.Thread(target=_upload, args=(first, large), daemon=True)
+        uploading.start()
+        assert one.arrived.wait(BOUND_S)
+        one.is_dead = True
+        one.go.set()
+        first.wait_for_line("job s3.upload_file ")
+        uploading.join(BOUND_S)
+        assert first.stop() == 0
+    if name == "part":
+        assert len(open_uploads(s3)) == 1
+    one.is_dead = False
+    with running_daemon(settings) as second:
+        if name != "create":
+            second.wait_for_line("aborted the upload")
+        wait_until(lambda: not list((large.parent / "state").glob("uploads/*/*.json")), second)
+    assert orphan_parts(s3) == 0
+    assert stored(s3) == (LARGE if (name, is_behind) == ("complete", True) else None)
+    left = open_uploads(s3)
+    assert len(left) == (name == "create")  # its id never came to anybody
+    for one in left:
+        s3.abort_multipart_upload(Bucket=BUCKET, Key="k", UploadId=one["UploadId"])

@@ -216,6 +216,18 @@ def test_on_a_port() -> None:
 
 
 @pytest.mark.parametrize("workers_num", [1, 2])
+def test_a_drained_daemon_is_not_ready(workers_num: int) -> None:
+    """It refuses all jobs until somebody has it go on; a paused one takes them."""
+    with running_daemon({"daemon": {"workers": workers_num}}) as daemon:
+        wait_until(lambda: is_served(admin(daemon), workers_num), daemon)
+        with daemon.connect() as connection:
+            for method, status in [("drain", 503), ("resume", 200), ("pause", 200)]:
+                connection.call(f"botod.{method}")
+                assert ask(admin(daemon), "/readyz")[0] == status
+        assert scrape(admin(daemon)).total("botod_ready") == workers_num
+
+
+@pytest.mark.parametrize("workers_num", [1, 2])
 def test_a_port_in_use(workers_num: int) -> None:
     """Told as it starts, and it does not; nothing is left."""
     with socket.create_server(("127.0.0.1", 0)) as other, short_folder() as folder:

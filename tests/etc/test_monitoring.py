@@ -29,6 +29,12 @@ def test_a_rule_says_what_wakes_whom_and_why(rule: dict[str, Any]) -> None:
     assert rule["expr"].count("(") == rule["expr"].count(")")
 
 
+def test_a_rolling_restart_wakes_nobody() -> None:
+    """It begins each worker anew once, however many there are; counted together they are many."""
+    (rule,) = [rule for rule in RULES if rule["alert"] == "BotodRestarts"]
+    assert rule["expr"].startswith("max by (instance) (resets(")
+
+
 def test_nothing_is_there_twice() -> None:
     """Names of rules, and panels' ids."""
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

@@ -21,9 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Exchange, Sender, Stage
+from botod.ipc.exchanges import Shared
 from botod.ipc.framing import MessageLimits
 from botod.ipc.limits import Account, Budget, Refusals, ServerLimits
-from botod.ipc.session import Session, Shared
+from botod.ipc.session import Session
 from botod.ipc.streams import WINDOW_BYTES, IncomingStream, OutgoingStream
 from support.ipc import (
     cancel_request,

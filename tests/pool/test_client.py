@@ -12,8 +12,11 @@ import pytest
 
 from botod.pool.client import CurlClient
 from botod.pool.errors import PoolClosed, PoolError
+from botod.pool.origin import Origin
 from botod.pool.pool import Pool
-from botod.pool.transfer import HIGH_BYTES, Origin, Request, State, Transfer, Upload
+from botod.pool.request import Request
+from botod.pool.transfer import State, Transfer
+from botod.pool.upload import HIGH_BYTES, Upload
 from support.certificates import new_authority
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until

@@ -31,7 +31,8 @@ from botod.pool import (
     wait,
 )
 from botod.pool.connection import HTTPConnection, host_line
-from botod.pool.transfer import HIGH_BYTES, Origin
+from botod.pool.origin import Origin
+from botod.pool.upload import HIGH_BYTES
 from support.certificates import new_authority
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until

@@ -11,7 +11,7 @@ import pytest
 
 from botod.pool import Pool, Terms, on_terms, sleep, spawn, spawn_until
 from botod.pool.connection import HTTPConnection
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 from support.http_server import Exchange, http_server
 from support.loops import run, until
 from support.pools import ask, assert_idle, open_pool, s3_connection

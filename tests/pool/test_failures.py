@@ -5,7 +5,9 @@ import pytest
 
 from botod.pool import CertificateError, ConnectTimeout, Interrupted, NotSent, OutcomeUnknown
 from botod.pool.failures import failure_error
-from botod.pool.transfer import Failure, Origin, Request, State, Transfer
+from botod.pool.origin import Origin
+from botod.pool.request import Request
+from botod.pool.transfer import Failure, State, Transfer
 
 ORIGIN = Origin("https", "sqs.test", 443)
 

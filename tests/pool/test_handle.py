@@ -7,7 +7,10 @@ import pytest
 
 from botod.pool import Pool
 from botod.pool.handle import LARGE_BUFFER_BYTES, _jittered
-from botod.pool.transfer import WHOLE_BYTES, Origin, Request, State, Transfer, Upload
+from botod.pool.origin import Origin
+from botod.pool.request import Request
+from botod.pool.transfer import State, Transfer
+from botod.pool.upload import WHOLE_BYTES, Upload
 from support.http_server import Exchange, http_server
 from support.loops import run
 from support.pools import open_pool

@@ -26,9 +26,10 @@ from botod.pool import (
     spawn,
     spawn_until,
 )
-from botod.pool.bridge import live_num
 from botod.pool.http_socket import HEAD_MAX_BYTES, ConnectionLost, PooledSocket
-from botod.pool.transfer import HIGH_BYTES, Origin
+from botod.pool.origin import Origin
+from botod.pool.spawned import live_num
+from botod.pool.upload import HIGH_BYTES
 from support.certificates import new_authority
 from support.http_server import Answer, Exchange, always_ok, http_server
 from support.loops import BOUND_S, run, until

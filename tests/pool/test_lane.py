@@ -9,8 +9,8 @@ import pytest
 from botod.pool import CertificateError, NotSent, OutcomeUnknown, spawn, wait
 from botod.pool.connection import HTTPConnection
 from botod.pool.lane import COMMON_LANE, Lane, Tls, TlsVersion
+from botod.pool.origin import Origin
 from botod.pool.pool import Pool
-from botod.pool.transfer import Origin
 from support.certificates import Authority, new_authority
 from support.http_server import http_server
 from support.loops import run

@@ -5,9 +5,9 @@ from botod.pool.queue_stats import QueueStats, Tally
 from botod.pool.waiter import Waiter
 
 
-def waiter(*, deadline: float = 100.0, since: float = 0.0) -> Waiter:
+def waiter(*, deadline: float = 100.0, since: float = 0.0, is_poll: bool = False) -> Waiter:
     """One who waits, and whom nobody wakes."""
-    return Waiter(lambda: None, since=since, deadline=deadline)
+    return Waiter(lambda: None, since=since, deadline=deadline, is_poll=is_poll)
 
 
 def full_queue(size: int = 1) -> SlotQueue:
@@ -25,6 +25,15 @@ def test_the_figures_say_how_long_the_oldest_waits() -> None:
     queue.join(waiter(since=8))
     stats = queue.stats(now=10)
     assert (stats.waiting_num, stats.oldest_wait_s, stats.leases_total) == (2, 7, 1)
+
+
+def test_polls_that_wait_for_each_other_are_not_the_oldest() -> None:
+    """There may be more of them than slots for them, all day long; an alert looks at the rest."""
+    queue = full_queue()
+    queue.join(waiter(since=1, is_poll=True))
+    assert queue.stats(now=10).oldest_wait_s == 0
+    queue.join(waiter(since=4))
+    assert queue.stats(now=10).oldest_wait_s == 6
 
 
 def test_the_figures_tell_waits_holds_and_how_they_ended() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from botod.pool import Interrupted, OutcomeUnknown, Pool, Terms, on_terms, spawn
 from botod.pool.connection import HTTPConnection
+from botod.pool.origin import Origin
 from botod.pool.response import HTTPResponse
-from botod.pool.transfer import Origin
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run
 from support.pools import assert_idle, open_pool

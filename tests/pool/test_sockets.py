@@ -5,8 +5,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from botod.pool.origin import Origin
 from botod.pool.sockets import Reason, Route, Sockets, SocketStats
-from botod.pool.transfer import Origin
 
 ORIGIN = Origin("http", "127.0.0.1", 80)
 

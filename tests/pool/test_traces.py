@@ -4,8 +4,8 @@ import pytest
 
 from botod.pool import OutcomeUnknown, Terms, on_terms, spawn
 from botod.pool.connection import HTTPConnection
+from botod.pool.origin import Origin
 from botod.pool.traces import MAX_ID, Trace, Tracing
-from botod.pool.transfer import Origin
 from support.http_server import Exchange, http_server
 from support.loops import run
 from support.pools import open_pool

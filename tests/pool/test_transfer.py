@@ -10,15 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botod.pool.transfer import (
-    HIGH_BYTES,
-    Failure,
-    Origin,
-    Request,
-    State,
-    Transfer,
-    Upload,
-)
+from botod.pool.origin import Origin
+from botod.pool.request import Request
+from botod.pool.transfer import Failure, State, Transfer
+from botod.pool.upload import HIGH_BYTES, Upload
 
 ORIGIN = Origin("http", "127.0.0.1", 80)
 
@@ -111,20 +106,6 @@ def test_what_is_taken_is_what_was_written(chunks: list[bytes], sizes: list[int]
     assert taken + b"".join(read.take(None)) == whole
 
 
-@given(st.lists(st.binary(max_size=20)), st.integers(1, 7))
-def test_what_is_pulled_is_what_was_fed(chunks: list[bytes], size: int) -> None:
-    """curl gets the body whole, in pieces of at most what it asks for, then the end."""
-    upload = Upload(sum(map(len, chunks)))
-    for chunk in chunks:
-        upload.feed(chunk)
-    pulled = b""
-    while piece := upload.pull(size):
-        assert len(piece) <= size
-        pulled += piece
-    assert pulled == b"".join(chunks)
-    assert upload.unsent_bytes == 0
-
-
 def test_a_body_that_has_not_come_yet_pauses_curl() -> None:
     """Nothing to send and something owed: pause; all sent: the end, which is empty."""
     upload = Upload(3)
@@ -134,23 +115,6 @@ def test_a_body_that_has_not_come_yet_pauses_curl() -> None:
     upload.feed(b"abc")
     assert paused.curl_read(10) == b"abc"
     assert paused.curl_read(10) == b""
-
-
-def test_more_than_the_announced_length_is_refused() -> None:
-    """A body longer than its Content-Length would be read as the next request."""
-    upload = Upload(3)
-    upload.feed(b"ab")
-    with pytest.raises(ValueError, match="longer than its Content-Length of 3"):
-        upload.feed(b"cd")
-
-
-def test_a_full_upload_says_so() -> None:
-    """A producer can see that it is far enough ahead."""
-    upload = Upload(2 * HIGH_BYTES)
-    upload.feed(b"x" * (HIGH_BYTES - 1))
-    assert not upload.full
-    upload.feed(b"x")
-    assert upload.full
 
 
 def test_the_end_comes_once() -> None:
@@ -195,11 +159,6 @@ def test_whoever_waits_hears_of_each_change() -> None:
         assert not future.done()
         change()
         assert future.done()
-
-
-def test_an_origin_is_written_as_a_url() -> None:
-    """Messages name the host pool by scheme, host and port."""
-    assert str(Origin("https", "s3.amazonaws.com", 443)) == "https://s3.amazonaws.com:443"
 
 
 def test_a_million_tiny_pieces_are_no_heavy_work() -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from botod.pool import spawn
-from botod.pool.transfer import Origin
+from botod.pool.origin import Origin
 from botod.pool.warmth import keep_warm
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until

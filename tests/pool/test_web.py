@@ -16,7 +16,7 @@ from tornado.tcpclient import TCPClient
 from tornado.web import Application, Finish, HTTPError, RequestHandler
 
 from botod.pool import NotInGreenlet, in_greenlet, sleep, spawn, wait
-from botod.pool.bridge import live_num
+from botod.pool.spawned import live_num
 from botod.pool.web import CLIENT_CLOSED_REQUEST, blocking_style, fetch
 from support.http_server import http_server
 from support.loops import run, until

@@ -14,11 +14,12 @@ from botod.ipc.descriptors import Descriptor
 from botod.ipc.envelope import declared_streams, request_id
 from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.exchange import Exchange, Sender, Stage
+from botod.ipc.exchanges import Shared
 from botod.ipc.framing import Array, Decoder, Message, MessageLimits, Refused, State
 from botod.ipc.limits import Accounts, Budget, Refusals, ServerLimits
 from botod.ipc.markers import Declared
 from botod.ipc.protocol import encode_error, read_request
-from botod.ipc.session import Session, Shared
+from botod.ipc.session import Session
 from botod.ipc.streams import OutgoingStream
 
 LIMITS = MessageLimits(line_bytes=8192, inline_bytes=1000)

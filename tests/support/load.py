@@ -43,7 +43,10 @@ def play_sqs(exchange: Exchange) -> None:
 
 @dataclass
 class Load:
-    """What came of the jobs, when it is over. lost: those whose daemon was killed meanwhile."""
+    """What came of the jobs, when it is over.
+
+    lost: those whose daemon was killed meanwhile, or refused them as it was drained.
+    """
 
     server: HttpServer
     asked_num: int = 0
@@ -52,7 +55,7 @@ class Load:
     answered: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    _so_far: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _so_far: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_for_more(self, number: float) -> None:
@@ -64,6 +67,11 @@ class Load:
             )
             assert self._failures_num() or self._answered_num() >= wanted, "no more answers"
 
+    def wait_for_loss(self) -> None:
+        """Wait until a job is lost."""
+        with self._changed:
+            assert self._changed.wait_for(self._lost_num, BOUND_S), "none is lost"
+
     def check(self) -> None:
         """Every job was answered, and was one message."""
         assert not self.failures, f"{len(self.failures)} failed: {self.failures[:5]}"
@@ -73,10 +81,13 @@ class Load:
         assert set(copies.values()) <= {1}, copies.most_common(3)
 
     def _answered_num(self) -> int:
-        return sum(answered for answered, _failures in self._so_far.values())
+        return sum(answered for answered, _failures, _lost in self._so_far.values())
 
     def _failures_num(self) -> int:
-        return sum(failures for _answered, failures in self._so_far.values())
+        return sum(failures for _answered, failures, _lost in self._so_far.values())
+
+    def _lost_num(self) -> int:
+        return sum(lost for _answered, _failures, lost in self._so_far.values())
 
     def listen_to(self, number: int, sender: "subprocess.Popen[str]") -> None:
         """Gather what one says, to its end; run by a thread."""
@@ -91,8 +102,8 @@ class Load:
         if line.startswith("{"):
             self._add(json.loads(line))
         else:
-            answered, failures = map(int, line.split())
-            self._so_far[number] = answered, failures
+            answered, failures, lost = map(int, line.split())
+            self._so_far[number] = answered, failures, lost
 
     def _add(self, account: dict[str, Any]) -> None:
         self.asked_num += account["asked"]
@@ -112,15 +123,21 @@ def sqs_server() -> Iterator[HttpServer]:
 
 @contextlib.contextmanager
 def load_on(
-    path: str, server: HttpServer, *, rate: float = RATE, may_lose: bool = False
+    path: str,
+    server: HttpServer,
+    *,
+    rate: float = RATE,
+    may_lose: bool = False,
+    may_be_drained: bool = False,
 ) -> Iterator[Load]:
     """Jobs, so many a second, for the length of a block; then the account is checked.
 
     They are offered whether the daemon keeps up or not, by processes that wait for no daemon that
     is not there: a refused connection is a failure. may_lose: somebody is killed meanwhile.
+    may_be_drained: the daemon is.
     """
     load = Load(server)
-    words = ["may-lose"] if may_lose else []
+    words = ["may-lose"] * may_lose + ["may-be-drained"] * may_be_drained
     senders = [
         subprocess.Popen(
             [*SENDER, path, str(number), str(rate / PROCESSES), *words],

@@ -10,10 +10,10 @@ from typing import Any
 import certifi
 
 from botod.pool import CurlClient, HeldKeys, Pool, pooled
-from botod.pool.bridge import live_num
 from botod.pool.connection import HTTPConnection
+from botod.pool.origin import Origin
+from botod.pool.spawned import live_num
 from botod.pool.traces import Tracing
-from botod.pool.transfer import Origin
 
 from boto.regioninfo import RegionInfo
 from boto.s3.connection import OrdinaryCallingFormat, S3Connection

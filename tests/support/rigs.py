@@ -100,6 +100,7 @@ async def rig(
     scheme: str = "http",
     remember_s: float = 600,
     sqs_batching: bool = True,
+    ledger: Ledger | None = None,
     **pool_options: Any,
 ) -> AsyncIterator[Rig]:
     """A worker with the profiles default and poor, which has no keys."""
@@ -109,7 +110,7 @@ async def rig(
             url = f"{scheme}://127.0.0.1:{port or server.port}"
             upstreams = upstreams_at(pool, url, retries, sqs_batching, uploads=uploads)
             joins = Joins[Run](remember_s=remember_s)
-            ledger, gates = Ledger(), Gates(pool)
+            ledger, gates = ledger or Ledger(), Gates(pool)
             worker = Worker(
                 upstreams,
                 Policy(own_uid),

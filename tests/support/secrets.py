@@ -7,7 +7,7 @@ from botod.ipc.errors import RpcError
 
 SECRET = re.compile(
     r"a-secret-key|demo-secret-key|given-(?:secret|token)|file%secret|backup-(?:secret|token)"
-    r"|env-(?:secret|token)|Signature=(?!{)|X-Amz-Security-Token|AWSAccessKeyId="
+    r"|env-(?:secret|token)|Signature=(?!{)|(?i:X-Amz-Security-Token)|AWSAccessKeyId="
 )
 """The keys that tests use, and the marks of a signature; `{`: a line of code in a stack."""
 

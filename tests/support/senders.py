@@ -1,15 +1,16 @@
 """A steady load of small jobs from one process, counted. A program of its own.
 
-    python -I -S senders.py SOCKET NAME RATE [may-lose]
+    python -I -S senders.py SOCKET NAME RATE [may-lose] [may-be-drained]
 
 Sends RATE messages of SQS a second, whether the ones before are answered or not: four of five on
 connections that are kept, pipelined, the others each on one of its own. Every 50 ms it prints how
-many are answered so far, and at the end of its input, when the last is answered, what came of all.
+many are answered, failed and lost so far, and at the end of its input, when the last is answered,
+what came of all.
 
 What was not read, by the kernel's word or the daemon's, goes out again, on another connection. With
 may-lose what had no answer when its connection ended is lost, and the outcome of a job may be
-unknown: somebody is killed. Standard library only, and the wire by hand: cheap, so that a rate is
-really offered.
+unknown: somebody is killed. With may-be-drained what a drained daemon refuses is lost. Standard
+library only, and the wire by hand: cheap, so that a rate is really offered.
 """
 
 import json
@@ -24,7 +25,7 @@ TICK_S = 0.005
 TELL_S = 0.05
 LAST_ANSWERS_S = 30.0
 
-OUTCOME_UNKNOWN, SHUTTING_DOWN = -32001, -32006
+OUTCOME_UNKNOWN, SHUTTING_DOWN, DRAINED = -32001, -32006, -32019
 
 
 class Connection:
@@ -68,9 +69,10 @@ class Connection:
 class Senders:
     """All connections, and the account."""
 
-    def __init__(self, path: str, *, may_lose: bool) -> None:
+    def __init__(self, path: str, *, may_lose: bool, may_be_drained: bool) -> None:
         self.path = path
         self.may_lose = may_lose
+        self.may_be_drained = may_be_drained
         self.kept: list[Connection] = []
         self.by_fd: dict[int, Connection] = {}
         self.poll = select.poll()
@@ -185,7 +187,9 @@ class Senders:
             if connection in self.kept:
                 self.kept.remove(connection)
             self.again(job)
-        elif code == OUTCOME_UNKNOWN and self.may_lose:
+        elif (code == OUTCOME_UNKNOWN and self.may_lose) or (
+            code == DRAINED and self.may_be_drained
+        ):
             self.lost.append(job)
         else:
             self.failures.append(f"{job}: {error}")
@@ -213,14 +217,16 @@ def offer(senders: Senders, name: str, rate: float) -> float:
 
 def tell(senders: Senders) -> None:
     """How it goes; a failure ends the wait for more."""
-    sys.stdout.write(f"{len(senders.answered)} {len(senders.failures)}\n")
+    counts = len(senders.answered), len(senders.failures), len(senders.lost)
+    sys.stdout.write("{} {} {}\n".format(*counts))
     sys.stdout.flush()
 
 
 def main() -> None:
     """Send, wait for the last answers, and print the account."""
     path, name, rate = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    senders = Senders(path, may_lose="may-lose" in sys.argv[4:])
+    words = sys.argv[4:]
+    senders = Senders(path, may_lose="may-lose" in words, may_be_drained="may-be-drained" in words)
     seconds = offer(senders, name, rate)
     deadline = time.monotonic() + LAST_ANSWERS_S
     while senders.is_waiting() and time.monotonic() < deadline:

@@ -35,7 +35,14 @@ async def telling_worker() -> AsyncIterator[tuple[Jobs, Snapshot]]:
             figures = jobs.ledger.figures
             yield (
                 jobs,
-                Snapshot(status, figures, LoopLag(), jobs.upstreams, share=Share(1, 3)),
+                Snapshot(
+                    status,
+                    figures,
+                    LoopLag(),
+                    jobs.upstreams,
+                    gates=jobs.gates,
+                    share=Share(1, 3),
+                ),
             )
             await server.close(timeout_s=0)
 

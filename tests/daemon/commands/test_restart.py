@@ -36,6 +36,7 @@ def test_what_would_not_start_is_not_begun(capsys: pytest.CaptureFixture[str]) -
         assert "[limits] jobs = 0: has to be from 1 to 1000000" in err
         with daemon.connect() as connection:
             assert connection.call("botod.ping")["pid"] == daemon.process.pid
+        assert daemon.stop() == 0
         assert sum("listening on" in line for line in daemon.lines) == 1
 
 

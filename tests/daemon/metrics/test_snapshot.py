@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from botod.daemon.gates import Gate
 from botod.daemon.metrics.snapshot import by_endpoint, counts_only, endpoint_of, whole_status
 from support.loops import run
 from support.rigs import ON_KEY
@@ -19,13 +20,31 @@ def test_it_is_fit_for_the_wire() -> None:
     async def main() -> None:
         async with telling_worker() as (jobs, snapshot):
             await jobs.do("s3.get_object", **ON_KEY)
-            snapshot.is_ready = True
+            snapshot.has_started = True
             found = json.loads(json.dumps(await snapshot()))
             assert (found["worker"], found["workers_num"], found["is_ready"]) == (1, 3, True)
             assert found["jobs_done"]["services"]["s3"]["received_bytes"] == 5
             assert found["status"]["pools"][0]["leases_total"] == 1
             assert found["profile_keys"]["default"]["has_keys"] is True
             assert "peers" not in found["status"]
+
+    run(main)
+
+
+def test_what_an_administrator_drained_is_not_ready() -> None:
+    """No job is taken there; where they wait, or only a profile's are refused, they are."""
+
+    async def main() -> None:
+        async with telling_worker() as (jobs, snapshot):
+            assert not snapshot.is_ready
+            snapshot.has_started = True
+            for profile, gate in [(None, Gate.PAUSED), ("default", Gate.DRAINED)]:
+                jobs.gates.turn(profile, gate)
+                assert snapshot.is_ready
+            jobs.gates.turn(None, Gate.DRAINED)
+            assert not snapshot.is_ready
+            jobs.gates.turn(None, Gate.OPEN)
+            assert snapshot.is_ready
 
     run(main)
 

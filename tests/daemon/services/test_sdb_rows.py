@@ -149,6 +149,20 @@ def test_an_error_on_the_first_page_is_the_job_s() -> None:
     run(main())
 
 
+def test_a_first_page_that_cannot_be_read_holds_nothing() -> None:
+    """Its bytes were taken from all peers' budget, and there is nobody who would close it."""
+
+    async def main() -> None:
+        async with rig(query_xml("Select", "<Item><Name>cut")) as one:
+            peer = one.ask("sdb.select_all", EXPRESSION, credit_bytes=PLENTY)
+            error = (await peer.outcome()).error
+            assert error is not None
+            assert error.code == Code.BAD_ANSWER
+            assert peer.budget.used_bytes == 0
+
+    run(main())
+
+
 def test_the_same_place_twice_is_no_answer() -> None:
     """A server that never comes on is not followed for ever."""
 

@@ -1,4 +1,4 @@
-"""The worker: several requests that are one job, by their key."""
+"""Several requests that are one job, by their key."""
 
 import asyncio
 import gc

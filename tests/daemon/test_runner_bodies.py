@@ -1,4 +1,4 @@
-"""The worker: bodies by descriptors and streams, and what is left when they break off."""
+"""Bodies by descriptors and streams, and what is left when they break off."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ import pytest
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.limits import Budget
-from botod.pool.bridge import Spawned
+from botod.pool.spawned import Spawned
 from support.bodies import write_all
 from support.exchanges import Peer, incoming
 from support.http_server import Exchange
@@ -52,7 +52,7 @@ def test_a_streamed_answer_has_no_deadline() -> None:
         async with rig(reply(LARGE)) as one:
             peer = one.ask("s3.get_object", ON_KEY, credit_bytes=1, timeout_s=50)
             await peer.result()
-            (pump,) = cast("set[Spawned[Any]]", one.worker._running)
+            (pump,) = cast("set[Spawned[Any]]", one.worker._admission.running)
             assert pump.deadline is None
             peer.streams[0].credit(len(LARGE))
             await peer.ended()
@@ -180,7 +180,7 @@ def test_a_body_goes_from_one_descriptor_and_to_another(caplog: pytest.LogCaptur
         os.write(source, LARGE)
         async with rig(reply(LARGE)) as one:
             up = one.ask("s3.put_object", ON_KEY | {"Body": Descriptor(source, offset=0)})
-            (future,) = cast("set[Spawned[Any]]", one.worker._running)
+            (future,) = cast("set[Spawned[Any]]", one.worker._admission.running)
             assert future.deadline is not None
             assert future.deadline - asyncio.get_running_loop().time() > 90
             await up.result()

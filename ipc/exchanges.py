@@ -1,0 +1,158 @@
+"""The requests of one connection: each from its message to its answer. No I/O.
+
+Each is checked against the limits here, before the handler sees it. However it ends, what it
+brought and what it held is let go of once, here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botod.ipc.answering import encode_outcome, internal_error
+from botod.ipc.batches import Batch
+from botod.ipc.descriptors import Descriptor
+from botod.ipc.envelope import declared_streams
+from botod.ipc.errors import RpcError
+from botod.ipc.exchange import Brought, Exchange, Handler, OnRefused, Outcome, Sender
+from botod.ipc.framing import Message
+from botod.ipc.in_flight import InFlight
+from botod.ipc.limits import Account, Refusals, ServerLimits
+from botod.ipc.markers import Declared
+from botod.ipc.outbox import Outbox
+from botod.ipc.protocol import Request, encode_notification, read_request
+from botod.ipc.stream_table import StreamTable
+from botod.ipc.streams import OutgoingStream
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all sessions of a server have in common."""
+
+    handler: Handler
+    limits: ServerLimits
+    refusals: Refusals
+    on_refused: OnRefused = lambda _sender, _method, _error: None
+
+
+class Exchanges:
+    """What the peer asked for and has not been told yet.
+
+    account: its user's. outbox, streams: the connection's. tell: sends a message. write: has what
+    lies in the outbox written. is_refusing: why no request is taken any more.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        account: Account,
+        *,
+        outbox: Outbox,
+        streams: StreamTable,
+        tell: Callable[[list[bytes]], None],
+        write: Callable[[], None],
+    ) -> None:
+        self.in_flight = InFlight(account, shared.limits, shared.refusals)
+        self.is_refusing: RpcError | None = None
+        self._shared = shared
+        self._account = account
+        self._budget = account.budget
+        self._outbox = outbox
+        self._streams = streams
+        self._tell = tell
+        self._write = write
+
+    def begin(self, message: Message, sender: Sender, now: float, batch: Batch | None) -> None:
+        """Hand a request to the handler. Raises RpcError, with nothing of the request left."""
+        brought = self._brought(message)
+        try:
+            declared = Declared(
+                message.blobs,
+                brought.descriptors,
+                {stream.number: stream for stream in brought.streams},
+            )
+            request = read_request(message, declared)
+            if self.is_refusing is not None:
+                raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
+            self.in_flight.check(
+                request.request_id,
+                fds_num=len(message.fds),
+                unread_bytes=self._outbox.waiting_bytes,
+                now=now,
+            )
+        except RpcError:
+            self._let_go(brought)
+            raise
+        exchange = Exchange(
+            request,
+            sender,
+            brought,
+            self._budget,
+            deliver=self._deliver if batch is None else partial(self._deliver_in, batch),
+            on_end=self._end,
+            make_stream=self._stream_maker(request, batch),
+            tell_progress=self._tell_progress,
+            set_stream_credit=self._set_stream_credit,
+        )
+        self.in_flight.add(exchange)
+        try:
+            self._shared.handler(exchange)
+        except RpcError as error:
+            exchange.fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
+            exchange.fail(internal_error(error))
+
+    def _brought(self, message: Message) -> Brought:
+        """What came with a message. Raises RpcError, with nothing of it left."""
+        descriptors = tuple(map(Descriptor, message.fds))
+        brought = Brought(descriptors, (), message.held_bytes)
+        if "streams" not in message.envelope:
+            return brought
+        try:
+            streams = self._streams.open_incoming(declared_streams(message.envelope))
+        except RpcError:
+            self._let_go(brought)
+            raise
+        return Brought(descriptors, streams, message.held_bytes)
+
+    def _stream_maker(
+        self, request: Request, batch: Batch | None
+    ) -> Callable[[], OutgoingStream] | None:
+        is_read = self._streams.initial_credit is not None and not request.is_notification
+        return self._streams.open_outgoing if is_read and batch is None else None
+
+    def _set_stream_credit(self, size: int) -> None:
+        self._streams.initial_credit = size
+
+    def _deliver(self, exchange: Exchange, outcome: Outcome) -> None:
+        if not exchange.request.is_notification:
+            self._tell(encode_outcome(exchange, outcome))
+
+    def _deliver_in(self, batch: Batch, exchange: Exchange, outcome: Outcome) -> None:
+        try:
+            batch.settle(exchange, outcome)
+        except (TypeError, ValueError, RecursionError) as error:  # what JSON does not have
+            batch.settle(exchange, Outcome(error=internal_error(error)))
+        self.end_batch(batch)
+
+    def end_batch(self, batch: Batch) -> None:
+        """Answer a batch, if all in it is settled."""
+        if not batch.left:
+            self._tell(batch.finish())
+
+    def _tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
+        params = {"id": exchange.request.request_id, "value": value}
+        self._tell(encode_notification("$/progress", params))
+
+    def _end(self, exchange: Exchange) -> None:
+        self.in_flight.remove(exchange)
+        self._let_go(exchange.brought)
+        self._streams.forget_ended()
+        self._write()
+
+    def _let_go(self, brought: Brought) -> None:
+        for descriptor in brought.descriptors:
+            descriptor.close()
+        self._account.descriptors_num -= len(brought.descriptors)
+        self._streams.close_incoming(brought.streams)
+        self._budget.release(brought.held_bytes)

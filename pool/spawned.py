@@ -1,0 +1,185 @@
+"""A plain function on a stack of its own, as an awaitable; `bridge` is how it is used.
+
+A greenlet is a stack that can be put aside. `spawn` runs a plain function on a stack of its own;
+where the function would block, it calls `wait`, which puts the stack aside ("parks") and switches
+to the hub, the greenlet in which the event loop runs. When the awaitable is done, a loop callback
+switches back. Four rules keep this sound:
+
+- Only a loop callback switches into a greenlet, so the hub is always the one that runs the loop.
+- Who parks says for what; a wake for anything else does nothing. Late wakes are therefore harmless.
+- An interrupt (cancel, deadline) is a fact stored on the spawned function and raised where it
+  parks: it never arrives between two instructions of the function.
+- A parked greenlet is held by a strong reference until it ends: a collected one would get
+  GreenletExit on whatever stack the collector happens to run.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from types import FrameType
+from typing import Any, TypeVar
+
+import greenlet
+
+from botod.pool.carrying import carried
+from botod.pool.errors import DeadlineExceeded
+from botod.pool.visits import VISITS
+
+T = TypeVar("T")
+
+_live: set["Spawned[Any]"] = set()
+
+
+class _Stack(greenlet.greenlet):  # type: ignore[misc]
+    """The greenlet of one spawned function."""
+
+    __slots__ = ("spawned",)
+    spawned: "Spawned[Any] | None"
+
+
+class Spawned(asyncio.Future[T]):
+    """A function running in a greenlet, as an awaitable.
+
+    `cancel()` raises `asyncio.CancelledError` in the function where it is parked, in the next turn
+    of the loop; the awaitable is cancelled once the function has ended, as with `asyncio.Task`.
+    """
+
+    # Thousands may wait at once: slots save a dictionary each.
+    __slots__ = (
+        "_cancelled", "_has_expired", "_hub", "_parked_on", "_stack", "_timer", "deadline", "name",
+    )  # fmt: skip
+
+    def __init__(self, call: Callable[[], T], *, name: str, deadline: float | None) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self.name = name
+        self.deadline = deadline
+        self._stack: _Stack | None = None
+        self._parked_on: asyncio.Future[Any] | None = None
+        self._cancelled: asyncio.CancelledError | None = None
+        self._has_expired = False
+        self._timer: asyncio.TimerHandle | None = None
+        _live.add(self)
+        self.get_loop().call_soon(self._start, call)
+
+    @property
+    def frame(self) -> FrameType | None:
+        """Where the function is parked; None: it has not begun, runs, or has ended."""
+        return None if self._stack is None else self._stack.gr_frame
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Ask the function to stop. False: it had ended already."""
+        if self.done():
+            return False
+        if self._stack is None:
+            _live.discard(self)
+            return super().cancel(msg)
+        self._cancelled = asyncio.CancelledError(*([] if msg is None else [msg]))
+        self._interrupt_park()
+        return True
+
+    def _start(self, call: Callable[[], T]) -> None:
+        if self.done():  # cancelled before its first visit
+            return
+        if self.deadline is not None:
+            self._timer = self.get_loop().call_at(self.deadline, self._expire)
+        self._hub = greenlet.getcurrent()
+        stack = self._stack = _Stack(self._run)
+        stack.spawned = self
+        # A new greenlet starts with an empty context; the loop runs this callback in spawn's.
+        stack.gr_context = copy_context()
+        self._visit(call)
+
+    def _run(self, call: Callable[[], T]) -> None:
+        """The bottom of the stack: every outcome ends here, none reaches the loop's callback."""
+        try:
+            result = call()
+        except (asyncio.CancelledError, greenlet.GreenletExit):
+            self._end()
+            super().cancel()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._end()
+            self.set_exception(error)
+            raise
+        except BaseException as error:  # noqa: BLE001 - a library border: handed to whoever awaits
+            self._end()
+            self.set_exception(carried(error))
+        else:
+            self._end()
+            self.set_result(result)
+        finally:
+            del self, call  # the error's traceback holds this frame, and the future the error
+
+    def _end(self) -> None:
+        _live.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._stack is not None:
+            self._stack.spawned = None
+
+    def _visit(self, *args: Any) -> None:
+        """Run the function until it parks or ends. Called by the loop only."""
+        stack = self._stack
+        assert stack is not None, "a visit before the start"
+        hub = greenlet.getcurrent()
+        if hub is not self._hub:
+            self._hub = stack.parent = hub
+        thread = VISITS.begin(self.name)
+        try:
+            stack.switch(*args)
+        finally:
+            VISITS.end(thread, stack)
+
+    def park(self, future: "asyncio.Future[T]") -> T:
+        """Put this stack aside until `future` is done; its result, or its exception raised."""
+        self._raise_interrupt(future)
+        if not future.done():
+            self._parked_on = future
+            future.add_done_callback(self._wake)
+            while self._parked_on is future:
+                self._hub.switch()
+            self._raise_interrupt(future)
+        return future.result()
+
+    def _wake(self, future: "asyncio.Future[Any]") -> None:
+        if self._parked_on is future:
+            self._parked_on = None
+            self._visit()
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._has_expired = True
+        self._interrupt_park()
+
+    def _interrupt_park(self) -> None:
+        """Go on with the function, if it is parked, to raise there what has happened."""
+        future, self._parked_on = self._parked_on, None
+        if future is not None:
+            future.remove_done_callback(self._wake)
+            # Cancelled, not waited for: a deadline holds whatever the awaited thing does with it.
+            future.cancel()
+            self.get_loop().call_soon(self._visit)
+
+    def _raise_interrupt(self, future: "asyncio.Future[Any]") -> None:
+        """Raise a cancel, once, or else that the deadline has passed, as often as is parked."""
+        cancelled, self._cancelled = self._cancelled, None
+        if cancelled is not None:
+            future.cancel()
+            # A new one: raised, this would hold its traceback, and with it all this function has.
+            raise asyncio.CancelledError(*cancelled.args)
+        if self._has_expired:
+            future.cancel()
+            raise DeadlineExceeded(f"{self.name} did not end by its deadline")
+
+
+def live_num() -> int:
+    """How many spawned functions have not ended."""
+    return len(_live)
+
+
+def live_stacks() -> Iterator[tuple[str, FrameType | None]]:
+    """The name of each spawned function that has not ended, and where it is parked.
+
+    None: it has not begun, or is the one that runs.
+    """
+    for spawned in list(_live):
+        yield spawned.name, spawned.frame

@@ -1,0 +1,352 @@
+"""A spawned function: how it is parked, woken, interrupted, held and ended."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import traceback
+import weakref
+from typing import Any
+
+import greenlet
+import pytest
+
+from botod.pool import (
+    DeadlineExceeded,
+    sleep,
+    spawn,
+    spawn_until,
+    wait,
+)
+from botod.pool.spawned import live_num, live_stacks
+from botod.pool.visits import visit_stats
+
+VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
+
+
+class Boom(Exception):
+    """Raised by tests."""
+
+
+async def value(result: Any) -> Any:
+    """Give `result` in a later turn of the loop."""
+    await asyncio.sleep(0)
+    return result
+
+
+def test_cancel_before_the_first_visit_runs_nothing() -> None:
+    """A function that was cancelled before it began never runs."""
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        spawned = spawn(seen.append, "ran")
+        assert spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+        await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+    assert seen == []
+    assert live_num() == 0
+
+
+def test_cancel_cancels_what_is_awaited() -> None:
+    """The coroutine for which the function is parked is cancelled with it, not left running."""
+    inner: list[asyncio.Task[None]] = []
+
+    def work() -> None:
+        inner.append(asyncio.ensure_future(asyncio.sleep(60)))
+        wait(inner[0])
+
+    async def scenario() -> None:
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+        await asyncio.sleep(0)
+        assert inner[0].cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_function_may_go_on() -> None:
+    """A cancel is told once: code that catches it may still wait for its own cleanup."""
+
+    def work() -> str:
+        try:
+            sleep(60)
+        except asyncio.CancelledError:
+            return str(wait(value("cleaned up by waiting")))
+        return "not cancelled"
+
+    async def scenario() -> None:
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        assert await spawned == "cleaned up by waiting"
+
+    asyncio.run(scenario())
+
+
+def test_a_late_wake_does_nothing() -> None:
+    """A future that is done after its waiter has moved on, or is dead, wakes nobody."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[str] = loop.create_future()
+        second: asyncio.Future[str] = loop.create_future()
+
+        def work() -> str:
+            try:
+                wait(asyncio.shield(first))
+            except asyncio.CancelledError:
+                return wait(second)
+            return "not cancelled"
+
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        spawned.cancel()
+        await asyncio.sleep(0)
+        first.set_result("late")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not spawned.done()
+        second.set_result("right")
+        assert await spawned == "right"
+
+    asyncio.run(scenario())
+
+
+def test_a_wake_that_a_cancel_overtook_does_nothing() -> None:
+    """Done and cancelled in one turn of the loop: the wake that is under way finds nobody."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[str] = loop.create_future()
+        second: asyncio.Future[str] = loop.create_future()
+
+        def work() -> str:
+            try:
+                wait(first)
+            except asyncio.CancelledError:
+                return wait(second)
+            return "not cancelled"
+
+        for steps in (("done", "cancel"), ("cancel", "done")):
+            first, second = loop.create_future(), loop.create_future()
+            spawned = spawn(work)
+            await asyncio.sleep(0)
+            for step in steps:
+                if step == "cancel":
+                    spawned.cancel()
+                elif not first.done():
+                    first.set_result("too late")
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not spawned.done(), "it went on without what it waits for"
+            second.set_result("in time")
+            assert await spawned == "in time"
+
+    asyncio.run(scenario())
+
+
+def test_the_loop_may_move_to_another_greenlet() -> None:
+    """A function ends to where the loop runs now, not to where it ran when the function began."""
+    loop = asyncio.new_event_loop()
+    future: asyncio.Future[str] = loop.create_future()
+    spawned: list[asyncio.Future[str]] = []
+
+    async def begin() -> None:
+        spawned.append(spawn(wait, future))
+        await asyncio.sleep(0)
+
+    async def end() -> str:
+        future.set_result("ended")
+        return await spawned[0]
+
+    elsewhere = greenlet.greenlet(lambda: loop.run_until_complete(begin()))
+    try:
+        elsewhere.switch()
+        assert elsewhere.dead
+        assert loop.run_until_complete(end()) == "ended"
+        again: asyncio.Future[str] = loop.create_future()
+        future = again
+        loop.run_until_complete(begin())
+        inside = greenlet.greenlet(lambda: loop.run_until_complete(spawn_end()))
+
+        async def spawn_end() -> str:
+            again.set_result("ended")
+            return await spawned[1]
+
+        assert inside.switch() == "ended"
+    finally:
+        loop.close()
+
+
+def test_a_foreign_switch_does_not_end_a_wait() -> None:
+    """Somebody who switches into a parked greenlet finds it parked again: its wait goes on."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        stacks: list[Any] = []
+
+        def work() -> str:
+            stacks.append(greenlet.getcurrent())
+            return wait(future)
+
+        spawned = spawn(work)
+        await asyncio.sleep(0)
+        stacks.pop().switch()
+        assert not spawned.done()
+        future.set_result("its own")
+        assert await spawned == "its own"
+
+    asyncio.run(scenario())
+
+
+def test_the_deadline_timer_goes_with_the_function() -> None:
+    """A function that ended in time leaves no timer behind to hold it."""
+
+    class Payload:
+        pass
+
+    async def scenario() -> None:
+        payload = Payload()
+        gone = weakref.ref(payload)
+        await spawn_until(asyncio.get_running_loop().time() + 1000, id, payload)
+        del payload
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is None
+
+    asyncio.run(scenario())
+
+
+def test_a_parked_function_is_held_until_it_ends() -> None:
+    """Though nobody holds the function, nor what it waits for: the collector leaves it alone."""
+    done: list[str] = []
+
+    async def scenario() -> None:
+        awaited: list[weakref.ref[asyncio.Future[str]]] = []
+
+        def work() -> None:
+            future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            awaited.append(weakref.ref(future))
+            done.append(wait(future))
+
+        spawn(work)
+        await asyncio.sleep(0)
+        gc.collect()
+        future = awaited[0]()
+        assert future is not None, "the parked function was collected"
+        future.set_result("ended well")
+        while not done:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+    assert done == ["ended well"]
+
+
+def test_system_exit_reaches_the_loop() -> None:
+    """SystemExit is not swallowed by the greenlet: it ends the loop, as in a callback."""
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    async def scenario() -> None:
+        spawned = spawn(leave)
+        with pytest.raises(SystemExit):
+            await spawned
+
+    with pytest.raises(SystemExit):
+        asyncio.run(scenario())
+    assert live_num() == 0
+
+
+def test_two_loops_in_two_threads_do_not_mix() -> None:
+    """Each thread's loop parks and wakes its own functions."""
+    results: dict[int, Any] = {}
+    both = threading.Barrier(2)
+
+    def in_thread(number: int) -> None:
+        both.wait(10)  # a thread that begins after the other's end may have its number
+
+        async def scenario() -> None:
+            results[number] = await asyncio.gather(
+                *(spawn(lambda: wait(value(threading.get_ident()))) for _ in range(20))
+            )
+
+        asyncio.run(scenario())
+
+    threads = [threading.Thread(target=in_thread, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert {len(set(result)) for result in results.values()} == {1}
+    assert results[0][0] != results[1][0]
+
+
+def test_each_visit_is_counted() -> None:
+    """A function that parks twice makes three visits."""
+
+    def work() -> None:
+        wait(value(None))
+        wait(value(None))
+
+    async def scenario() -> None:
+        before = visit_stats().visits_num
+        await spawn(work)
+        assert visit_stats().visits_num == before + 3
+
+    asyncio.run(scenario())
+
+
+def test_a_cancel_does_not_wipe_a_deadline_that_has_passed() -> None:
+    """Both in one turn of the loop: the cancel is raised first, and a later wait ends at once."""
+
+    async def scenario() -> None:
+        ends: list[str] = []
+
+        def work() -> None:
+            try:
+                sleep(60)
+            except asyncio.CancelledError:
+                ends.append("cancelled")
+                sleep(60)
+
+        deadline = asyncio.get_running_loop().time() + 0.01
+        spawned = spawn_until(deadline, work)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_at(deadline, spawned.cancel)
+        with pytest.raises(DeadlineExceeded):
+            await spawned
+        assert ends == ["cancelled"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
+def test_where_greenlets_stand() -> None:
+    """Each with its name; one that has not begun stands nowhere yet."""
+
+    async def scenario() -> None:
+        async def never() -> None:
+            await asyncio.Event().wait()
+
+        def parked() -> None:
+            wait(never())
+
+        spawned = spawn(parked)
+        ((name, frame),) = live_stacks()
+        assert (name.rpartition(".")[2], frame) == ("parked", None)
+        await asyncio.sleep(0)
+        ((name, frame),) = live_stacks()
+        assert "parked" in "".join(traceback.format_stack(frame))
+        spawned.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await spawned
+
+    asyncio.run(scenario())
+    assert list(live_stacks()) == []
