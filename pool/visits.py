@@ -22,6 +22,8 @@ from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from botod.pool.slow_visits import SLOW_KEPT, STACK_FRAMES, SlowVisit, places
+
 if TYPE_CHECKING:
     from greenlet import greenlet
 
@@ -37,18 +39,6 @@ NAMES_MAX = 256
 """Names that are counted apart; those that come later are counted together, under OTHERS."""
 
 OTHERS = "…"
-
-STACK_FRAMES = 25
-"""Innermost frames that the watchdog prints: boto's own stacks have some twelve."""
-
-SLOW_KEPT = 10
-"""The last visits over the bound that are remembered with their stack: a screen of them."""
-
-PATH_PARTS = 2
-"""Of a file's path, the last ones: which file it is, and nothing of where it was installed."""
-
-PARKING = ("pool/bridge.py", "pool/spawned.py")
-"""Where every visit ends that does not end its function: not worth a line."""
 
 CPU_STALE_S = 0.001
 """A reading of the CPU clock, which is a system call of half a microsecond, serves the beginnings
@@ -68,21 +58,6 @@ class NamedVisits:
     over_10ms_num: int
     over_100ms_num: int
     buckets_num: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class SlowVisit:
-    """A visit over the bound. at_s: when it ended, in seconds since the epoch.
-
-    stack: where it was, the innermost last, as "file:line function": names of code, never a value.
-    Of one that ended before the watchdog saw it there is only where it parked, if it did.
-    """
-
-    at_s: float
-    name: str
-    wall_s: float
-    cpu_s: float
-    stack: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -198,7 +173,7 @@ class Visits:
         """
         self._longest_cpu_s = max(self._longest_cpu_s, cpu_s)
         if wall_s > self.warn_over_s:
-            stack = seen or tuple(_places(frame))
+            stack = seen or tuple(places(frame))
             self.slow.append(SlowVisit(time.time(), name, wall_s, cpu_s, stack))
             logger.warning(
                 "a visit of %s kept the loop for %.0f ms (%.0f ms of CPU); it ended %s",
@@ -267,7 +242,7 @@ class Watchdog:
         if lasts_s <= self._visits.warn_over_s:
             return
         self._told = ident, began
-        thread.seen = began, tuple(_places(frame))
+        thread.seen = began, tuple(places(frame))
         stack = "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
         logger.warning(
             "a visit of %s has kept the loop for %.0f ms and lasts; it is %s\n%s",
@@ -275,14 +250,14 @@ class Watchdog:
         )  # fmt: skip
 
 
-def visit_stats() -> VisitStats:
-    """What the visits of this process took so far."""
-    return VISITS.stats()
-
-
 def slow_visits() -> list[SlowVisit]:
     """The last visits of this process that were over the bound, the latest last."""
     return list(VISITS.slow)
+
+
+def visit_stats() -> VisitStats:
+    """What the visits of this process took so far."""
+    return VISITS.stats()
 
 
 @contextlib.contextmanager
@@ -299,17 +274,6 @@ def watched_visits(bound_s: float = WARN_OVER_S) -> Iterator[None]:
     finally:
         watchdog.stop()
         VISITS.warn_over_s = WARN_OVER_S
-
-
-def _places(frame: FrameType | None) -> Iterator[str]:
-    """The innermost frames of a stack, these last, as SlowVisit has them."""
-    found: list[str] = []
-    while frame is not None and len(found) < STACK_FRAMES:
-        file = "/".join(frame.f_code.co_filename.split("/")[-PATH_PARTS:])
-        if found or file not in PARKING:
-            found.append(f"{file}:{frame.f_lineno} {frame.f_code.co_qualname}")
-        frame = frame.f_back
-    return reversed(found)
 
 
 def _where(frame: FrameType | None) -> str:

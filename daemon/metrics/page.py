@@ -11,7 +11,7 @@ from botod.daemon.metrics.job_figures import ERRORS_MOST, OPERATIONS_MAX, SERIES
 from botod.daemon.metrics.outcomes import OUTCOMES
 from botod.daemon.metrics.series import SECTIONS
 from botod.daemon.metrics.web import CONNECTIONS_MAX
-from botod.pool.visits import SLOW_KEPT
+from botod.pool.slow_visits import SLOW_KEPT
 
 MINUTES = SAMPLES_MAX * STEP_S // 60
 
