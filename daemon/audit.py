@@ -154,6 +154,7 @@ class Audit:
 
     def finish(self) -> None:
         """Nothing more happens here."""
+        self.tracing.tell_rest()
         self._tell_forgotten()
         self._write("stopped", {"pid": os.getpid()})
 

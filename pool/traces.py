@@ -7,6 +7,7 @@ was made for no job, or that outlived the jobs it was for.
 
 import itertools
 from collections.abc import Callable
+from weakref import WeakSet
 
 NAMES = (b"x-amz-request-id:", b"x-amzn-requestid:", b"x-amzn-request-id:")
 """Headers by which AWS calls a request, in lower case."""
@@ -24,7 +25,8 @@ class Trace:
     """
 
     __slots__ = (
-        "_untold", "is_sent", "is_told", "method", "number", "origin", "request_id", "status",
+        "__weakref__", "_untold", "is_sent", "is_told", "method", "number", "origin", "request_id",
+        "status",
     )  # fmt: skip
 
     def __init__(
@@ -43,7 +45,12 @@ class Trace:
         return f"<Trace {self.number} {self.method} {self.origin} {self.status}>"
 
     def __del__(self) -> None:
+        self.tell()
+
+    def tell(self) -> None:
+        """Have it told of by itself, if it was sent, and nobody else has."""
         if self.is_sent and not self.is_told:
+            self.is_told = True
             self._untold(self)
 
     def answered(self, status: bytes, head: list[bytes]) -> None:
@@ -61,6 +68,14 @@ class Tracing:
     def __init__(self, untold: Callable[[Trace], None]) -> None:
         self._untold = untold
         self._numbers = itertools.count(1)
+        self._traces: WeakSet[Trace] = WeakSet()
 
     def trace(self, method: str, origin: object) -> Trace:
-        return Trace(next(self._numbers), method, origin, self._untold)
+        trace = Trace(next(self._numbers), method, origin, self._untold)
+        self._traces.add(trace)
+        return trace
+
+    def tell_rest(self) -> None:
+        """Have those told of that nobody told of, and that something still holds: at the end."""
+        for trace in sorted(self._traces, key=lambda trace: trace.number):
+            trace.tell()

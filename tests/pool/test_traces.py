@@ -40,6 +40,19 @@ def test_what_nobody_tells_of_is_told_when_it_is_forgotten() -> None:
     assert untold == [2, 4]
 
 
+def test_the_rest_is_told_of_at_the_end() -> None:
+    """Of what was sent and something still holds, once."""
+    untold: list[int] = []
+    tracing = Tracing(lambda trace: untold.append(trace.number))
+    held = [tracing.trace("GET", "o") for _ in range(3)]
+    held[0].is_sent = held[2].is_sent = held[1].is_told = True
+    tracing.tell_rest()
+    tracing.tell_rest()
+    assert untold == [1, 3]
+    del held
+    assert untold == [1, 3]
+
+
 def test_the_traces_of_a_job_s_requests_lie_with_its_terms() -> None:
     """Those of its parts, too; one without an answer has been sent all the same."""
 
