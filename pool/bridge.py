@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -91,7 +91,8 @@ class Spawned(asyncio.Future[T]):
         if self.done():  # cancelled before its first visit
             return
         if self.deadline is not None:
-            self._timer = self.get_loop().call_at(self.deadline, self._expire)
+            # In nobody's context: a cancelled timer stays in the loop's heap, with its context.
+            self._timer = self.get_loop().call_at(self.deadline, self._expire, context=Context())
         self._hub = greenlet.getcurrent()
         stack = self._stack = _Stack(self._run)
         stack.spawned = self

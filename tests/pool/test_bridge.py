@@ -659,6 +659,35 @@ def test_what_is_spawned_apart_goes_on(how: str) -> None:
     assert done == ["tidied", "ended"]
 
 
+def test_a_deadline_that_was_not_met_keeps_no_context() -> None:
+    """Its timer stays in the loop's heap, cancelled, until it would have been due."""
+
+    class Terms:
+        pass
+
+    terms: contextvars.ContextVar[Terms] = contextvars.ContextVar("terms")
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        earlier = loop.call_later(
+            30, print
+        )  # the first in the heap is taken off as it is cancelled
+        value = Terms()
+        gone = weakref.ref(value)
+        token = terms.set(value)
+        spawned = spawn_apart(loop.time() + 60, sleep, 0.001)
+        terms.reset(token)
+        del value, token
+        await spawned
+        del spawned
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is None
+        earlier.cancel()
+
+    asyncio.run(scenario())
+
+
 def test_where_greenlets_stand() -> None:
     """Each with its name; one that has not begun stands nowhere yet."""
 
