@@ -9,6 +9,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable
+from contextvars import Context
 from itertools import chain
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -281,7 +282,8 @@ class CurlClient(CurlAsyncHTTPClient):
             if self._timer is not None and due < self._timer.when():
                 self._timer.cancel()
                 self._timer = None
-            self._timer = self._timer or self._loop.call_at(due, self._on_timer)
+            # In nobody's context, which would be kept until then.
+            self._timer = self._timer or self._loop.call_at(due, self._on_timer, context=Context())
 
     def _on_timer(self) -> None:
         self._timer = None

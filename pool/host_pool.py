@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 
 import pycurl
@@ -233,7 +234,10 @@ class HostPool:
         due = self.queue.next_deadline()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if due is None else self._loop.call_at(due, self._expire)
+        if due is None:
+            self._timer = None
+        else:  # in nobody's context, which would be kept until then
+            self._timer = self._loop.call_at(due, self._expire, context=Context())
 
     def _expire(self) -> None:
         self.queue.expire(now=self._loop.time())

@@ -15,7 +15,7 @@ switches back. Four rules keep this sound:
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -81,7 +81,8 @@ class Spawned(asyncio.Future[T]):
         if self.done():  # cancelled before its first visit
             return
         if self.deadline is not None:
-            self._timer = self.get_loop().call_at(self.deadline, self._expire)
+            # In nobody's context: a cancelled timer stays in the loop's heap, with its context.
+            self._timer = self.get_loop().call_at(self.deadline, self._expire, context=Context())
         self._hub = greenlet.getcurrent()
         stack = self._stack = _Stack(self._run)
         stack.spawned = self

@@ -15,6 +15,7 @@ from botod.pool import (
     DeadlineExceeded,
     sleep,
     spawn,
+    spawn_apart,
     spawn_until,
     wait,
 )
@@ -350,3 +351,30 @@ def test_where_greenlets_stand() -> None:
 
     asyncio.run(scenario())
     assert list(live_stacks()) == []
+
+
+def test_a_deadline_that_was_not_met_keeps_no_context() -> None:
+    """Its timer stays in the loop's heap, cancelled, until it would have been due."""
+
+    class Terms:
+        pass
+
+    terms: contextvars.ContextVar[Terms] = contextvars.ContextVar("terms")
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        earlier = loop.call_later(30, print)  # the first in the heap is taken off when cancelled
+        value = Terms()
+        gone = weakref.ref(value)
+        token = terms.set(value)
+        spawned = spawn_apart(loop.time() + 60, sleep, 0.001)
+        terms.reset(token)
+        del value, token
+        await spawned
+        del spawned
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is None
+        earlier.cancel()
+
+    asyncio.run(scenario())
