@@ -111,12 +111,13 @@ class LimitSettings:
     """`[limits]`: how much at once."""
 
     peers: int = setting(
-        1024,
-        "Connections of peers at once {bounds}. Each is a descriptor; mind the limit on those.",
+        4096,
+        "Connections of peers at once {bounds}. Each is a descriptor, of which a daemon takes as "
+        "many as it may have, up to 65,536: `botod doctor` compares.",
         bounds=(1, 100_000),
     )
     peers_per_uid: int = setting(
-        512,
+        2048,
         "Those of one user {bounds}: half, so that nobody keeps all others out.",
         bounds=(1, 100_000),
     )

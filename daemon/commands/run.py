@@ -30,6 +30,9 @@ from botod.pool import PoolError
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: starting it again will not help."""
 
+DESCRIPTORS = 65_536
+"""As many as the units allow: what the largest settings that make sense come to."""
+
 KILL_AFTER_S = 5.0
 """How much longer than its drain takes a worker may live after SIGTERM."""
 
@@ -41,12 +44,21 @@ def main(argv: Sequence[str]) -> int:
     faulthandler.enable()  # SIGABRT, which watchdogs send, has all stacks written
     # What is in memory are keys: no core of it is written.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _allow_descriptors()
     try:
         config, share = _read(path), told_share()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
     return _told(lambda: _run(config, path, share))
+
+
+def _allow_descriptors() -> None:
+    """Have as many as may be had: 1,024, which shells give, are for programs that call select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _told(run: Callable[[], int]) -> int:

@@ -86,7 +86,7 @@ def look_at_descriptors(config: Config, running: Running | None) -> Finding:
     allowed = _descriptors_of(pid) if pid else None
     whose = f"the daemon, pid {pid}," if allowed is not None else "a process started here"
     if allowed is None:
-        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # a daemon takes what it may
     if allowed == resource.RLIM_INFINITY or allowed >= needed:
         return good("descriptors", f"{whose} may have {allowed}, at most {needed} are needed")
     return bad(

@@ -154,3 +154,27 @@ def test_lines_of_a_worker_have_its_number() -> None:
         assert daemon.stop() == 0
         assert not list(folder.glob("*.sock"))
         daemon.close()
+
+
+UNDER_A_LIMIT = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 5000))
+words = [sys.executable, "-m", "botod.daemon.cli", "run", *sys.argv[1:]]
+os.execv(sys.executable, words)
+"""
+
+
+def test_as_many_descriptors_as_may_be_had() -> None:
+    """A shell's 1,024 are not enough for as many peers as there may be by default."""
+    with short_folder() as folder:
+        daemon = start(
+            {},
+            folder,
+            clean_environ(folder),
+            command=("-c", UNDER_A_LIMIT),
+        )
+        daemon.wait_for_line("listening on")
+        limits = Path(f"/proc/{daemon.process.pid}/limits").read_text(encoding="ascii")
+        (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+        assert line.split()[3:5] == ["5000", "5000"]
+        assert daemon.stop() == 0
