@@ -6,10 +6,13 @@ starting ──► ready ──► awaited ──► starting, after a pause tha
     └──► awaited: before the first was ready, the master ends with its status
 """
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
 from enum import Enum
+
+from botod.daemon.notify import WORDS_BYTES
 
 STUCK_S = 10.0
 """A worker whose loop has not turned for so long serves nobody; the longest visit is of 0.1 s."""
@@ -76,6 +79,12 @@ class Child:
         if self.state is State.STARTING:
             return now - self.since > START_TIMEOUT_S
         return self.state is State.READY and now - self.heard_at > STUCK_S
+
+    def tell(self, words: str) -> None:
+        """Say something to it; what it does not take at once is lost, as it is stuck."""
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                self.sock.send(words.encode()[:WORDS_BYTES], socket.MSG_DONTWAIT)
 
     def kill(self, number: int) -> None:
         os.kill(self.pid, number)  # not reaped yet, so the pid is its own

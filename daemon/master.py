@@ -303,6 +303,7 @@ class Master:
             config = self._read_config()
         except ConfigError as error:
             logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
+            self._have_recorded(str(error))
             return False
         late = needs_restart(self._config, config)
         if late:
@@ -312,6 +313,13 @@ class Master:
             self._logs.reload(self._config)
         self._config_number += 1
         return True
+
+    def _have_recorded(self, why: str) -> None:
+        """Have a worker put it into the audit record; the master keeps none."""
+        for child in self._children:
+            if child.serves:
+                child.tell(why)
+                return
 
     def _pass_on(self, number: int) -> None:
         for child in self._living():

@@ -21,6 +21,9 @@ REREAD = "BOTOD_REREAD=1"
 """To a master: its workers have the configuration of the file as it is now, those to come need it,
 too."""
 
+WORDS_BYTES = 4096
+"""Of what a master says: why a configuration was refused, mistake by mistake."""
+
 STATUS_S = 10.0
 """Between two status lines where nobody asks for a sign of life."""
 
@@ -66,25 +69,34 @@ class Notifier:
         try:
             self._sock.send("\n".join(lines).encode())
         except (BrokenPipeError, ConnectionResetError):
-            return  # a master that is gone; `when_alone` tells
+            return  # a master that is gone; `listen` tells
         except OSError as error:
             logger.warning("cannot tell whoever started us %s: %s", lines[0], error)
 
-    def when_alone(self, deed: Callable[[], None]) -> None:
-        """Have something done when a master, which never says anything, has gone."""
+    def listen(self, *, alone: Callable[[], None], refused: Callable[[str], None]) -> None:
+        """Hear a master. alone: it has gone. refused: it does not have a configuration, and why."""
         sock = self._sock
         if sock is not None and sock.type == socket.SOCK_SEQPACKET:
-            asyncio.get_running_loop().add_reader(sock, self._alone, sock, deed)
+            asyncio.get_running_loop().add_reader(sock, self._hear, sock, alone, refused)
 
     def close(self) -> None:
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
 
-    def _alone(self, sock: socket.socket, deed: Callable[[], None]) -> None:
+    def _hear(
+        self, sock: socket.socket, alone: Callable[[], None], refused: Callable[[str], None]
+    ) -> None:
+        try:
+            words = sock.recv(WORDS_BYTES).decode(errors="replace")
+        except OSError:
+            words = ""
+        if words:
+            refused(words)
+            return
         asyncio.get_running_loop().remove_reader(sock)
         self.close()
-        deed()
+        alone()
 
 
 def notifier(environ: Mapping[str, str] = os.environ) -> Notifier:

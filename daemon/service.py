@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ class Service:
         the pool and the socket are closed.
         """
         self._handle_signals()
-        self._notifier.when_alone(self._on_alone)
+        self._notifier.listen(alone=self._on_alone, refused=partial(self._ledger.reloaded, []))
         with watched_visits(self._config.daemon.visit_warn_s):
             await self._start()
             tasks = [

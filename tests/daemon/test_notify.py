@@ -140,13 +140,30 @@ def test_a_worker_that_is_alone() -> None:
     async def main() -> None:
         one, master = pair()
         alone: list[str] = []
-        one.when_alone(lambda: alone.append("alone"))
+        one.listen(alone=lambda: alone.append("alone"), refused=alone.append)
         master.close()
         one.ready()
         await until(lambda: alone)
         assert not one.is_heard
         one.ready()
         assert alone == ["alone"]
+
+    run(main)
+
+
+def test_a_worker_hears_what_its_master_refused() -> None:
+    """As often as that is."""
+
+    async def main() -> None:
+        one, master = pair()
+        heard: list[str] = []
+        one.listen(alone=lambda: heard.append("alone"), refused=heard.append)
+        for words in ("jobs = 0", "jobs = -1"):
+            master.send(words.encode())
+        await until(lambda: len(heard) == 2)
+        master.close()
+        await until(lambda: len(heard) == 3)
+        assert heard == ["jobs = 0", "jobs = -1", "alone"]
 
     run(main)
 

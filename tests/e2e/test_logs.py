@@ -294,6 +294,22 @@ def test_reloads_and_acts_are_recorded(tmp_path: Path) -> None:
     assert (act["method"], act["uid"]) == ("botod.restart", os.geteuid())
 
 
+def test_what_a_master_refuses_is_recorded(tmp_path: Path) -> None:
+    """Once, by one of its workers; it keeps no record itself."""
+    path = tmp_path / "audit.jsonl"
+    config = {"audit": {"path": str(path)}, "daemon": {"workers": 2}}
+    expected = ("not reloaded",)
+    with http_server() as server, running_daemon(at(server, **config), expected=expected) as daemon:
+        wait_until(lambda: path.read_text().count('"started"') == 2, daemon)
+        daemon.configure(at(server, **config, pool={"slots_per_host": 0}))
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: '"reload"' in path.read_text(), daemon)
+        assert daemon.stop() == 0
+    (bad,) = (record for record in records_of(path) if record["event"] == "reload")
+    assert bad["outcome"] == "error"
+    assert "slots_per_host = 0" in bad["message"]
+
+
 def test_policy_s_audit_mode_is_recorded(tmp_path: Path) -> None:
     """What it would refuse is done, logged as a warning, and told by the record."""
     path = tmp_path / "audit.jsonl"
