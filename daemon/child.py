@@ -47,6 +47,7 @@ class Child:
 
     since: when it came to be in this state. heard_at: when it said something last. pause_s: between
     its end and the next one's beginning. config_number: of the configuration that it has.
+    is_to_reopen: files were renamed before it could hear of it.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Child:
     born_at: float = 0.0
     pause_s: float = 0.0
     config_number: int = 0
+    is_to_reopen: bool = False
 
     def become(self, state: State, now: float) -> None:
         self.state, self.since = state, now
@@ -93,6 +95,7 @@ class Child:
         """Be this process. sock: over which it is heard."""
         self.pid, self.sock = pid, sock
         self.born_at = self.heard_at = now
+        self.is_to_reopen = False
         self.become(State.STARTING, now)
 
     def has_ended(self, now: float) -> None:

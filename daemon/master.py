@@ -139,9 +139,16 @@ class Master:
                 self._reload()
             elif number in PASSED_ON:
                 self._pass_on(number)
-                if number == signal.SIGUSR1 and self._logs is not None:
-                    self._logs.reopen()
+                if number == signal.SIGUSR1:
+                    self._reopen()
         self._reap()
+
+    def _reopen(self) -> None:
+        """Let go of files that were renamed; workers that begin ignored the signal till now."""
+        if self._logs is not None:
+            self._logs.reopen()
+        for child in self._children:
+            child.is_to_reopen = child.state is State.STARTING
 
     def _hear(self, child: Child) -> None:
         assert child.sock is not None, "a worker is heard over its socket"
@@ -167,6 +174,8 @@ class Master:
         if is_new:
             logger.info("worker %d is ready, pid %d", child.number, child.pid)
             child.become(State.READY, now)
+            if child.is_to_reopen:
+                child.kill(signal.SIGUSR1)
         if is_new and child.config_number != self._config_number:  # it ignored SIGHUP till now
             child.config_number = self._config_number
             child.kill(signal.SIGHUP)

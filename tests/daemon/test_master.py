@@ -272,6 +272,30 @@ def test_a_reload_is_theirs_too_who_are_starting() -> None:
         assert one.said.count("READY=1") == 1
 
 
+def test_files_are_opened_anew_by_those_too_who_are_starting() -> None:
+    """They opened them under the old name, and ignored the signal."""
+    starts = """
+    note("begun", share.number)
+    beat(notifier, (signs / "go").exists)
+    signal.signal(signal.SIGUSR1, lambda *_: note("usr1", share.number))
+    stop = []
+"""
+    work = SERVES.replace("    stop = []\n", starts)
+
+    def noted(name: str) -> bool:
+        path = one.folder / name
+        return path.exists() and sorted(path.read_text().split()) == ["0", "1"]
+
+    with master(work) as one:
+        until(lambda: noted("begun"))
+        one.process.send_signal(signal.SIGUSR1)
+        one.process.send_signal(signal.SIGHUP)  # what tells that the one before has been heeded
+        one.wait_for("RELOADING=1")
+        (one.folder / "go").touch()
+        until(lambda: noted("usr1"))
+        assert one.end()[0] == 0
+
+
 def test_a_bad_configuration_is_refused() -> None:
     """No worker hears of it."""
     with master() as one:

@@ -95,7 +95,7 @@ def test_two_workers_rotate_one_log_and_one_record(tmp_path: Path) -> None:
     with http_server() as server, running_daemon(at(server, **config)) as daemon:
         get(daemon)
         for path in (log, audit):
-            path.rename(f"{path}.1")
+            path.rename(f"{path}.1")  # whether both workers have begun by then or not
         daemon.signal(signal.SIGUSR1)
         wait_until(lambda: log.exists() and log.read_text().count("SIGUSR1") == 2, daemon)
         wait_until(audit.exists, daemon)
