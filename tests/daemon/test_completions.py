@@ -29,14 +29,14 @@ def test_the_files_are_what_the_commands_say(shell: str) -> None:
 def test_a_shell_completes_what_is_typed(shell: str) -> None:
     """On a terminal, by the tabulator: a command, an option, an operation."""
     begin = {
-        "bash": ([tool("bash"), "--norc", "-i"], f". {FOLDER}/botod"),
+        "bash": (["--norc", "-i"], f". {FOLDER}/botod"),
         "zsh": (
-            [tool("zsh"), "-f", "-i"],
+            ["-f", "-i"],
             f"fpath=({FOLDER} $fpath); autoload -Uz compinit; compinit -u -D",
         ),
     }
-    command, load = begin[shell]
-    with_terminal = Terminal(command)
+    options, load = begin[shell]
+    with_terminal = Terminal([tool(shell), *options])
     try:
         with_terminal.type(f"{load}; echo rea''dy\n")
         with_terminal.read_until("ready")

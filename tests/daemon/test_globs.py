@@ -10,7 +10,7 @@ PATTERNS = some.text("ab/*", min_size=1, max_size=6)
 TEXTS = some.text("ab/\n", max_size=8)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(some.lists(PATTERNS, max_size=12), some.lists(TEXTS, min_size=1, max_size=5))
 def test_it_is_the_first_that_matches(patterns: list[str], texts: list[str]) -> None:
     """Whether it is found by its start, by its end, or tried."""

@@ -74,7 +74,7 @@ CALLERS = st.builds(
 RESOURCES = st.lists(st.none() | st.text("ab/", max_size=6), max_size=3)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(
     RULES, CALLERS, st.sampled_from(OPERATIONS[:2]), RESOURCES, st.sampled_from(["default", "b"])
 )

@@ -103,7 +103,13 @@ def aws() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("name", HERE)
+LONG = ("console.md",)
+"""A score of commands, each a Python that starts."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in HERE]
+)
 def test_commands_for_a_daemon_that_runs(name: str, aws: str, tmp_path: Path) -> None:
     """They find it by $BOTOD_SOCKET, and its configuration by $BOTOD_CONFIG."""
     config = {"profile": {"default": {"endpoints": {"s3": aws, "sqs": aws}}}}

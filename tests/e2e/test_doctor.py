@@ -270,6 +270,7 @@ def test_no_socket_but_a_file(host: Host) -> None:
     host.examine().assert_says("socket", "something that is not a socket", "remove it")
 
 
+@pytest.mark.long
 def test_a_daemon_that_hangs(host: Host) -> None:
     """It takes connections and says nothing."""
     with socket.socket(socket.AF_UNIX) as silent:

@@ -227,7 +227,7 @@ def test_a_drained_daemon_is_not_ready(workers_num: int) -> None:
         assert scrape(admin(daemon)).total("botod_ready") == workers_num
 
 
-@pytest.mark.parametrize("workers_num", [1, 2])
+@pytest.mark.parametrize("workers_num", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_port_in_use(workers_num: int) -> None:
     """Told as it starts, and it does not; nothing is left."""
     with socket.create_server(("127.0.0.1", 0)) as other, short_folder() as folder:

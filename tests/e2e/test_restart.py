@@ -24,7 +24,8 @@ from support.load import RATE, ROOM, load_on, sqs_server
 JOBS_BETWEEN = 300
 
 LOADS = [
-    *((1, 100.0), (2, 100.0)),
+    (1, 100.0),
+    pytest.param(2, 100.0, marks=pytest.mark.long),
     *(pytest.param(workers, RATE, marks=pytest.mark.long) for workers in (1, 2)),
 ]
 """Workers, and jobs a second; between two restarts there is the load of a second."""

@@ -114,7 +114,8 @@ def test_supervisord_starts_workers_and_stops_them() -> None:
     assert "worker 1 botod.daemon.service: stopping: 0 jobs are running" in output
 
 
-@pytest.mark.parametrize("rate", [100.0, pytest.param(RATE, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("rate", [100.0, RATE])
 def test_workers_restarted_one_at_a_time_under_load(rate: float) -> None:
     """No connection is refused, and no request lost: the other one takes what comes."""
     with (

@@ -107,11 +107,13 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_over(certifi.where(), tmp_path_factory.mktemp("pool") / "outcomes.json")
 
 
+@pytest.mark.long
 def test_every_outcome_over_the_pool_is_that_over_stock(stock: Run, pool: Run) -> None:
     """The same tests ran, and each passes, fails or is skipped as with CurlAsyncHTTPClient."""
     assert pool.outcomes == stock.outcomes, pool.printed
 
 
+@pytest.mark.long
 def test_no_test_of_the_curl_client_fails_over_the_pool(pool: Run) -> None:
     """All of tornado.test.curl_httpclient_test pass, the common tests among them."""
     outcomes = {test: out for test, out in pool.outcomes.items() if test.startswith(CURLS)}

@@ -93,6 +93,7 @@ def worker(folder: Path, number: int) -> "socketserver.UnixStreamServer":
     return server
 
 
+@pytest.mark.long
 def test_who_does_not_answer_is_aborted_then_killed(
     folder: Path, played: Played, watchdog: Watchdog, capsys: pytest.CaptureFixture[str]
 ) -> None:
