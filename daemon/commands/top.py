@@ -1,6 +1,9 @@
 """`botod top`: what a running daemon does, live."""
 
 import argparse
+import contextlib
+import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,6 +29,10 @@ def main(argv: Sequence[str]) -> int:
 
     def show() -> int:
         with connect(arguments.socket, timeout_s=TIMEOUT_S) as connection:
+            if arguments.json:
+                with contextlib.suppress(KeyboardInterrupt):
+                    _tell(connection, arguments.interval, once=arguments.once)
+                return 0
             try:
                 with Screen() as screen:
                     _run(connection, screen, arguments.interval, once=arguments.once)
@@ -54,8 +61,24 @@ def parser() -> argparse.ArgumentParser:
         help="how often it is asked; default: 1",
     )
     said.add_argument("--once", action="store_true", help="one screen, after one interval")
+    said.add_argument(
+        "--json",
+        action="store_true",
+        help="a line of JSON an interval instead: status, and the oldest jobs; null: not for you",
+    )
     said.add_argument("--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place")
     return said
+
+
+def _tell(connection: Connection, interval_s: float, *, once: bool) -> None:
+    """For programs: totals, as `botod status --json` has them, not differences."""
+    while True:
+        sample = _sample(connection)
+        sys.stdout.write(json.dumps({"status": sample.status, "jobs": sample.jobs}) + "\n")
+        sys.stdout.flush()
+        if once:
+            return
+        time.sleep(interval_s)
 
 
 def _run(connection: Connection, screen: Screen, interval_s: float, *, once: bool) -> None:

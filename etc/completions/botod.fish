@@ -53,6 +53,7 @@ complete -c botod -n '__fish_seen_subcommand_from status' -l socket -r -F -d 'de
 complete -c botod -n '__fish_seen_subcommand_from top' -s h -l help -d 'show this help message and exit'
 complete -c botod -n '__fish_seen_subcommand_from top' -l interval -x -d 'how often it is asked; default: 1'
 complete -c botod -n '__fish_seen_subcommand_from top' -l once -d 'one screen, after one interval'
+complete -c botod -n '__fish_seen_subcommand_from top' -l json -d 'a line of JSON an interval instead: status, and the oldest jobs; null: not for you'
 complete -c botod -n '__fish_seen_subcommand_from top' -l socket -r -F -d 'default: $BOTOD_SOCKET or the usual place'
 complete -c botod -n '__fish_seen_subcommand_from show' -s h -l help -d 'show this help message and exit'
 complete -c botod -n '__fish_seen_subcommand_from show' -l json -d 'the answer, as JSON'

@@ -1,6 +1,7 @@
 """`botod top` in a terminal, and where there is none."""
 
 import fcntl
+import json
 import os
 import pty
 import select
@@ -139,3 +140,27 @@ def test_no_daemon(capsys: pytest.CaptureFixture[str]) -> None:
     """Status 3, as with every command."""
     assert main(["--once", "--socket", "/nowhere/botod.sock"]) == 3
     assert "no daemon" in capsys.readouterr().err
+
+
+def test_lines_for_programs(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is one object, with totals and the oldest jobs."""
+    assert main(["--json", "--once", "--socket", daemon.socket_path]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert told["status"]["pid"] == daemon.process.pid
+    assert told["jobs"] == []
+
+
+def test_lines_come_until_it_is_interrupted(daemon: Daemon) -> None:
+    """By Ctrl-C, without a word about it."""
+    words = [sys.executable, "-m", "botod.daemon.cli", "top", "--json", "--interval", "0.1"]
+    with subprocess.Popen(
+        [*words, "--socket", daemon.socket_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+        assert first["status"]["uptime_s"] < second["status"]["uptime_s"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(BOUND_S) == 0
+        assert process.stderr.read() == b""
