@@ -23,7 +23,7 @@ from botod.daemon.file_threads import FileThreads
 from botod.daemon.job import Job, overdue
 from botod.daemon.joins import KeyTaken, Name, joined_error
 from botod.daemon.key_table import KeyTable, OwnerDied, Ticket, Underway
-from botod.daemon.keys_errors import KeysFileFailed
+from botod.daemon.keys_errors import BadKeysFile, KeysFileFailed
 from botod.daemon.keys_file import KeysFile
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Outcome
@@ -59,7 +59,11 @@ class SharedKeys:
         """Open the file. Raises BadKeysFile."""
         file = KeysFile(path)
         self._path = path
-        self._table = KeyTable(file, remember_s=remember_s, now=time.monotonic())
+        try:
+            self._table = KeyTable(file, remember_s=remember_s, now=time.monotonic())
+        except sqlite3.Error as error:
+            file.close()
+            raise BadKeysFile(f"{path}: {error}; make room there, or name another") from None
         self._thread = FileThreads(threads_max=1)
         self._numbers = itertools.count()
         self.waiting_num = 0

@@ -178,3 +178,15 @@ def test_an_error_undoes_a_transaction(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert file.db.execute("SELECT count(*) FROM users").fetchone() == (0,)
     file.close()
+
+
+def test_what_is_not_in_the_file_yet_takes_little_room(tmp_path: Path) -> None:
+    """A MiB and what one transaction has: disks for this are small."""
+    path = tmp_path / "keys"
+    file = KeysFile(str(path))
+    file.db.execute("CREATE TABLE filler (x)")
+    for _ in range(500):
+        with transaction(file.db):
+            file.db.execute("INSERT INTO filler VALUES (?)", ("x" * 9000,))
+    assert (tmp_path / "keys-wal").stat().st_size < 1_500_000
+    file.close()
