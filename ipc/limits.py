@@ -29,8 +29,8 @@ class ServerLimits:
     """
 
     message: MessageLimits = MessageLimits()  # noqa: RUF009 - a frozen value
-    peers: int = 1024
-    peers_per_uid: int = 512
+    peers: int = 4096
+    peers_per_uid: int = 2048
     in_flight_per_peer: int = 256
     in_flight_per_uid: int = 2048
     requests_per_s_per_uid: int = 0

@@ -160,7 +160,9 @@ def test_either_order_of_imports(place: str) -> None:
             env={**os.environ, "no_proxy": "*"},
             check=False, capture_output=True, text=True, timeout=BOUND_S,
         )  # fmt: skip
-    assert done.stderr == ""
+    # To import them is a long visit on a busy machine, and told so.
+    told = [line for line in done.stderr.splitlines() if not line.startswith("a visit of work ")]
+    assert told == []
     assert done.stdout.splitlines() == [str([[b"/urllib", b"/requests"]] * 2), "4"]
 
 
