@@ -34,6 +34,13 @@ def add_options(said: argparse.ArgumentParser) -> None:
     said.add_argument("--socket", metavar="PATH", help="default: $BOTOD_SOCKET or the usual place")
 
 
+def alike(
+    answer: Mapping[str, Any], of_one: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> Iterable[str]:
+    """What a person reads of each worker's answer; workers that are alike are told once."""
+    return dict.fromkeys(line for one in answer["workers"] for line in of_one(one))
+
+
 def have_done(
     arguments: argparse.Namespace,
     method: str,

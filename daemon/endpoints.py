@@ -25,7 +25,7 @@ def endpoint_of(service: str, settings: ProfileSettings, home: Home | None = Non
     """
     url = own_url(service, settings)
     if url is None:
-        wanted = Wanted(settings.region, settings.fips, settings.dual_stack)
+        wanted = _wanted(settings)
         site = _site(service, wanted) if home is None else home.site(wanted)
         return Endpoint(
             site.host,
@@ -52,7 +52,11 @@ def look_up(settings: ProfileSettings) -> None:
     """Read the rules of the services with rows, so that no job has to: it takes 10 ms, once."""
     for service in SERVICES:
         if own_url(service, settings) is None:
-            _found(service, Wanted(settings.region, settings.fips, settings.dual_stack))
+            _found(service, _wanted(settings))
+
+
+def _wanted(settings: ProfileSettings) -> Wanted:
+    return Wanted(settings.region, settings.fips, settings.dual_stack)
 
 
 def _site(service: str, wanted: Wanted) -> Site:

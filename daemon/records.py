@@ -1,7 +1,6 @@
 """What one worker keeps of what it does: log, audit record, and the ledger that tells both."""
 
 import asyncio
-import gc
 import logging
 
 from botod.daemon.audit import ROOM_BYTES, Audit, lost_line
@@ -61,7 +60,6 @@ class Records:
         """Write the rest of the audit record; what cannot be written for two seconds is lost."""
         if self._audit is None:
             return
-        gc.collect()  # requests that nobody told of, and that only a cycle still holds
         self._audit.finish()
         if not await asyncio.to_thread(self._audit.close):
             logger.error("the last records of the audit could not be written")

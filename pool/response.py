@@ -10,7 +10,7 @@ from botod.pool import bridge
 from botod.pool.brief import BriefList
 from botod.pool.errors import DeadlineExceeded, OutcomeUnknown
 from botod.pool.failures import describe, failure_error, unanswered
-from botod.pool.pieces import Piece
+from botod.pool.pieces import Piece, size_of
 from botod.pool.pool import Pool
 from botod.pool.transfer import State, Transfer
 
@@ -111,7 +111,7 @@ class HTTPResponse:
             more = take(transfer, missing)
             pieces += more
             if missing is not None:
-                missing -= sum(map(len, more))
+                missing -= size_of(more)
             if transfer.ended and not transfer.unread_bytes:
                 self._raise_failure()
                 break

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from botod.pool.during import During
 from botod.pool.times import Times
 from botod.pool.traces import Trace
 
@@ -92,20 +93,9 @@ class Terms:
 _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)
 
 
-class on_terms:  # noqa: N801 - as contextlib's; written as a function it takes three times as long
-    """Make `terms` those of every request made, and every function spawned, in this block."""
-
-    __slots__ = ("_given", "_token")
-
-    def __init__(self, terms: Terms) -> None:
-        self._given = terms
-
-    def __enter__(self) -> Terms:
-        self._token = _terms.set(self._given)
-        return self._given
-
-    def __exit__(self, *_error: object) -> None:
-        _terms.reset(self._token)
+def on_terms(terms: Terms) -> During[Terms]:
+    """Make `terms` those of every request made, and every function spawned, in a block."""
+    return During(_terms, terms)
 
 
 def current_terms() -> Terms:

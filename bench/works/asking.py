@@ -66,13 +66,23 @@ def counted(server: Nginx, run: Callable[[], dict[str, float]]) -> Figures:
 
 
 def generator(
-    label: str, kind: Kind, way: str, task: Task, server: Nginx, *, package: str = ""
+    label: str,
+    kind: Kind,
+    way: str,
+    task: Task,
+    server: Nginx,
+    *,
+    package: str = "",
+    module: str = "load",
 ) -> Contender:
-    """load/WAY.py. package: the one of the peers' environments that it is about; "" for ours."""
+    """load/WAY.py, by the module that runs it.
+
+    package: the one of the peers' environments that it is about; "" for ours.
+    """
 
     def run() -> Figures:
         python = program(package) if package else sys.executable
-        words = [python, "-m", "load", way, json.dumps(task._asdict())]
+        words = [python, "-m", module, way, json.dumps(task._asdict())]
         return counted(server, lambda: dict(told_by(words, task.ca_file)))
 
     return Contender(label, kind, run)

@@ -1,18 +1,15 @@
 """Many local processes at once, each with a client of its own; and two workers for them."""
 
 import contextlib
-import json
-import sys
 from collections.abc import Iterator
 from functools import partial
 
 from nginx import Nginx, running_nginx
 
 from daemon import MEMORY, Daemon, running_daemon
-from harness.environment import program
 from harness.work import Column, Contender, Figures, Kind, Scale, Work
 from load.task import Task
-from works.asking import counted, told_by
+from works.asking import generator
 
 WITH_CLIENTS = Column("all_us", "CPU of all, a request", "µs")
 MEMORY_OF_ALL = Column("pss_mb", "PSS of all", "MiB")
@@ -30,17 +27,8 @@ WORKERS = (
 )
 
 
-def forked(
-    label: str, kind: Kind, way: str, task: Task, server: Nginx, *, package: str = ""
-) -> Contender:
-    """load/prefork.py with this way. package: whose environment, "" for ours."""
-
-    def run() -> Figures:
-        python = program(package) if package else sys.executable
-        words = [python, "-m", "load.prefork", way, json.dumps(task._asdict())]
-        return counted(server, lambda: dict(told_by(words, task.ca_file)))
-
-    return Contender(label, kind, run)
+forked = partial(generator, module="load.prefork")
+"""load/prefork.py with one of its ways."""
 
 
 def by_daemon(label: str, task: Task, server: Nginx, daemon: Daemon) -> Contender:

@@ -1,10 +1,10 @@
 """`botod log-level LEVEL [MODULE]`: how much the log says, until the next reload."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botod.daemon.asking import add_options, have_done
+from botod.daemon.asking import add_options, alike, have_done
 from botod.daemon.log_levels import LEVELS
 
 
@@ -16,9 +16,9 @@ def main(argv: Sequence[str]) -> int:
     return have_done(arguments, "botod.log_level", params, report)
 
 
-def report(answer: Mapping[str, Any]) -> Iterator[str]:
-    """The lines a person reads; workers that are alike are told once."""
-    yield from dict.fromkeys(line for one in answer["workers"] for line in _of_one(one))
+def report(answer: Mapping[str, Any]) -> Iterable[str]:
+    """The lines a person reads."""
+    return alike(answer, _of_one)
 
 
 def _of_one(told: Mapping[str, Any]) -> Iterator[str]:

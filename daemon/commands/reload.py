@@ -1,19 +1,19 @@
 """`botod reload`: have the configuration of the file, and say what of it holds now."""
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botod.daemon.asking import add_options, have_done
+from botod.daemon.asking import add_options, alike, have_done
 
 
 def main(argv: Sequence[str]) -> int:
     return have_done(parser().parse_args(argv), "botod.reload", {}, report)
 
 
-def report(answer: Mapping[str, Any]) -> Iterator[str]:
-    """The lines a person reads; workers that changed alike are told once."""
-    yield from dict.fromkeys(line for one in answer["workers"] for line in _of_one(one))
+def report(answer: Mapping[str, Any]) -> Iterable[str]:
+    """The lines a person reads."""
+    return alike(answer, _of_one)
 
 
 def _of_one(told: Mapping[str, Any]) -> Iterator[str]:

@@ -134,7 +134,7 @@ class JobFigures:
         operation = self._operations.get((job.service, job.name)) or self._new_operation(
             job.service, job.name
         )
-        self._count(operation, OK if error is None else outcome_of(error), run.sender.uid)
+        self._count(operation, outcome_of(error), run.sender.uid)
         operation.whole.observe(took_s)
         operation.service.count(run)
 

@@ -13,13 +13,10 @@ from support.services import reply
 MOST_KIB = 60 * 1024
 """Resident, of one worker; 57 MiB were measured, of which 21 are pages of shared libraries."""
 
-JOB_KIB = 4 * 1024
-"""What the first job leaves: a connection, curl's buffers, the rows of its operation."""
-
 IDLE_S = 5.0
 
 TICKS_MOST = 20
-"""Of 10 ms each, in five idle seconds: four percent, where 0.4 were measured on a quiet machine."""
+"""Of 10 ms each, in five idle seconds: 5 to 10 were measured, most of them the watchdog's looks."""
 
 HEAVY = ("sqlite3", "anycrc", "botod.daemon.models", "botod.daemon.demo", "moto", "boto3")
 """What only some daemons need, and so only they import."""
@@ -48,7 +45,7 @@ def test_an_idle_worker() -> None:
         assert before <= MOST_KIB
         with daemon.connect() as connection:
             assert connection.client("s3").get_object(Bucket="b-b", Key="k")["Body"].read() == b"x"
-        assert resident_kib(daemon) <= MOST_KIB + JOB_KIB
+        assert resident_kib(daemon) <= MOST_KIB
         used = ticks(daemon)
         time.sleep(IDLE_S)  # nothing happens, which nothing announces
         assert ticks(daemon) - used <= TICKS_MOST

@@ -1,7 +1,6 @@
 """Blocking style over the loop: what `spawn`, `wait` and `sleep` promise."""
 
 import asyncio
-import contextvars
 import gc
 import traceback
 from typing import Any
@@ -20,18 +19,7 @@ from botod.pool import (
 )
 from botod.pool.bridge import current_deadline
 from botod.pool.spawned import live_num
-
-VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
-
-
-class Boom(Exception):
-    """Raised by tests."""
-
-
-async def value(result: Any) -> Any:
-    """Give `result` in a later turn of the loop."""
-    await asyncio.sleep(0)
-    return result
+from support.spawning import VAR, Boom, value
 
 
 def test_the_value_comes_back() -> None:

@@ -1,9 +1,7 @@
 """Exceptions that leave a greenlet: they hold nothing that was in it."""
 
 import asyncio
-import contextvars
 import weakref
-from typing import Any
 
 import pytest
 
@@ -11,18 +9,7 @@ from botod.pool import (
     spawn,
     wait,
 )
-
-VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
-
-
-class Boom(Exception):
-    """Raised by tests."""
-
-
-async def value(result: Any) -> Any:
-    """Give `result` in a later turn of the loop."""
-    await asyncio.sleep(0)
-    return result
+from support.spawning import Boom
 
 
 def test_stop_iteration_does_not_vanish() -> None:

@@ -21,18 +21,7 @@ from botod.pool import (
 )
 from botod.pool.spawned import live_num, live_stacks
 from botod.pool.visits import visit_stats
-
-VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
-
-
-class Boom(Exception):
-    """Raised by tests."""
-
-
-async def value(result: Any) -> Any:
-    """Give `result` in a later turn of the loop."""
-    await asyncio.sleep(0)
-    return result
+from support.spawning import value
 
 
 def test_cancel_before_the_first_visit_runs_nothing() -> None:
