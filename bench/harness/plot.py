@@ -24,18 +24,18 @@ def bars(title: str, column: Column, rows: Sequence[Row]) -> str:
     )
     most = max((row.figures[column.key].high for row in shown), default=0.0) or 1.0
     scale = (WIDTH - LABELS - NUMBERS) / most
-    parts = [_text(0, 16, f"{title}: {column.head}, {column.unit}", weight="bold")]
+    parts = [text(0, 16, f"{title}: {column.head}, {column.unit}", weight="bold")]
     for number, row in enumerate(shown):
         figure, top = row.figures[column.key], 32 + number * (BAR + GAP)
         middle = top + BAR / 2
         end = LABELS + figure.high * scale
         parts += [
-            _text(LABELS - 8, middle + 4, row.label, anchor="end"),
+            text(LABELS - 8, middle + 4, row.label, anchor="end"),
             _bar(top, figure.median * scale, COLOURS[row.kind]),
-            _path([(LABELS + figure.low * scale, middle), (end, middle)], "#333"),
-            _text(end + 6, middle + 4, digits(figure.median)),
+            path([(LABELS + figure.low * scale, middle), (end, middle)], "#333"),
+            text(end + 6, middle + 4, digits(figure.median)),
         ]
-    return _svg(WIDTH, 40 + len(shown) * (BAR + GAP), parts)
+    return document(WIDTH, 40 + len(shown) * (BAR + GAP), parts)
 
 
 class Axes(NamedTuple):
@@ -58,26 +58,26 @@ def curves(title: str, x: str, y: str, lines: Mapping[str, Sequence[tuple[float,
     x_most = max((point[0] for point in points), default=0.0) or 1.0
     y_most = max((point[1] for point in points), default=0.0) or 1.0
     axes = Axes(x, y, x_most, y_most)
-    parts = [_text(0, 16, title, weight="bold"), *_frame(axes)]
+    parts = [text(0, 16, title, weight="bold"), *_frame(axes)]
     for number, (name, line) in enumerate(lines.items()):
         colour = CURVES[number % len(CURVES)]
-        parts.append(_path([axes.place(*point) for point in line], colour, 2))
+        parts.append(path([axes.place(*point) for point in line], colour, 2))
         across, down = axes.place(*line[-1]) if line else (MARGIN, MARGIN)
-        parts.append(_text(across + 6, down + 4, name, colour=colour))
-    return _svg(WIDTH, HEIGHT, parts)
+        parts.append(text(across + 6, down + 4, name, colour=colour))
+    return document(WIDTH, HEIGHT, parts)
 
 
 def _frame(axes: Axes) -> list[str]:
     """Axes, ticks and words."""
     corner = axes.place(0, 0)
     ends = axes.place(axes.x_most, 0), axes.place(0, axes.y_most)
-    parts = [_path([ends[1], corner, ends[0]], "#333")]
+    parts = [path([ends[1], corner, ends[0]], "#333")]
     for tick in range(TICKS + 1):
         x, y = axes.x_most * tick / TICKS, axes.y_most * tick / TICKS
-        parts.append(_text(axes.place(x, 0)[0], corner[1] + 18, digits(x), anchor="middle"))
-        parts.append(_text(corner[0] - 6, axes.place(0, y)[1] + 4, digits(y), anchor="end"))
-    parts.append(_text((corner[0] + ends[0][0]) / 2, HEIGHT - 12, axes.x, anchor="middle"))
-    parts.append(_text(8, MARGIN - 16, axes.y))
+        parts.append(text(axes.place(x, 0)[0], corner[1] + 18, digits(x), anchor="middle"))
+        parts.append(text(corner[0] - 6, axes.place(0, y)[1] + 4, digits(y), anchor="end"))
+    parts.append(text((corner[0] + ends[0][0]) / 2, HEIGHT - 12, axes.x, anchor="middle"))
+    parts.append(text(8, MARGIN - 16, axes.y))
     return parts
 
 
@@ -86,20 +86,23 @@ def _bar(top: float, length: float, colour: str) -> str:
     return f'<rect {where} fill="{colour}"/>'
 
 
-def _text(
+def text(
     x: float, y: float, words: str, *, anchor: str = "start", weight: str = "", colour: str = "#222"
 ) -> str:
+    """Words at a place, one line."""
     bold = f' font-weight="{weight}"' if weight else ""
     where = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
     return f'<text {where} fill="{colour}"{bold}>{escape(words)}</text>'
 
 
-def _path(points: Sequence[tuple[float, float]], colour: str, width: int = 1) -> str:
+def path(points: Sequence[tuple[float, float]], colour: str, width: int = 1) -> str:
+    """A line through points."""
     where = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline points="{where}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
 
 
-def _svg(width: int, height: int, parts: Sequence[str]) -> str:
+def document(width: int, height: int, parts: Sequence[str]) -> str:
+    """The whole picture."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="sans-serif" font-size="13">\n<rect width="100%" height="100%" fill="#fff"/>'

@@ -3,13 +3,13 @@
 import asyncio
 import json
 
-from botod.daemon.status import Status
 from botod.ipc.server import Server
 from support.http_server import http_server
 from support.ipc import LIMITS
 from support.loops import run
 from support.rigs import ON_KEY
 from support.services import reply
+from support.tellers import status_of
 from support.workers import open_worker
 
 
@@ -20,14 +20,7 @@ def test_figures_and_a_line() -> None:
         with http_server(reply(b"x")) as aws:
             async with open_worker({"s3": f"http://127.0.0.1:{aws.port}"}) as jobs:
                 server = Server(jobs.worker.handle, LIMITS)
-                status = Status(
-                    server,
-                    jobs.worker,
-                    jobs.ledger,
-                    jobs.pool,
-                    jobs.upstreams,
-                    remembered_num=lambda: 7,
-                )
+                status = status_of(jobs, server, remembered_num=7)
                 await jobs.do("s3.get_object", **ON_KEY)
                 await asyncio.sleep(0)
                 found = json.loads(json.dumps(status()))

@@ -15,9 +15,8 @@ def test_it_has_it_in_the_block_only() -> None:
     """Blocks nest, and an error ends one as its end does."""
     with During(VARIABLE, "outer") as given:
         assert (given, VARIABLE.get()) == ("outer", "outer")
-        with pytest.raises(ZeroDivisionError), During(VARIABLE, "inner"):
-            assert VARIABLE.get() == "inner"
-            raise ZeroDivisionError
+        with pytest.raises(LookupError, match="inner"), During(VARIABLE, "inner"):
+            raise LookupError(VARIABLE.get())
         assert VARIABLE.get() == "outer"
     assert VARIABLE.get() == "none"
 

@@ -18,20 +18,25 @@ from support.services import reply
 from support.workers import Jobs, open_worker
 
 
+def status_of(jobs: Jobs, server: Server, *, remembered_num: int = 0) -> Status:
+    """What a worker shows, with so many outcomes known by their keys."""
+    return Status(
+        server,
+        jobs.worker,
+        jobs.ledger,
+        jobs.pool,
+        jobs.upstreams,
+        remembered_num=lambda: remembered_num,
+    )
+
+
 @asynccontextmanager
 async def telling_worker() -> AsyncIterator[tuple[Jobs, Snapshot]]:
     """One with a service that answers, and what tells of it."""
     with http_server(reply(b"miaow")) as aws:
         async with open_worker({"s3": f"http://127.0.0.1:{aws.port}"}) as jobs:
             server = Server(jobs.worker.handle, LIMITS)
-            status = Status(
-                server,
-                jobs.worker,
-                jobs.ledger,
-                jobs.pool,
-                jobs.upstreams,
-                remembered_num=lambda: 0,
-            )
+            status = status_of(jobs, server)
             figures = jobs.ledger.figures
             yield (
                 jobs,
