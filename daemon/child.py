@@ -82,6 +82,12 @@ class Child:
             return now - self.since > START_TIMEOUT_S
         return self.state is State.READY and now - self.heard_at > STUCK_S
 
+    def was_not_heard(self, for_s: float, now: float) -> None:
+        """The master itself stood still for so long: that is no silence of its worker's."""
+        self.heard_at = min(self.heard_at + for_s, now)
+        if self.state is State.STARTING:
+            self.since = min(self.since + for_s, now)
+
     def tell(self, words: str) -> None:
         """Say something to it; what it does not take at once is lost, as it is stuck."""
         if self.sock is not None:

@@ -7,6 +7,7 @@ talks to it as it would to systemd (`notify`), over a socket whose end says that
 
 import contextlib
 import logging
+import math
 import os
 import selectors
 import signal
@@ -75,6 +76,7 @@ class Master:
         self._reloading: set[int] = set()
         self._config_number = 0
         self._fed_at = 0.0
+        self._looked_at = math.inf
 
     def run(self) -> int:
         """Serve until told to stop, or to begin anew; the exit status.
@@ -189,6 +191,8 @@ class Master:
 
     def _look_after(self, now: float) -> None:
         """Do what is due: begin workers, end stuck ones, tell whoever watches us."""
+        self._make_up_for(now - self._looked_at - TICK_S, now)
+        self._looked_at = now
         for child in self._children:
             if child.state is State.AWAITED:
                 if self._stops_at is None and now >= child.since + child.pause_s:
@@ -204,6 +208,12 @@ class Master:
             for child in self._living():
                 child.kill(signal.SIGKILL)
         self._feed(now)
+
+    def _make_up_for(self, missed_s: float, now: float) -> None:
+        """Give workers the time in which nobody listened: their machine may have stood still."""
+        if missed_s > TICK_S:
+            for child in self._children:
+                child.was_not_heard(missed_s, now)
 
     def _feed(self, now: float) -> None:
         """Tell the watchdog that every worker's loop answers, while it does."""

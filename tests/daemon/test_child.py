@@ -68,3 +68,16 @@ def test_it_is_signalled() -> None:
         assert child.sock is not None
         child.sock.close()
     assert os.getpid() != child.pid
+
+
+def test_a_master_that_stood_still_heard_nobody(child: Child) -> None:
+    """That time counts for nothing, and nobody has been heard later than now."""
+    child.was_not_heard(1000, 1100)
+    assert not child.is_stuck(1100 + START_TIMEOUT_S)
+    child.become(State.READY, 1200)
+    child.heard_at = 1200
+    child.was_not_heard(1000, 2205)
+    assert child.heard_at == 2200
+    child.was_not_heard(1000, 2210)
+    assert child.heard_at == 2210
+    assert child.is_stuck(2211 + STUCK_S)

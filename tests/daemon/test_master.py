@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,6 +211,23 @@ def test_one_that_is_stuck() -> None:
         assert status == 0
         assert f"pid {pid}, is stuck: it is ended" in out
         assert f"pid {pid}, ended with -9" in out
+
+
+def test_a_machine_that_stood_still() -> None:
+    """Nobody is stuck for it: neither the master nor its workers ran."""
+    with master() as one:
+        one.wait_for("STATUS=2 of 2 workers serve")
+        everybody = [one.process.pid, *(int(pid) for _number, pid, _rest in one.born())]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5)  # there is no other way for them to miss more than STUCK_S
+        beats = one.said.count("WATCHDOG=1")
+        for pid in everybody:
+            os.kill(pid, signal.SIGCONT)
+        one.wait_for("WATCHDOG=1", times=beats + 3)
+        status, out = one.end()
+        assert (status, "is stuck" in out) == (0, False)
+        assert len(one.born()) == 2
 
 
 def test_a_reload_is_everybody_s() -> None:

@@ -90,7 +90,8 @@ class Daemon:
             for line in self.lines
             if any(part in line for part in LOUD) and not any(part in line for part in expected)
         ]
-        assert not bad, f"unexpected log lines: {bad}"
+        whole = "\n".join(self.lines)
+        assert not bad, f"unexpected log lines: {bad}, in\n{whole}"
         assert not secrets_in(self.lines), secrets_in(self.lines)
         for path in self._kept_files():
             assert not secrets_in(path.read_text().splitlines())
