@@ -20,12 +20,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import get_ident
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botod.pool.slow_visits import SLOW_KEPT, STACK_FRAMES, SlowVisit, places
 
 if TYPE_CHECKING:
-    from greenlet import greenlet
+    from botod.pool.spawned import Spawned
 
 logger = logging.getLogger(__name__)
 
@@ -138,8 +138,8 @@ class Visits:
         thread.name, thread.began = name, began
         return thread
 
-    def end(self, thread: VisitingThread, stack: "greenlet") -> None:
-        """Count the visit of `stack` that was under way.
+    def end(self, thread: VisitingThread, visited: "Spawned[Any]") -> None:
+        """Count the visit of `visited` that was under way.
 
         No visit used more CPU than it took time: one too short for it is not asked what it used.
         """
@@ -149,7 +149,7 @@ class Visits:
         if wall_s > self._longest_cpu_s or wall_s > self.warn_over_s:
             cpu_s = min(wall_s, cpu_clock() - thread.cpu_s)
             seen = thread.seen[1] if thread.seen[0] == began else ()
-            self.note_long(thread.name, wall_s, cpu_s, stack.gr_frame, seen)
+            self.note_long(thread.name, wall_s, cpu_s, visited.frame, seen)
         self.count(thread.name, wall_s)
 
     def count(self, name: str, wall_s: float) -> None:

@@ -19,7 +19,7 @@ from botod.pool import (
     spawn_until,
     wait,
 )
-from botod.pool.spawned import live_num, live_stacks
+from botod.pool.spawned import IDLE_STACKS, live_num, live_stacks
 from botod.pool.visits import visit_stats
 from support.spawning import value
 
@@ -367,3 +367,74 @@ def test_a_deadline_that_was_not_met_keeps_no_context() -> None:
         earlier.cancel()
 
     asyncio.run(scenario())
+
+
+def test_a_stack_serves_one_function_after_another() -> None:
+    """A new one for each would map memory; what one function had in its context is gone then."""
+    own: contextvars.ContextVar[str] = contextvars.ContextVar("own", default="")
+
+    def work() -> tuple[greenlet.greenlet, str]:
+        before = own.get()
+        own.set("mine")
+        sleep(0)
+        return greenlet.getcurrent(), before
+
+    async def scenario() -> None:
+        first, _before = await spawn(work)
+        assert first.gr_context is None
+        with pytest.raises(ZeroDivisionError):
+            await spawn(lambda: 1 // 0)
+        again, before = await spawn(work)
+        assert (again is first, before) == (True, "")
+
+    asyncio.run(scenario())
+
+
+def test_stacks_beyond_those_that_are_kept_end() -> None:
+    """After a burst."""
+
+    def work() -> "weakref.ref[greenlet.greenlet]":
+        sleep(0)
+        return weakref.ref(greenlet.getcurrent())
+
+    async def scenario() -> None:
+        stacks = await asyncio.gather(*(spawn(work) for _ in range(IDLE_STACKS + 9)))
+        await asyncio.sleep(0)
+        gc.collect()
+        assert sum(stack() is not None for stack in stacks) == IDLE_STACKS
+
+    asyncio.run(scenario())
+
+
+def test_a_stack_that_is_ended_serves_nobody_more() -> None:
+    """GreenletExit ends a greenlet, whatever it was to do next."""
+
+    def work() -> greenlet.greenlet:
+        return greenlet.getcurrent()
+
+    def exits() -> None:
+        raise greenlet.GreenletExit
+
+    async def scenario() -> None:
+        stack = await spawn(work)
+        with pytest.raises(asyncio.CancelledError):
+            await spawn(exits)
+        assert stack.dead
+        assert await spawn(work) is not stack
+
+    asyncio.run(scenario())
+
+
+def test_idle_stacks_end_with_their_thread() -> None:
+    """Nobody else could use them."""
+    ended: list[weakref.ref[greenlet.greenlet]] = []
+
+    async def scenario() -> None:
+        await spawn(lambda: ended.append(weakref.ref(greenlet.getcurrent())))
+
+    thread = threading.Thread(target=lambda: asyncio.run(scenario()))
+    thread.start()
+    thread.join()
+    gc.collect()
+    (stack,) = ended
+    assert stack() is None
