@@ -18,6 +18,9 @@ Event = MutableMapping[str, Any]
 PLAIN = re.compile(r"[!#-<>-\[\]-~]+")
 """Values that stand as they are: visible ASCII without quotes, backslashes and =."""
 
+NUMBERS = (int, float)
+"""Types whose values always stand as they are."""
+
 TRIMMED = 16_384
 """Characters of one text in a line: some fifty frames of a stack."""
 
@@ -75,6 +78,8 @@ def _words_of(event: Event) -> str:
 
 def value_text(value: Any) -> str:
     """A value as it stands behind its name."""
+    if type(value) in NUMBERS:
+        return str(value)
     text = value if type(value) is str else str(value)
     if PLAIN.fullmatch(text):
         return text

@@ -119,11 +119,13 @@ class VisitingThread:
 class Visits:
     """Counts visits; knows which one is under way in each thread that has a loop.
 
-    warn_over_s: a longer one is logged.
+    warn_over_s: a longer one is logged. awaited: set once the next visit begins; None: nobody waits
+    for it.
     """
 
     def __init__(self, *, warn_over_s: float = WARN_OVER_S) -> None:
         self.warn_over_s = warn_over_s
+        self.awaited: threading.Event | None = None
         self.threads: dict[int, VisitingThread] = {}
         self.slow: deque[SlowVisit] = deque(maxlen=SLOW_KEPT)
         self._counts: dict[str, _Count] = {}
@@ -136,6 +138,10 @@ class Visits:
         if began - thread.cpu_read > CPU_STALE_S:
             thread.cpu_read, thread.cpu_s = began, cpu_clock()
         thread.name, thread.began = name, began
+        awaited = self.awaited
+        if awaited is not None:
+            self.awaited = None
+            awaited.set()
         return thread
 
     def end(self, thread: VisitingThread, visited: "Spawned[Any]") -> None:
@@ -211,11 +217,15 @@ VISITS = Visits()
 
 
 class Watchdog:
-    """A thread that logs a visit over the bound while it lasts, once, with its stack."""
+    """A thread that logs a visit over the bound while it lasts, once, with its stack.
+
+    It rests while there is no visit: a process that has nothing to do is to use no CPU.
+    """
 
     def __init__(self, visits: Visits) -> None:
         self._visits = visits
         self._stop = threading.Event()
+        self._begun = threading.Event()
         self._told: tuple[int, float] | None = None
         self._thread = threading.Thread(target=self._watch, name="visits-watchdog", daemon=True)
 
@@ -225,6 +235,7 @@ class Watchdog:
     def stop(self) -> None:
         """End the thread; returns once it has ended."""
         self._stop.set()
+        self._begun.set()
         self._thread.join()
 
     def _watch(self) -> None:
@@ -232,6 +243,19 @@ class Watchdog:
         while not self._stop.wait(self._visits.warn_over_s / 2):
             for ident, thread in list(self._visits.threads.items()):
                 self._look(ident, thread)
+            if not self._is_visiting():
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait for a visit, or for the end."""
+        self._begun.clear()
+        self._visits.awaited = self._begun
+        # One that began before it could know of us, or an end that was asked for: look again.
+        if not self._is_visiting() and not self._stop.is_set():
+            self._begun.wait()
+
+    def _is_visiting(self) -> bool:
+        return any(thread.began is not None for thread in list(self._visits.threads.values()))
 
     def _look(self, ident: int, thread: VisitingThread) -> None:
         name, began = thread.name, thread.began

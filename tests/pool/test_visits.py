@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 
 from botod.pool import sleep, spawn, wait, watched_visits
-from botod.pool.visits import CPU_STALE_S, OTHERS, Visits
+from botod.pool.visits import CPU_STALE_S, OTHERS, VISITS, Visits
 from support.loops import BOUND_S
 
 
@@ -109,8 +109,14 @@ def test_without_visits_everything_is_nought() -> None:
     assert (stats.visits_num, stats.longest_s, stats.buckets_num) == (0, 0.0, (0, 0, 0, 0, 0))
 
 
-def test_the_watchdog_shows_a_visit_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
-    """A function that blocks is named with its stack before it has ended; and once."""
+@pytest.mark.parametrize("rests", [False, True])
+def test_the_watchdog_shows_a_visit_while_it_lasts(
+    caplog: pytest.LogCaptureFixture, *, rests: bool
+) -> None:
+    """A function that blocks is named with its stack before it has ended; and once.
+
+    Also after there was nothing to do, for which the watchdog rests.
+    """
     told = threading.Event()
     handler = logging.Handler()
     handler.emit = lambda record: told.set()  # type: ignore[method-assign]
@@ -121,6 +127,9 @@ def test_the_watchdog_shows_a_visit_while_it_lasts(caplog: pytest.LogCaptureFixt
 
     async def scenario() -> None:
         with watched_visits(0.01):
+            async with asyncio.timeout(BOUND_S):
+                while rests and VISITS.awaited is None:
+                    await asyncio.sleep(0.001)
             assert await spawn(blocks), "the watchdog said nothing"
 
     try:
