@@ -34,15 +34,15 @@ def measure(work: Work, scale: Scale) -> list[Row]:
     print(f"{work.name}: {work.title}", file=sys.stderr, flush=True)
     cores = {client_core()} if work.on_one_core else CORES
     with on(cores), work.stage(scale) as contenders:
-        return measured(contenders, work.rounds_of(scale))
+        return measured(contenders, scale.rounds)
 
 
-def circumstances(work: Work, scale: Scale, took_s: float) -> dict[str, Any]:
+def circumstances(scale: Scale, took_s: float) -> dict[str, Any]:
     """How it was measured, for who reads the results."""
     return {
         "when": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "rounds": work.rounds_of(scale),
+        "rounds": scale.rounds,
         "note": ", short ones" if scale.quick else "",
         "took_s": round(took_s),
         "versions": versions(),
@@ -88,7 +88,7 @@ def main() -> None:
         rows = measure(work, scale)
         print(f"\n{work.title}\n\n{table(work, rows)}\n", flush=True)
         if asked.keep or not asked.quick:
-            PAGES.write(work, rows, circumstances(work, scale, time.monotonic() - began))
+            PAGES.write(work, rows, circumstances(scale, time.monotonic() - began))
         closing.append(closing_line(work, rows))
     print("\n".join(closing))
 

@@ -14,12 +14,14 @@ P = ParamSpec("P")
 class Crew:
     """Runs functions in greenlets, at most `at_once` of them, for the length of a block.
 
+    at_once may be set anew; what runs stays.
+
     One that fails ends the block: its error is raised where the block waits next. What still runs
     at the end of the block is cancelled; it ends before anything that is spawned later begins.
     """
 
     def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
+        self.at_once = at_once
         self._running: set[Spawned[Any]] = set()
         self._error: BaseException | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -43,7 +45,7 @@ class Crew:
 
     def start(self, fn: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Have `fn` run in a greenlet; parks while as many run as may. Raises what one raised."""
-        while self.running_num >= self._at_once:
+        while self.running_num >= self.at_once:
             self.join_one()
         self._raise_error()
         future = bridge.spawn(fn, *args, **kwargs)

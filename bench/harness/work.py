@@ -48,7 +48,7 @@ class Scale(NamedTuple):
 
     @property
     def rounds(self) -> int:
-        return 2 if self.quick else 5
+        return 2 if self.quick else 3
 
     def of(self, full: int, quick: int) -> int:
         """The number that fits."""
@@ -68,10 +68,5 @@ class Work(NamedTuple):
     title: str
     columns: tuple[Column, ...]
     stage: Callable[[Scale], AbstractContextManager[Mapping[str, Contender]]]
-    rounds_most: int = 5
     on_one_core: bool = True
     plot: "Callable[[Work, Sequence[Row]], str] | None" = None
-
-    def rounds_of(self, scale: Scale) -> int:
-        """How often each contender takes its turn."""
-        return min(self.rounds_most, scale.rounds)

@@ -115,13 +115,8 @@ def beside_large(scale: Scale) -> Iterator[dict[str, Contender]]:
             "botod-alone": ("alone", partial(time.sleep, 2.0)),
         }
         yield {
-            "botod": Contender(
-                "while it comes down", Kind.OURS, partial(beside, daemon, moves["down"])
-            ),
-            "botod-up": Contender(
-                "while it goes up", Kind.OURS, partial(beside, daemon, moves["up"])
-            ),
-            "botod-alone": Contender("alone", Kind.OURS, partial(beside, daemon, moves["nothing"])),
+            name: Contender(label, Kind.OURS, partial(beside, daemon, meanwhile))
+            for name, (label, meanwhile) in moves.items()
         }
 
 
@@ -180,8 +175,8 @@ def under_load(scale: Scale) -> Iterator[dict[str, Contender]]:
 
 
 WORKS = (
-    Work("beside", "Small jobs while 1 GiB moves", BESIDE, beside_large, rounds_most=3,
+    Work("beside", "Small jobs while 1 GiB moves", BESIDE, beside_large,
          on_one_core=False),
-    Work("visits", "How long the loop is held", VISITS, under_load, rounds_most=3,
+    Work("visits", "How long the loop is held", VISITS, under_load,
          on_one_core=False),
 )  # fmt: skip

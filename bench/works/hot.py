@@ -126,11 +126,11 @@ def stage(
 
 
 WORKS = (
-    Work("get", "GET of 1 KiB, 64 in flight", COLUMNS, partial(stage, "get", 64, 20_000, 2_560)),
+    Work("get", "GET of 1 KiB, 64 in flight", COLUMNS, partial(stage, "get", 64, 8_000, 2_560)),
     Work("get64", "GET of 64 KiB, 64 in flight", COLUMNS,
-         partial(stage, "get64", 64, 10_000, 2_560)),
-    Work("put", "PUT of 1 KiB, 64 in flight", COLUMNS, partial(stage, "put", 64, 10_000, 2_560)),
-    Work("sqs", "SendMessage, 64 in flight", COLUMNS, partial(stage, "sqs", 64, 20_000, 2_560)),
+         partial(stage, "get64", 64, 5_000, 2_560)),
+    Work("put", "PUT of 1 KiB, 64 in flight", COLUMNS, partial(stage, "put", 64, 5_000, 2_560)),
+    Work("sqs", "SendMessage, 64 in flight", COLUMNS, partial(stage, "sqs", 64, 8_000, 2_560)),
     Work("sqs-serial", "SendMessage, one at a time", COLUMNS,
-         partial(stage, "sqs", 1, 2_000, 400)),
+         partial(stage, "sqs", 1, 800, 400)),
 )  # fmt: skip

@@ -130,7 +130,7 @@ def contenders(server: Upstream, daemon: Daemon, runs: int) -> dict[str, Contend
 def near(scale: Scale) -> Iterator[dict[str, Contender]]:
     """On loopback."""
     with running_nginx() as server, running_daemon(server) as daemon:
-        yield contenders(server, daemon, scale.of(40, 8))
+        yield contenders(server, daemon, scale.of(20, 8))
 
 
 @contextlib.contextmanager
@@ -141,7 +141,7 @@ def at_a_distance(scale: Scale) -> Iterator[dict[str, Contender]]:
         far(server) as distant,
         running_daemon(distant) as daemon,
     ):
-        yield contenders(distant, daemon, scale.of(20, 5))
+        yield contenders(distant, daemon, scale.of(10, 5))
 
 
 WORKS = (

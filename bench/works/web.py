@@ -77,7 +77,7 @@ def round_of(way: str, task: Task, package: str, *, rates: Sequence[int], second
 @contextlib.contextmanager
 def stage(scale: Scale) -> Iterator[dict[str, Contender]]:
     """SQS is 20 ms away, as it is for most."""
-    how = {"rates": QUICK_RATES if scale.quick else RATES, "seconds": scale.of(5, 2)}
+    how = {"rates": QUICK_RATES if scale.quick else RATES, "seconds": scale.of(3, 2)}
     with (
         running_nginx(MEMORY) as server,
         far(server) as distant,
@@ -111,6 +111,6 @@ def curve(work: Work, rows: Sequence[Row]) -> str:
 
 
 WORKS = (
-    Work("web", "A web application that sends a message a page", COLUMNS, stage, rounds_most=3,
+    Work("web", "A web application that sends a message a page", COLUMNS, stage,
          plot=curve),
 )  # fmt: skip

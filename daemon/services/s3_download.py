@@ -13,6 +13,7 @@ from botod.daemon.held import current_held
 from botod.daemon.services import checksums
 from botod.daemon.services.answers import BadAnswer, Check, Download, ObjectChanged
 from botod.daemon.services.operation import Params, Place, Result
+from botod.daemon.services.pace import Pace
 from botod.daemon.services.s3 import request
 from botod.daemon.services.s3_headers import CUSTOMER_KEY, READ_QUERY, WHOSE, headers_of, query_of
 from botod.daemon.services.s3_objects import get_object
@@ -24,8 +25,8 @@ PART_BYTES = 8 * 1024 * 1024
 for its first byte."""
 
 PARTS_AT_ONCE = 8
-"""S3 gives one connection some 50 to 100 MB/s; eight fill what a host usually has, and are an
-eighth of the slots to a host: no job has them all."""
+"""At most. S3 gives one connection some 50 to 100 MB/s; eight fill what a host usually has, and are
+an eighth of the slots to a host: no job has them all."""
 
 ONE_REQUEST_BYTES = 2 * PART_BYTES
 """Up to this an object comes by one request: two would not be done much sooner."""
@@ -95,17 +96,20 @@ class _Parts:
         if check is not None and check.algorithm not in checksums.COMBINABLE:
             check = None  # that of the whole does not follow from those of its parts
         whole = None if check is None else checksums.Joined(check.algorithm)
-        with Crew(at_once) as crew, on_terms(current_terms().part(idempotent=True)):
+        pace = Pace(at_once)
+        with Crew(pace.at_once) as crew, on_terms(current_terms().part(idempotent=True)):
             for begin in range(0, self._length, PART_BYTES):
                 part = _Part(begin, min(begin + PART_BYTES, self._length), check)
-                crew.start(self._fetch, part, whole)
+                crew.start(self._fetch, part, whole, pace)
+                crew.at_once = pace.at_once
             crew.join()
         if check is not None and whole is not None:
             checksums.require(check.algorithm, told=check.text, found=whole.text())
 
-    def _fetch(self, part: "_Part", whole: checksums.Joined | None) -> None:
+    def _fetch(self, part: "_Part", whole: checksums.Joined | None, pace: Pace) -> None:
         begin = part.at
         attempt(lambda: self._go_on(part))
+        pace.came(part.end - begin)
         if whole is not None:
             whole.add(begin, part.checksum)
 
