@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from botod.daemon.job import ROOM_AFTER_MS, Job
@@ -141,11 +141,16 @@ class Audit:
             record["rule"] = _rule(decision)
         self._write("refused", record | _fate(error))
 
-    def asked(self, sender: Sender, unit: str | None, request: Request) -> None:
-        """An administrator does something; what came of it is in the log."""
-        if request.method not in READING:
-            record = self._head(sender, unit, request.method)
-            self._write("admin", record | {"params": _shown(request.params)})
+    def asked(
+        self, sender: Sender, unit: str | None, request: Request
+    ) -> Callable[[RpcError | None], None]:
+        """An administrator does something. Gives what is to be told of how it ended.
+
+        Two records: it may take an hour, or be the end of this process.
+        """
+        record = self._head(sender, unit, request.method) | {"params": _shown(request.params)}
+        self._write("admin", record)
+        return lambda error: self._write("admin_ended", record | _fate(error))
 
     def reloaded(self, what: list[str], error: str) -> None:
         """The configuration was read anew."""

@@ -65,15 +65,17 @@ class Colleagues:
     async def close(self) -> None:
         await self._server.close(timeout_s=0)
 
-    async def status(self, own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    async def status(
+        self, own: Callable[[], Mapping[str, Any]], params: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The merged status of all workers that answer; `workers` has a few figures of each.
 
-        `silent` names the others.
+        `silent` names the others. params: what they are asked with; own: gives the like.
         """
-        answers, silent = await self.ask("botod.status", {})
+        answers, silent = await self.ask("botod.status", params)
         statuses = [own(), *answers]
         workers = sorted(map(_figures, statuses), key=_number)
-        whole = await asyncio.to_thread(merged, statuses)  # 6 ms, most of it the last minutes
+        whole = await asyncio.to_thread(merged, statuses)  # 6 ms with the last minutes
         return whole | {"workers": workers, "silent": silent}
 
     async def ask(

@@ -10,6 +10,7 @@ from botod.daemon.runs import Run
 class JobState(StrEnum):
     """What a job waits for."""
 
+    MODEL = "waits for its model"
     STARTING = "starting"
     KEYS = "waits for keys"
     JOINED = "waits for a job with its key"

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from botod.daemon.audit import Audit
+from botod.daemon.audit import READING, Audit
 from botod.daemon.job import Job
 from botod.daemon.job_line import JobLog
 from botod.daemon.metrics.job_figures import JobFigures
@@ -95,10 +95,12 @@ class Ledger:
             self._audit.refused(sender, self._units.of(sender), method, error, job)
 
     def asked(self, exchange: Exchange) -> None:
-        """One of the daemon's own methods is called by who may."""
-        if self._audit is not None:
+        """One of the daemon's own methods is called by who may; what comes of it is told too."""
+        if self._audit is not None and exchange.request.method not in READING:
             sender = exchange.sender
-            self._audit.asked(sender, self._units.of(sender), exchange.request)
+            exchange.on_settled = self._audit.asked(
+                sender, self._units.of(sender), exchange.request
+            )
 
     def reloaded(self, what: list[str], error: str = "") -> None:
         """The daemon has another configuration, or, by `error`, keeps the one it has."""

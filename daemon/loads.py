@@ -15,7 +15,7 @@ from botod.ipc.exchange import Exchange
 
 
 class Loading:
-    """The waiting of one request, until its deadline.
+    """The waiting of one request, until its deadline. began: when it came.
 
     begin: goes on with the operation; raises RpcError. refused: hears why nothing begins. task:
     ends with the waiting; cancelled, the request is told so.
@@ -27,11 +27,13 @@ class Loading:
         options: Options,
         deadline: float,
         *,
+        began: float,
         begin: Callable[[Operation], None],
         refused: Callable[[RpcError], None],
     ) -> None:
-        self._exchange = exchange
-        self._options = options
+        self.exchange = exchange
+        self.options = options
+        self.began = began
         self._deadline = deadline
         self._begin = begin
         self._refused = refused
@@ -45,10 +47,10 @@ class Loading:
             self._fail(self._cancelled())
 
     async def _wait(self) -> None:
-        service, _dot, name = self._exchange.request.method.partition(".")
+        service, _dot, name = self.exchange.request.method.partition(".")
         try:
             operation = await self._loaded(service, name)
-            self._exchange.on_cancel = None
+            self.exchange.on_cancel = None
             self._begin(operation)
         except RpcError as error:
             self._fail(error)
@@ -56,9 +58,9 @@ class Loading:
             self._fail(internal_error(error))
 
     def _fail(self, error: RpcError) -> None:
-        self._exchange.on_cancel = None
+        self.exchange.on_cancel = None
         self._refused(error)
-        self._exchange.fail(traced(error, self._options))
+        self.exchange.fail(traced(error, self.options))
 
     async def _loaded(self, service: str, name: str) -> Operation:
         """Raises RpcError."""
@@ -78,9 +80,9 @@ class Loading:
             raise refused from None
 
     def _cancelled(self) -> RpcError:
-        words = f"{self._exchange.request.method} was ended; nothing was sent"
+        words = f"{self.exchange.request.method} was ended; nothing was sent"
         return RpcError(Code.CANCELLED, words, self._data())
 
     def _data(self) -> dict[str, Any]:
-        service, _dot, name = self._exchange.request.method.partition(".")
+        service, _dot, name = self.exchange.request.method.partition(".")
         return {"service": service, "operation": name, "outcome_unknown": False}

@@ -14,6 +14,7 @@ from botod.daemon.metrics.admin import METHOD as METRICS
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.restarting import Restarting
 from botod.daemon.services.operation import Params
+from botod.daemon.services.shapes import Flag, Struct
 from botod.daemon.showing import Showing
 from botod.daemon.status import Status
 from botod.daemon.upstreams import Upstreams
@@ -23,6 +24,8 @@ from botod.pool import Pool
 
 GATES = "botod.gates"
 """What a worker asks the others as it begins; on control sockets only."""
+
+STATUS = Struct({}, {"history": Flag()})
 
 
 class OwnMethods:
@@ -51,21 +54,27 @@ class OwnMethods:
             "botod.hello": hello,
             "botod.ping": without_params(who),
             "botod.restart": answered_later(restarting.of_all),
-            "botod.status": answered_later(self._status_of_all),
+            "botod.status": answered_later(self._status_of_all, STATUS),
             **console.of_all,
         }
         self.own: dict[str, Control] = {
             "botod.restart": answered_later(restarting.own),
-            "botod.status": without_params(status),
+            "botod.status": answered_later(self._own_status, STATUS),
             GATES: without_params(gates.told),
             METRICS: answered_later(lambda _params: snapshot()),
             **console.own,
         }
 
-    async def _status_of_all(self, _params: Params) -> dict[str, Any]:
+    async def _own_status(self, params: Params) -> dict[str, Any]:
+        return self._teller(params)()
+
+    async def _status_of_all(self, params: Params) -> dict[str, Any]:
         if self._colleagues is None:
-            return self._status()
-        return await self._colleagues.status(self._status)
+            return await self._own_status(params)
+        return await self._colleagues.status(self._teller(params), params)
+
+    def _teller(self, params: Params) -> Callable[[], dict[str, Any]]:
+        return self._status.whole if params.get("history") else self._status
 
 
 def deeds_on(

@@ -77,6 +77,8 @@ class Reloader:
                 await self.reload()
             except (ConfigError, NoEndpoint) as error:
                 logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
+            except Exception:  # a bug; the next signal is not to be lost for it
+                logger.exception("not reloaded, all stays as it was")
 
     def deed(self, then: Callable[[], None]) -> Deed:
         """`botod.reload`. then: to be done when all workers were asked to."""
@@ -85,14 +87,14 @@ class Reloader:
     async def reload(self) -> Reloaded:
         """Have the configuration of the file, as far as a running daemon can.
 
-        Raises ConfigError, NoEndpoint: all stays as it was.
+        Raises ConfigError, NoEndpoint, and whatever else fails: all stays as it was.
         """
         async with self._one_by_one:
             self._notifier.reloading()
             try:
                 return await self._reload()
-            except (ConfigError, NoEndpoint) as error:
-                self._records.ledger.reloaded([], str(error))
+            except Exception as error:
+                self._records.ledger.reloaded([], str(error) or repr(error))
                 raise
             finally:
                 self._notifier.ready()
@@ -110,9 +112,14 @@ class Reloader:
         old, late = self.config, needs_restart(self.config, new)
         config = effective(old, new)
         self._upstreams.reload(config.profiles)
-        sockets = await asyncio.to_thread(self._upstreams.warm_sockets)  # it may read models
+        try:
+            sockets = await asyncio.to_thread(self._upstreams.warm_sockets)  # it may read models
+            self._apply(config)
+        except Exception:
+            self._upstreams.reload(old.profiles)
+            self._apply(old)
+            raise
         self.config = config
-        self._apply(config)
         self._warming.keep(sockets)
         told = Reloaded(changed(old, config), late)
         logger.info("reloaded; changed: %s", ", ".join(told.changed) or "no setting")

@@ -5,14 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.config_text import tables_of
 from botod.daemon.console import Deed
 from botod.daemon.gates import Gates
-from botod.daemon.job_states import state_of
+from botod.daemon.job_states import JobState, state_of
 from botod.daemon.killing import job_id, peer_id
+from botod.daemon.loads import Loading
 from botod.daemon.reloading import AFTER_RESTART
 from botod.daemon.runs import Run
 from botod.daemon.services.operation import Params
@@ -77,9 +79,28 @@ class Showing:
 
     def _jobs(self, most: int) -> Mapping[str, Any]:
         """The oldest first; `left_out_num`: how many more there are."""
-        now, roll = asyncio.get_running_loop().time(), self._worker.roll
+        now, roll, loads = asyncio.get_running_loop().time(), self._worker.roll, self._worker.loads
         rows = [self._job(run, now) for run in islice(roll, most)]
-        return {"rows": rows, "left_out_num": len(roll) - len(rows)}
+        rows += [self._loading(one, now) for one in islice(loads.values(), most)]
+        rows = sorted(rows, key=itemgetter("age_s"), reverse=True)[:most]
+        return {"rows": rows, "left_out_num": len(roll) + len(loads) - len(rows)}
+
+    def _loading(self, one: Loading, now: float) -> Row:
+        """What is no job yet, and so has no id."""
+        sender = one.exchange.sender
+        return {
+            "id": None,
+            "operation": one.exchange.request.method,
+            "profile": one.options.profile,
+            "uid": sender.uid,
+            "pid": sender.pid,
+            "peer": peer_id(self._number, sender.connection_id),
+            "age_s": round(now - one.began, 3),
+            "state": JobState.MODEL,
+            "attempts": 0,
+            "sent_bytes": 0,
+            "received_bytes": 0,
+        }
 
     def _job(self, run: Run, now: float) -> Row:
         job, sender = run.job, run.sender

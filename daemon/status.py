@@ -72,8 +72,11 @@ class Status:
             ],
             "operations": self._ledger.figures.operations(),
             "errors": self._ledger.figures.errors(),
-            "history": self.history.plain(),
         }
+
+    def whole(self) -> dict[str, Any]:
+        """With the last minutes: most of its bytes, and not for who asks each second."""
+        return {**self(), "history": self.history.plain()}
 
     def line(self) -> str:
         """One line for a person."""

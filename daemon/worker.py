@@ -67,6 +67,7 @@ class Worker:
         self._keyed = Keyed(self._runner, joins, ledger=ledger, shared_keys=shared_keys)
         self.refusals = self._admission.refusals
         self.roll = self._runner.roll
+        self.loads: dict[asyncio.Task[None], Loading] = {}
 
     @property
     def running_num(self) -> int:
@@ -131,18 +132,24 @@ class Worker:
             exchange,
             options,
             deadline,
+            began=now,
             begin=partial(self._loaded, exchange, now),
             refused=partial(self._ledger.refused, exchange),
         )
         self._admission.running.add(loading.task)
-        loading.task.add_done_callback(self._admission.running.discard)
+        self.loads[loading.task] = loading
+        loading.task.add_done_callback(self._loading_ended)
 
     def _loaded(self, exchange: Exchange, now: float, operation: Operation) -> None:
         self._policy.admit(exchange.sender, exchange.request.method)
         loading = asyncio.current_task()
         assert loading is not None, "called by the task that waited"
-        self._admission.running.discard(loading)  # the job takes its place
+        self._loading_ended(loading)  # the job takes its place
         self._begin(exchange, operation, now)
+
+    def _loading_ended(self, task: asyncio.Task[None]) -> None:
+        self._admission.running.discard(task)
+        self.loads.pop(task, None)
 
     def reload(self, *, policy: Policy, intake: Intake, jobs_max: int) -> None:
         """Have other rules and bounds for the requests that come from now on."""

@@ -80,12 +80,13 @@ class Exchange:
     on_cancel: called at most once, when the peer cancels the request or hangs up; the handler still
     has to settle it. set_stream_credit: told by the handler of `botod.hello`: that the peer reads
     streams, and how many bytes of each may come before it grants more.
-    deliver: takes the outcome. on_end: called once, at the end.
+    on_settled: called once, with its error if it came to nothing. deliver: takes the outcome.
+    on_end: called once, at the end.
     """
 
     __slots__ = (
         "_deliver", "_make_stream", "_on_end", "_open", "_tell_progress", "brought", "budget",
-        "is_cancelled", "on_cancel", "request", "sender",
+        "is_cancelled", "on_cancel", "on_settled", "request", "sender",
         "set_stream_credit", "stage",
     )  # fmt: skip
 
@@ -109,6 +110,7 @@ class Exchange:
         self.stage = Stage.RUNNING
         self.is_cancelled = False
         self.on_cancel: Callable[[], object] | None = None
+        self.on_settled: Callable[[RpcError | None], object] | None = None
         self.set_stream_credit = set_stream_credit
         self._deliver = deliver
         self._on_end = on_end
@@ -145,6 +147,8 @@ class Exchange:
             self.fail(_cancelled())
             return
         self._move(Happening.ANSWERED_WITH_STREAMS if numbers else Happening.ANSWERED)
+        if self.on_settled is not None:
+            self.on_settled(None)
         self._deliver(self, Outcome(result, None, numbers))
         if not numbers:
             self._on_end(self)
@@ -154,6 +158,8 @@ class Exchange:
     def fail(self, error: RpcError) -> None:
         """Settle it: it came to nothing."""
         self._move(Happening.ANSWERED)
+        if self.on_settled is not None:
+            self.on_settled(error)
         self._deliver(self, Outcome(None, error))
         for stream in self._open:
             stream.break_off(error)

@@ -38,6 +38,7 @@ KILL_AFTER_S = 5.0
 
 
 def main(argv: Sequence[str]) -> int:
+    _open_standard_streams()
     path = parser().parse_args(argv).config
     for number in LATER:
         signal.signal(number, signal.SIG_IGN)
@@ -51,6 +52,20 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
     return _told(lambda: _run(config, path, share))
+
+
+def _open_standard_streams() -> None:
+    """Have /dev/null for those that are closed (`2>&-`), as other daemons do.
+
+    A socket would have the number else, and lines of the log would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - for life
 
 
 def _allow_descriptors() -> None:

@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _show(path: str | None, *, as_json: bool) -> int:
     with connect(path, timeout_s=TIMEOUT_S) as connection:
-        status = connection.call("botod.status")
+        status = connection.call("botod.status", {"history": as_json})
     lines = [json.dumps(status, indent=2)] if as_json else report(status)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

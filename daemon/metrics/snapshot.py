@@ -68,7 +68,7 @@ class Snapshot:
     async def __call__(self) -> dict[str, Any]:
         """The figures of this moment. Reads what the kernel knows in a thread."""
         process = await asyncio.to_thread(process_figures)
-        status = self._status()
+        status = self._status.whole()
         peers = status.pop("peers")
         return {
             "worker": self._share.number,

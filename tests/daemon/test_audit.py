@@ -69,17 +69,21 @@ def test_what_the_wire_refuses(tmp_path: Path) -> None:
 
 
 def test_acts_of_an_administrator(tmp_path: Path) -> None:
-    """With words and numbers of their params, no bytes; what only reads is no act."""
+    """As each begins and as it ends, with words and numbers of its params, no bytes."""
 
     def happens(audit: Audit) -> None:
         params = {"level": "debug", "bytes": b"body", "n": 1, "long": "x" * 1000}
-        audit.asked(SENDER, "web.service", Request(1, False, "botod.log_level", params, {}))
-        audit.asked(SENDER, None, Request(1, False, "botod.status", {}, {}))
+        request = Request(1, False, "botod.log_level", params, {})
+        for error in (None, RpcError(Code.INVALID_PARAMS, "no such module")):
+            audit.asked(SENDER, "web.service", request)(error)
 
-    (record,) = written(tmp_path / "audit", happens)
-    assert (record["event"], record["method"]) == ("admin", "botod.log_level")
-    assert record["unit"] == "web.service"
-    assert record["params"] == {"level": "debug", "n": "1", "long": "x" * 100}
+    records = written(tmp_path / "audit", happens)
+    assert [record["event"] for record in records] == ["admin", "admin_ended"] * 2
+    for record in records:
+        assert (record["method"], record["unit"]) == ("botod.log_level", "web.service")
+        assert record["params"] == {"level": "debug", "n": "1", "long": "x" * 100}
+    fates = [(record.get("outcome"), record.get("code")) for record in records]
+    assert fates == [(None, None), ("ok", None), (None, None), ("error", -32602)]
 
 
 def test_a_request_that_nobody_told_of(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_status_of_all(folder: Path) -> None:
         one, other = worker(folder, 0), worker(folder, 1)
         await one.open()
         await other.open()
-        status = await other.status(lambda: figures(1))
+        status = await other.status(lambda: figures(1), {})
         assert status["jobs"] == {"running_num": 10}
         assert (status["uptime_s"], status["pid"], len(status["peers"])) == (1, 101, 1)
         assert [found["number"] for found in status["workers"]] == [0, 1]
@@ -84,7 +84,7 @@ def test_who_does_not_answer_is_named(
         with socket.socket(socket.AF_UNIX) as stuck:
             stuck.bind(str(folder / "worker-1.sock"))
             stuck.listen()
-            status = await one.status(lambda: figures(0))
+            status = await one.status(lambda: figures(0), {})
         assert [found["number"] for found in status["workers"]] == [0]
         stuck_one, missing_one = status["silent"]
         assert stuck_one == {"worker": 1, "why": "no answer"}

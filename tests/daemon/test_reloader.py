@@ -13,6 +13,21 @@ from botod.ipc.errors import Code
 from support.accounts import records_of
 from support.daemons import Daemon, endpoints, running_daemon, wait_until
 
+HAS_A_BUG = """
+import sys
+from botod.daemon import building
+from botod.daemon.cli import main
+
+def told_limits(config, right=building.told_limits):
+    if config.limits.peers == 7:
+        raise ZeroDivisionError("a bug")
+    return right(config)
+
+building.told_limits = told_limits
+sys.exit(main())
+"""
+"""A daemon that fails in the midst of a reload, when half of it is done."""
+
 
 def config(tmp_path: Path, **limits: int) -> dict[str, Any]:
     """With an audit record."""
@@ -71,3 +86,24 @@ def test_one_that_cannot_be_is_told_and_recorded(tmp_path: Path) -> None:
         assert reload(daemon) == ["[limits] peers"]
         wait_until(lambda: len(reloads_in(tmp_path)) == 3, daemon)
         assert [outcome for outcome, _what in reloads_in(tmp_path)] == ["error", "error", "ok"]
+
+
+def test_one_that_fails_by_a_bug_is_not_the_last(tmp_path: Path) -> None:
+    """The log has its traceback, all is as it was, and the next signal is heeded."""
+    failed = "not reloaded, all stays as it was"
+    loud = (failed, "Traceback", "ZeroDivisionError", "keys of profile 'other'", "a visit of")
+    command = ("-c", HAS_A_BUG, "run")
+    with running_daemon(config(tmp_path), command=command, expected=loud) as daemon:
+        wrong = config(tmp_path, peers=7)
+        wrong["profile"]["other"] = wrong["profile"]["default"]
+        daemon.configure(wrong)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line("ZeroDivisionError: a bug")
+        wait_until(lambda: reloads_in(tmp_path) == [("error", [])], daemon)
+        with daemon.connect() as connection:
+            (told,) = connection.call("botod.show", {"what": "profiles"})["workers"]
+        assert [row["profile"] for row in told["rows"]] == ["default"]
+        daemon.configure(config(tmp_path, jobs=60))
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line("reloaded; changed: [limits] jobs")
+        assert jobs_limit(daemon) == 60

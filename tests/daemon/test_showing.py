@@ -5,9 +5,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from botod.daemon import loads
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.gates import Gate
 from botod.daemon.profile_settings import ProfileSettings
+from botod.daemon.services import CATALOG
+from botod.daemon.services.operation import Operation
 from botod.daemon.settings import DaemonSettings, LimitSettings
 from botod.daemon.showing import Showing
 from botod.ipc.server import Server
@@ -89,6 +94,42 @@ def test_jobs() -> None:
                 await asyncio.gather(*(peer.result() for peer in asked))
                 await until(lambda: not len(jobs.worker.roll))
                 assert await show(jobs, "jobs") == {"rows": [], "left_out_num": 0}
+
+    run(main)
+
+
+def test_a_job_whose_model_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once, without an id, among the others by its age, and is left out as they are."""
+    read = asyncio.Event()
+    held = Held(reply(b"<GetUserResponse><GetUserResult/></GetUserResponse>"))
+
+    class Waiting:
+        async def load(self, service: str, name: str) -> Operation:
+            await read.wait()
+            return await CATALOG.load(service, name)
+
+    monkeypatch.setattr(loads, "CATALOG", Waiting())
+    monkeypatch.setattr(CATALOG, "_kept", type(CATALOG._kept)())
+
+    async def main() -> None:
+        with http_server(held) as aws:
+            url = f"http://127.0.0.1:{aws.port}"
+            async with open_worker({"s3": url, "iam": url}) as jobs:
+                peers = [
+                    Peer(method, params, sender=SENDER).ask(jobs.worker.handle)
+                    for method, params in (("iam.get_user", {}), ("s3.get_object", ON_KEY))
+                ]
+                answer = await show(jobs, "jobs")
+                assert {row["id"] for row in answer["rows"]} == {None, "j3-1"}
+                (row,) = (row for row in answer["rows"] if row["id"] is None)
+                assert (row["operation"], row["state"]) == ("iam.get_user", "waits for its model")
+                assert (await show(jobs, "jobs", most=1))["left_out_num"] == 1
+                read.set()
+                await until(lambda: len(jobs.worker.roll) == 2)
+                rows = (await show(jobs, "jobs"))["rows"]
+                assert {row["id"] for row in rows} == {"j3-1", "j3-2"}
+                held.release.set()
+                await asyncio.gather(*(peer.outcome() for peer in peers))
 
     run(main)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from botod.ipc import Overloaded
+from botod.ipc import Overloaded, RpcError
 from support.accounts import records_of
 from support.daemons import (
     BOUND_S,
@@ -282,6 +282,10 @@ def test_reloads_and_acts_are_recorded(tmp_path: Path) -> None:
         daemon.configure(at(server, **config))
         with daemon.connect() as connection:
             connection.call("botod.status")
+            with pytest.raises(RpcError, match="no module"):
+                connection.call("botod.log_level", {"level": "debug", "module": "none"})
+            with pytest.raises(RpcError, match="level"):
+                connection.call("botod.log_level", {})
             connection.call("botod.restart")
         wait_until(lambda: path.read_text().count('"started"') == 2, daemon)
         assert daemon.stop() == 0
@@ -290,8 +294,16 @@ def test_reloads_and_acts_are_recorded(tmp_path: Path) -> None:
     assert (good["outcome"], good["changed"]) == ("ok", ["[pool] slots_per_host"])
     assert bad["outcome"] == "error"
     assert "slots_per_host = 0" in bad["message"]
-    (act,) = (record for record in records if record["event"] == "admin")
-    assert (act["method"], act["uid"]) == ("botod.restart", os.geteuid())
+    acts = [record for record in records if record["event"].startswith("admin")]
+    assert {act["uid"] for act in acts} == {os.geteuid()}
+    assert [(act["event"], act["method"], act.get("outcome")) for act in acts] == [
+        ("admin", "botod.log_level", None),
+        ("admin_ended", "botod.log_level", "error"),
+        ("admin", "botod.log_level", None),
+        ("admin_ended", "botod.log_level", "error"),
+        ("admin", "botod.restart", None),
+        ("admin_ended", "botod.restart", "ok"),
+    ]
 
 
 def test_what_a_master_refuses_is_recorded(tmp_path: Path) -> None:

@@ -13,7 +13,13 @@ import pytest
 
 from botod.daemon.commands import run
 from botod.daemon.settings import PoolSettings
-from support.daemons import BOUND_S, clean_environ, running_daemon, short_folder, start
+from support.daemons import BOUND_S, clean_environ, running_daemon, short_folder, start, wait_until
+
+WITHOUT_STREAMS = """
+import os, sys
+os.closerange(0, 3)
+os.execv(sys.executable, [sys.executable, "-m", "botod.daemon.cli", "run", *sys.argv[1:]])
+"""
 
 POOL = [setting.name for setting in dataclasses.fields(PoolSettings)]
 
@@ -178,3 +184,21 @@ def test_as_many_descriptors_as_may_be_had() -> None:
         (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
         assert line.split()[3:5] == ["5000", "5000"]
         assert daemon.stop() == 0
+
+
+def test_without_standard_streams(tmp_path: Path) -> None:
+    """It runs, its file has the log, and no socket or file of its own is taken for them."""
+    file = tmp_path / "log"
+    config = {"log": {"file": str(file)}}
+    with running_daemon(config, command=("-c", WITHOUT_STREAMS)) as daemon:
+        opened = Path(f"/proc/{daemon.process.pid}/fd")
+        assert {(opened / str(number)).readlink() for number in range(3)} == {Path(os.devnull)}
+        wait_until(lambda: "listening on" in file.read_text(), daemon)
+        assert daemon.stop() == 0
+
+
+def test_a_mistake_without_standard_streams(tmp_path: Path) -> None:
+    """Nobody can be told, but by the status."""
+    command = [sys.executable, "-c", WITHOUT_STREAMS, "--config", "missing.toml"]
+    environ = clean_environ(tmp_path)
+    assert subprocess.run(command, env=environ, check=False, timeout=BOUND_S).returncode == 78
