@@ -11,7 +11,7 @@ from typing import Any
 from botod.ipc.conversation import Conversation
 from botod.ipc.errors import ProtocolError
 from botod.ipc.flows import Inflow
-from botod.ipc.line import PIECES_MAX, READ_BYTES, connected, no_daemon, without
+from botod.ipc.line import PIECES_MAX, ReadBuffer, connected, no_daemon, without
 from botod.ipc.reply import Reply
 from botod.ipc.writing import Written
 
@@ -37,6 +37,7 @@ class AsyncLine:
         self.loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = sock
         self._pid = os.getpid()
+        self._buffer = ReadBuffer()
         self._outbox: deque[Outgoing] = deque()
         self._can_write = True
         self._on_drained: list[asyncio.Future[None]] = []
@@ -94,7 +95,7 @@ class AsyncLine:
     def _on_readable(self) -> None:
         assert self._socket is not None, "a closed socket is watched"
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._buffer.read(self._socket)
         except BlockingIOError:
             return
         except OSError as error:

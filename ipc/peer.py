@@ -31,6 +31,9 @@ VISIT_S = 0.0002
 """What came is acted on for so long, a dozen small requests; then the other peers have their turn.
 What one read brings could be thousands, and take a tenth of a second."""
 
+LAST_READS = 512
+"""Before a connection takes no more: a socket's buffer holds fewer messages with descriptors."""
+
 
 @dataclass(frozen=True)
 class PeerStats:
@@ -77,6 +80,8 @@ class PeerConnection:
         self._is_busy = False
         self._lingers = False
         self._has_more = False  # messages that came and were not acted on yet
+        self._is_to_finish = False  # once they are
+        self._last_reads = LAST_READS
         self._waits_for_room = False
         self._patience = Patience(shared.limits, now=self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
@@ -116,8 +121,11 @@ class PeerConnection:
 
         What has come by now is acted on: its sender may have been told of no connection but this.
         """
-        if self.life is Life.OPEN:
-            self._read()
+        if self.life is Life.OPEN and not self._has_more:
+            self._act(self._read_all)
+        if self.life is Life.OPEN and self._has_more:
+            self._is_to_finish = True
+            return
         if self.life is Life.OPEN:
             self._become(Life.FINISHING)
             words = "the daemon is shutting down"
@@ -165,6 +173,8 @@ class PeerConnection:
     def _go_on(self) -> None:
         if self.life in READING:
             self._act(self._take_messages)
+        if self._is_to_finish and not self._has_more:
+            self.finish()
 
     def _act(self, deed: Callable[[], bool]) -> None:
         """Do what reads, and write what it brings. `deed` says whether it met the end.
@@ -196,8 +206,21 @@ class PeerConnection:
 
     def _read_once(self) -> bool:
         data = self._receive()
-        if data is None:
-            return False
+        return data is not None and self._take_in(data)
+
+    def _read_all(self) -> bool:
+        """What is there by now, which may be several reads: one ends behind passed descriptors."""
+        while self._last_reads and not self._has_more:
+            self._last_reads -= 1
+            data = self._receive()
+            if data is None:
+                return False
+            if self._take_in(data):
+                return True
+        return False
+
+    def _take_in(self, data: memoryview) -> bool:
+        """Act on what was read; nothing: the end."""
         if data:
             self._session.decoder.feed(data)
         else:

@@ -1,18 +1,23 @@
 """The daemon's end of the socket: who is let in, who is turned away, and how it ends."""
 
+import array
 import asyncio
 import contextlib
 import os
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from botod.ipc import server as server_module
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
+from botod.ipc.peer import VISIT_S
+from botod.ipc.protocol import Request
 from botod.ipc.server import ACCEPTS_AT_ONCE, Server
 from support.ipc import (
     LIMITS,
@@ -552,6 +557,52 @@ def test_finishing_answers_what_has_come(path: Path) -> None:
             assert await asking.rest() == b""
 
     run(scenario())
+
+
+def test_finishing_reads_all_that_has_come(path: Path) -> None:
+    """One read ends behind descriptors that are passed; there may be requests behind it."""
+
+    async def scenario() -> None:
+        async with serving(path, scripted(echo)) as host:
+            peer = await host.connect()
+            await peer.send(request(1))
+            assert (await peer.answer()).id == 1
+            with path.with_name("file").open("w") as file:
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file.fileno()]))
+                peer.sock.sendmsg([line(envelope(2, "m", params={}, fds=1))], [rights])
+            peer.sock.send(request(3))
+            host.server.finish()
+            answers = [await peer.answer() for _ in range(2)]
+            assert [(one.id, "result" in one.envelope) for one in answers] == [(2, True), (3, True)]
+            assert await peer.rest() == b""
+
+    run(scenario())
+
+
+def test_finishing_acts_on_all_that_was_read(path: Path) -> None:
+    """Though it takes several visits: those that were read are not refused."""
+    number = 64
+
+    async def scenario() -> None:
+        async with serving(path, scripted(slow_echo)) as host:
+            peer = await host.connect()
+            await peer.send(request(0))
+            assert (await peer.answer()).id == 0
+            peer.sock.send(b"".join(request(one) for one in range(1, number)))
+            host.server.finish()
+            answers = [await peer.answer() for _ in range(1, number)]
+            assert all("result" in one.envelope for one in answers)
+            assert await peer.rest() == b""
+
+    run(scenario())
+
+
+def slow_echo(request: Request, sender: Sender) -> dict[str, Any]:
+    """One that is longer at work than what is done in one visit."""
+    until = time.monotonic() + VISIT_S
+    while time.monotonic() < until:
+        pass
+    return echo(request, sender)
 
 
 def test_what_is_adopted_by_a_server_that_finishes(path: Path) -> None:
