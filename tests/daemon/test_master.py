@@ -38,7 +38,7 @@ signs = Path(sys.argv[1])
 def read_config():
     words = (signs / "config").read_text() if (signs / "config").exists() else ""
     if words:
-        raise ConfigError(words)
+        raise (RuntimeError if words == "a bug" else ConfigError)(words)
     return Config(daemon=DaemonSettings(workers=2, drain_timeout_s=0, job_timeout_s=7))
 
 mother = os.getpid()
@@ -325,6 +325,24 @@ def test_a_bad_configuration_is_refused() -> None:
         until(lambda: len(one.born()) == 3)
         assert one.born()[2][2] == "60.0"
         assert "not reloaded, all stays as it was: [limits] jobs = 0: wrong" in one.end()[1]
+
+
+def test_a_bug_in_a_reload_ends_nobody() -> None:
+    """It is logged with its traceback, and the next reload is made."""
+    with master() as one:
+        one.wait_for("READY=1")
+        (one.folder / "config").write_text("a bug")
+        one.process.send_signal(signal.SIGHUP)
+        one.wait_for("READY=1", times=2)
+        (one.folder / "config").unlink()
+        one.process.send_signal(signal.SIGHUP)
+        one.wait_for("READY=1", times=3)
+        os.kill(int(one.born()[0][1]), signal.SIGKILL)
+        until(lambda: len(one.born()) == 3)
+        assert one.born()[2][2] == "7"
+        log = one.end()[1]
+        assert "not reloaded, all stays as it was\nTraceback" in log
+        assert "RuntimeError: a bug" in log
 
 
 def test_other_signals_are_passed_on() -> None:
