@@ -162,10 +162,10 @@ def test_one_that_dies_is_replaced() -> None:
 
 def test_one_that_dies_young_again_and_again() -> None:
     """The pauses grow: each is twice as long as the last."""
-    work = SERVES.replace(
-        "    beat(notifier", "    if share.number: os._exit(3)\n    beat(notifier"
-    )
-    with master(work) as one:
+    dies = "    if share.number: beat(notifier, (signs / 'go').exists); os._exit(3)\n"
+    with master(SERVES.replace("    beat(notifier", f"{dies}    beat(notifier", 1)) as one:
+        one.wait_for("READY=1")  # one that dies before has the master end
+        (one.folder / "go").touch()
         until(lambda: len(one.born()) >= 6)
         _status, out = one.end()
         pauses = [line.rpartition(" in ")[2] for line in out.splitlines() if "ended with 3" in line]
