@@ -20,7 +20,7 @@ COMMANDS = {
     "pause": "let no request go out; jobs wait: botod pause PROFILE",
     "drain": "take no jobs; those that run finish: botod drain PROFILE",
     "resume": "take back a pause or a drain",
-    "kill": "end a job, or close a connection: botod kill j0-17",
+    "kill": "end a job, or close a connection: botod kill j0-3f2a-17",
     "reload": "have a running daemon read its configuration again, and say what changed",
     "log-level": "say how much the log tells until the next reload",
     "services": "list services, operations and their parameters: botod services dynamodb.get_item",

@@ -1,10 +1,12 @@
 """`botod.kill`: what an administrator ends, by its id.
 
-j0-17 is the 17th job of worker 0, p1-3 the third connection of worker 1. Numbers begin anew with a
-worker that comes in another's place.
+j0-3f2a-17 is the 17th job of worker 0, p1-90c4-3 the third connection of worker 1. What stands in
+the middle is another for each process: numbers begin anew with a worker that comes in another's
+place, and who read an id before would end what was not meant.
 """
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,30 +17,36 @@ from botod.daemon.services.shapes import Struct, Text
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.server import Server
 
-ID = re.compile(r"(?P<kind>[jp])(?P<worker>[0-9]{1,3})-(?P<number>[0-9]{1,18})")
+ID = re.compile(r"(?P<kind>[jp])(?P<process>[0-9]{1,3}-[0-9a-f]{4})-(?P<number>[0-9]{1,18})")
 
 SHAPE = Struct({
-    "id": Text(pattern=ID.pattern, allowed="has to be a job's or a peer's id: j0-17, p0-3")
+    "id": Text(
+        pattern=ID.pattern, allowed="has to be a job's or a peer's id: j0-3f2a-17, p0-3f2a-3"
+    )
 })
 
 
-def job_id(worker: int, number: int) -> str:
-    """A job's, over all workers."""
-    return f"j{worker}-{number}"
+class Ids:
+    """What this process's jobs and connections are called, over all workers. worker: its number."""
 
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
+        self.process = f"{worker}-{secrets.token_hex(2)}"
 
-def peer_id(worker: int, number: int) -> str:
-    """A connection's, over all workers."""
-    return f"p{worker}-{number}"
+    def job(self, number: int) -> str:
+        return f"j{self.process}-{number}"
+
+    def peer(self, number: int) -> str:
+        return f"p{self.process}-{number}"
 
 
 class Killing:
-    """Ends jobs and connections of this worker, the one of this number; knows nobody else's."""
+    """Ends jobs and connections of this process, whose ids these are; knows nobody else's."""
 
-    def __init__(self, roll: Roll, server: Server, *, worker: int) -> None:
+    def __init__(self, roll: Roll, server: Server, ids: Ids) -> None:
         self._roll = roll
         self._server = server
-        self._worker = worker
+        self._ids = ids
 
     def deed(self) -> Deed:
         return Deed(self._kill, SHAPE)
@@ -48,7 +56,7 @@ class Killing:
         found = ID.fullmatch(params["id"])
         assert found is not None, "the shape has read it"
         kind, number = found["kind"], int(found["number"])
-        if int(found["worker"]) != self._worker:
+        if found["process"] != self._ids.process:
             return {"killed": False}
         return {"killed": self._kill_job(number) if kind == "j" else self._hang_up(number)}
 

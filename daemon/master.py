@@ -324,6 +324,10 @@ class Master:
             logger.error("not reloaded, all stays as it was: %s", error)  # noqa: TRY400
             self._have_recorded(str(error))
             return False
+        except Exception as error:  # a bug; it would be the end of all workers
+            logger.exception("not reloaded, all stays as it was")
+            self._have_recorded(str(error) or repr(error))
+            return False
         late = needs_restart(self._config, config)
         if late:
             logger.warning("these settings need a restart: %s", ", ".join(late))

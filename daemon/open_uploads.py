@@ -66,7 +66,8 @@ class OpenUploads:
     def end(self, upload: OpenUpload) -> None:
         """Forget it: nothing of it is left."""
         if self._folder is not None:
-            self._forget(self._folder, upload)
+            loop = asyncio.get_running_loop()
+            self._keep(loop.run_in_executor(None, self._folder.remove, upload))
 
     def abort(self, upload: OpenUpload, connection: Any) -> None:
         """Have it aborted, whatever becomes of the calling greenlet."""
@@ -138,12 +139,8 @@ class OpenUploads:
             return False
         logger.info("aborted the upload of %s", upload)
         if folder is not None:
-            self._forget(folder, upload)
+            in_thread(lambda: folder.remove(upload))  # done before the folder is closed
         return True
-
-    def _forget(self, folder: UploadFolder, upload: OpenUpload) -> None:
-        loop = asyncio.get_running_loop()
-        self._keep(loop.run_in_executor(None, folder.remove, upload))
 
     def _keep(self, task: "asyncio.Future[Any]") -> None:
         self._tasks.add(task)

@@ -9,7 +9,7 @@ from botod.daemon.console import Console, Deed
 from botod.daemon.control import Hello, answered_later, who, without_params
 from botod.daemon.gates import Gates
 from botod.daemon.holding import Holding
-from botod.daemon.killing import Killing
+from botod.daemon.killing import Ids, Killing
 from botod.daemon.metrics.admin import METHOD as METRICS
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.restarting import Restarting
@@ -84,16 +84,16 @@ def deeds_on(
     pool: Pool,
     upstreams: Upstreams,
     gates: Gates,
-    number: int,
+    ids: Ids,
     config: Callable[[], Config],
     read_config: Callable[[], Config],
 ) -> dict[str, Deed]:
-    """An administrator's methods that are about one worker's parts. number: the worker's.
+    """An administrator's methods that are about one worker's parts. ids: of its jobs and peers.
 
     config: gives what holds; read_config: the file as it is now, and may block.
     """
     showing = Showing(
-        number=number,
+        ids=ids,
         worker=worker,
         server=server,
         pool=pool,
@@ -104,6 +104,6 @@ def deeds_on(
     )
     return {
         **Holding(gates, pool, worker.roll, lambda: upstreams.profiles).deeds(),
-        "botod.kill": Killing(worker.roll, server, worker=number).deed(),
+        "botod.kill": Killing(worker.roll, server, ids).deed(),
         "botod.show": showing.deed(),
     }

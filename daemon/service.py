@@ -18,6 +18,7 @@ from botod.daemon.gates import Gates
 from botod.daemon.handed import Listener
 from botod.daemon.handover import Handover
 from botod.daemon.joins import Joins
+from botod.daemon.killing import Ids
 from botod.daemon.leader import Leader
 from botod.daemon.log_levels import LogLevels
 from botod.daemon.logs import Logs
@@ -107,6 +108,7 @@ class Service:
         self._hello = Hello(building.told_limits(config))
         self._ledger = self._records.ledger
         self._gates = Gates(self._pool)
+        self._ids = Ids(share.number)
         self._control: dict[str, Control] = {}
         self._worker = self._make_worker()
         self._make_server()
@@ -139,7 +141,7 @@ class Service:
             self._pool,
             self._upstreams,
             remembered_num=lambda: self._joins.remembered_num,
-            number=share.number,
+            ids=self._ids,
             leader=self._leader,
         )
         self._lag = LoopLag()
@@ -197,7 +199,7 @@ class Service:
             pool=self._pool,
             upstreams=self._upstreams,
             gates=self._gates,
-            number=self._share.number,
+            ids=self._ids,
             config=lambda: self._reloader.config,
             read_config=self._read_config,
         )

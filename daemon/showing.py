@@ -13,7 +13,7 @@ from botod.daemon.config_text import tables_of
 from botod.daemon.console import Deed
 from botod.daemon.gates import Gates
 from botod.daemon.job_states import JobState, state_of
-from botod.daemon.killing import job_id, peer_id
+from botod.daemon.killing import Ids
 from botod.daemon.loads import Loading
 from botod.daemon.reloading import AFTER_RESTART
 from botod.daemon.runs import Run
@@ -40,13 +40,14 @@ Row = dict[str, Any]
 class Showing:
     """What one worker shows.
 
-    number: its own. config: gives what holds; read_config: the file as it is now, and may block.
+    ids: of its jobs and peers. config: gives what holds; read_config: the file as it is now, and
+    may block.
     """
 
     def __init__(
         self,
         *,
-        number: int,
+        ids: Ids,
         worker: Worker,
         server: Server,
         pool: Pool,
@@ -55,7 +56,7 @@ class Showing:
         config: Callable[[], Config],
         read_config: Callable[[], Config],
     ) -> None:
-        self._number = number
+        self._ids = ids
         self._worker = worker
         self._server = server
         self._pool = pool
@@ -94,7 +95,7 @@ class Showing:
             "profile": one.options.profile,
             "uid": sender.uid,
             "pid": sender.pid,
-            "peer": peer_id(self._number, sender.connection_id),
+            "peer": self._ids.peer(sender.connection_id),
             "age_s": round(now - one.began, 3),
             "state": JobState.MODEL,
             "attempts": 0,
@@ -106,12 +107,12 @@ class Showing:
         job, sender = run.job, run.sender
         profile = job.options.profile
         return {
-            "id": job_id(self._number, run.number),
+            "id": self._ids.job(run.number),
             "operation": job.method,
             "profile": profile,
             "uid": sender.uid,
             "pid": sender.pid,
-            "peer": peer_id(self._number, sender.connection_id),
+            "peer": self._ids.peer(sender.connection_id),
             "age_s": round(now - run.began, 3),
             "state": state_of(run, is_paused=self._gates.is_paused(profile)),
             "attempts": job.terms.attempts_num,

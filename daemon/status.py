@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botod.daemon.control import who
-from botod.daemon.killing import peer_id
+from botod.daemon.killing import Ids
 from botod.daemon.leader import Leader
 from botod.daemon.ledger import Ledger
 from botod.daemon.metrics.history import History
@@ -21,7 +21,7 @@ from botod.pool import HostPoolStats, Pool, slow_visits, visit_stats
 class Status:
     """The figures of one worker. remembered_num: gives the outcomes that are known by their key.
 
-    number: the worker's. leader: says whether it leads; None: it is alone. history: what was done
+    ids: of its peers. leader: says whether it leads; None: it is alone. history: what was done
     in the last minutes, once it is started.
     """
 
@@ -34,7 +34,7 @@ class Status:
         upstreams: Upstreams,
         *,
         remembered_num: Callable[[], int],
-        number: int = 0,
+        ids: Ids,
         leader: Leader | None = None,
     ) -> None:
         self._server = server
@@ -43,7 +43,7 @@ class Status:
         self._pool = pool
         self._upstreams = upstreams
         self._remembered_num = remembered_num
-        self._number = number
+        self._ids = ids
         self._leader = leader
         self.history = History(ledger.figures)
         self._began = time.monotonic()
@@ -68,7 +68,7 @@ class Status:
             **self._upstreams.stats(),
             "visits": dataclasses.asdict(visit_stats()),
             "slow_visits": [
-                {"worker": self._number, **dataclasses.asdict(visit)} for visit in slow_visits()
+                {"worker": self._ids.worker, **dataclasses.asdict(visit)} for visit in slow_visits()
             ],
             "operations": self._ledger.figures.operations(),
             "errors": self._ledger.figures.errors(),
@@ -90,11 +90,11 @@ class Status:
         """Which of several workers it is."""
         if self._leader is None:
             return {}
-        return {"worker": self._number, "is_leader": self._leader.leads()}
+        return {"worker": self._ids.worker, "is_leader": self._leader.leads()}
 
     def _peer(self, peer: PeerStats) -> Mapping[str, Any]:
         figures = dataclasses.asdict(peer)
-        return {"id": peer_id(self._number, figures.pop("number")), **figures}
+        return {"id": self._ids.peer(figures.pop("number")), **figures}
 
     def _refused_by_limit(self) -> Mapping[str, int]:
         counts = Counter(self._server.refusals.by_limit())

@@ -12,7 +12,7 @@ complete -c botod -n __fish_use_subcommand -a show -d 'show a table: botod show 
 complete -c botod -n __fish_use_subcommand -a pause -d 'let no request go out; jobs wait: botod pause PROFILE'
 complete -c botod -n __fish_use_subcommand -a drain -d 'take no jobs; those that run finish: botod drain PROFILE'
 complete -c botod -n __fish_use_subcommand -a resume -d 'take back a pause or a drain'
-complete -c botod -n __fish_use_subcommand -a kill -d 'end a job, or close a connection: botod kill j0-17'
+complete -c botod -n __fish_use_subcommand -a kill -d 'end a job, or close a connection: botod kill j0-3f2a-17'
 complete -c botod -n __fish_use_subcommand -a reload -d 'have a running daemon read its configuration again, and say what changed'
 complete -c botod -n __fish_use_subcommand -a log-level -d 'say how much the log tells until the next reload'
 complete -c botod -n __fish_use_subcommand -a services -d 'list services, operations and their parameters: botod services dynamodb.get_item'

@@ -38,7 +38,7 @@ signs = Path(sys.argv[1])
 def read_config():
     words = (signs / "config").read_text() if (signs / "config").exists() else ""
     if words:
-        raise ConfigError(words)
+        raise (RuntimeError if words == "a bug" else ConfigError)(words)
     return Config(daemon=DaemonSettings(workers=2, drain_timeout_s=0, job_timeout_s=7))
 
 mother = os.getpid()
@@ -162,10 +162,10 @@ def test_one_that_dies_is_replaced() -> None:
 
 def test_one_that_dies_young_again_and_again() -> None:
     """The pauses grow: each is twice as long as the last."""
-    work = SERVES.replace(
-        "    beat(notifier", "    if share.number: os._exit(3)\n    beat(notifier"
-    )
-    with master(work) as one:
+    dies = "    if share.number: beat(notifier, (signs / 'go').exists); os._exit(3)\n"
+    with master(SERVES.replace("    beat(notifier", f"{dies}    beat(notifier", 1)) as one:
+        one.wait_for("READY=1")  # one that dies before has the master end
+        (one.folder / "go").touch()
         until(lambda: len(one.born()) >= 6)
         _status, out = one.end()
         pauses = [line.rpartition(" in ")[2] for line in out.splitlines() if "ended with 3" in line]
@@ -325,6 +325,24 @@ def test_a_bad_configuration_is_refused() -> None:
         until(lambda: len(one.born()) == 3)
         assert one.born()[2][2] == "60.0"
         assert "not reloaded, all stays as it was: [limits] jobs = 0: wrong" in one.end()[1]
+
+
+def test_a_bug_in_a_reload_ends_nobody() -> None:
+    """It is logged with its traceback, and the next reload is made."""
+    with master() as one:
+        one.wait_for("READY=1")
+        (one.folder / "config").write_text("a bug")
+        one.process.send_signal(signal.SIGHUP)
+        one.wait_for("READY=1", times=2)
+        (one.folder / "config").unlink()
+        one.process.send_signal(signal.SIGHUP)
+        one.wait_for("READY=1", times=3)
+        os.kill(int(one.born()[0][1]), signal.SIGKILL)
+        until(lambda: len(one.born()) == 3)
+        assert one.born()[2][2] == "7"
+        log = one.end()[1]
+        assert "not reloaded, all stays as it was\nTraceback" in log
+        assert "RuntimeError: a bug" in log
 
 
 def test_other_signals_are_passed_on() -> None:

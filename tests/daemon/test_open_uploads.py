@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from botod.daemon import open_uploads
 from botod.daemon.open_uploads import OpenUploads
-from botod.daemon.upload_files import OpenUpload, open_folder
+from botod.daemon.upload_files import OpenUpload, UploadFolder, open_folder
 from botod.pool import spawn
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, until
@@ -160,6 +161,33 @@ def test_what_the_dead_left_is_aborted(tmp_path: Path, caplog: pytest.LogCapture
     caplog.set_level(logging.INFO)
     with_uploads(test, tmp_path)
     caplog.clear()
+
+
+def test_a_folder_goes_when_all_in_it_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the disk is."""
+    left_by_a_dead_one(tmp_path, UPLOAD)
+    closed, remove, close = threading.Event(), UploadFolder.remove, UploadFolder.close
+
+    def slow_remove(folder: UploadFolder, upload: OpenUpload) -> None:
+        closed.wait(0.1)
+        remove(folder, upload)
+
+    def noted_close(folder: UploadFolder) -> None:
+        close(folder)
+        closed.set()
+
+    monkeypatch.setattr(UploadFolder, "remove", slow_remove)
+    monkeypatch.setattr(UploadFolder, "close", noted_close)
+
+    async def test(uploads: OpenUploads, s3: S3, connection_of: Any) -> None:
+        uploads.take_over(connection_of, ("key",))
+        assert uploads._taking_over is not None
+        await uploads._taking_over
+
+    with_uploads(test, tmp_path)
+    assert not list((tmp_path / "uploads").iterdir())
 
 
 def test_it_is_tried_again_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

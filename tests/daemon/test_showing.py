@@ -10,6 +10,7 @@ import pytest
 from botod.daemon import loads
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.gates import Gate
+from botod.daemon.killing import Ids
 from botod.daemon.profile_settings import ProfileSettings
 from botod.daemon.services import CATALOG
 from botod.daemon.services.operation import Operation
@@ -25,6 +26,7 @@ from support.rigs import ON_KEY
 from support.services import Held, reply
 from support.workers import SENDER, Jobs, open_worker
 
+IDS = Ids(3)
 CONFIG = Config(profiles={"default": ProfileSettings(proxy="http://u:hush@proxy:1")})
 
 
@@ -42,7 +44,7 @@ async def show(
     server.refusals.count("jobs")
     jobs.worker.refusals.count("jobs")
     showing = Showing(
-        number=3,
+        ids=IDS,
         worker=jobs.worker,
         server=server,
         pool=jobs.pool,
@@ -70,17 +72,17 @@ def test_jobs() -> None:
                 ]
                 await until(held.arrived.is_set)
                 answer = await show(jobs, "jobs", most=2)
-                assert [row["id"] for row in answer["rows"]] == ["j3-1", "j3-2"]
+                assert [row["id"] for row in answer["rows"]] == [IDS.job(1), IDS.job(2)]
                 assert answer["left_out_num"] == 1
                 row = answer["rows"][0]
                 assert row.pop("age_s") >= 0
                 assert row == {
-                    "id": "j3-1",
+                    "id": IDS.job(1),
                     "operation": "s3.get_object",
                     "profile": "default",
                     "uid": SENDER.uid,
                     "pid": SENDER.pid,
-                    "peer": "p3-1",
+                    "peer": IDS.peer(1),
                     "state": "on the wire",
                     "attempts": 1,
                     "sent_bytes": 0,
@@ -120,14 +122,14 @@ def test_a_job_whose_model_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
                     for method, params in (("iam.get_user", {}), ("s3.get_object", ON_KEY))
                 ]
                 answer = await show(jobs, "jobs")
-                assert {row["id"] for row in answer["rows"]} == {None, "j3-1"}
+                assert {row["id"] for row in answer["rows"]} == {None, IDS.job(1)}
                 (row,) = (row for row in answer["rows"] if row["id"] is None)
                 assert (row["operation"], row["state"]) == ("iam.get_user", "waits for its model")
                 assert (await show(jobs, "jobs", most=1))["left_out_num"] == 1
                 read.set()
                 await until(lambda: len(jobs.worker.roll) == 2)
                 rows = (await show(jobs, "jobs"))["rows"]
-                assert {row["id"] for row in rows} == {"j3-1", "j3-2"}
+                assert {row["id"] for row in rows} == {IDS.job(1), IDS.job(2)}
                 held.release.set()
                 await asyncio.gather(*(peer.outcome() for peer in peers))
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from botod.daemon.killing import Ids
 from botod.daemon.metrics.loop_lag import LoopLag
 from botod.daemon.metrics.snapshot import Snapshot
 from botod.daemon.share import Share
@@ -27,6 +28,7 @@ def status_of(jobs: Jobs, server: Server, *, remembered_num: int = 0) -> Status:
         jobs.pool,
         jobs.upstreams,
         remembered_num=lambda: remembered_num,
+        ids=Ids(0),
     )
 
 

@@ -19,7 +19,7 @@ def test_a_connection(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Non
             connection.call("s3.get_object", {"Bucket": "photos", "Key": "cat.jpg"})
 
 
-@pytest.mark.parametrize("name", ["j0-999999", "p0-999999"])
+@pytest.mark.parametrize("name", ["j0-0000-999999", "p0-0000-999999"])
 def test_who_is_not_there(name: str, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     """Status 1, and where ids are; as JSON as well."""
     assert main([name]) == 1
@@ -47,5 +47,5 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_daemon(capsys: pytest.CaptureFixture[str]) -> None:
     """Status 3."""
-    assert main(["j0-1", "--socket", "/no/such.sock"]) == 3
+    assert main(["j0-3f2a-1", "--socket", "/no/such.sock"]) == 3
     assert "no daemon answers" in capsys.readouterr().err
