@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from botod.ipc.reply import Reply
     from botod.ipc.writing import Written
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
+"""At once; each connection has a buffer of this size."""
 
 JOIN_BYTES = 64 * 1024
 """Up to here it is cheaper to copy the pieces of a message together than to write each."""
@@ -30,8 +31,8 @@ PIECES_MAX = 512
 class ReadBuffer:
     """What a connection reads into, each time.
 
-    New bytes of this size for each read would be mapped and unmapped by the kernel, a third of what
-    an answer costs. What of it is never written to takes no memory.
+    New bytes for each read, where there are many, are mapped and unmapped by the kernel: with 256
+    KiB that was a third of what an answer costs.
     """
 
     def __init__(self) -> None:
