@@ -24,7 +24,7 @@ test-long: $(VENV)/.test $(VENV)/.boto-suite
 boto-suite: $(VENV)/.boto-suite
 	PYTHONPATH=tests $(BIN)/python -m boto_suite
 
-# botod beside its peers: all works, for some 45 minutes, or WORK=get (bench/README.md has the list);
+# botod beside its peers: all works, for some 40 minutes, or WORK=get (bench/README.md has the list);
 # QUICK=1: two short rounds, under three minutes a work, and nothing is kept.
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run.py $(WORK) $(if $(QUICK),--quick)
