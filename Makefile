@@ -11,10 +11,8 @@ PACKAGES := pool ipc daemon
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
 
-# Two files at once: most tests wait for a daemon or a server much of the time. A file's own tests
-# stay together and in order, so what they share is set up once.
 test: $(VENV)/.test
-	$(BIN)/pytest -m "not long" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not long"
 
 test-long: $(VENV)/.test $(VENV)/.boto-suite
 	.ci/interpreters

@@ -5,8 +5,8 @@ the middle is another for each process: numbers begin anew with a worker that co
 place, and who read an id before would end what was not meant.
 """
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +31,7 @@ class Ids:
 
     def __init__(self, worker: int) -> None:
         self.worker = worker
-        self.process = f"{worker}-{secrets.token_hex(2)}"
+        self.process = f"{worker}-{os.urandom(2).hex()}"
 
     def job(self, number: int) -> str:
         return f"j{self.process}-{number}"
