@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from botod.ipc import Code, RpcError
-from support.daemons import EXPECTED_ANYWHERE, Daemon, endpoints, running_daemon
+from support.daemons import EXPECTED_ANYWHERE, Daemon, endpoints, running_daemon, wait_until
 from support.figures import survives
 from support.http_server import http_server
 from support.own_namespaces import needs_root, with_mounts
@@ -84,7 +84,7 @@ def test_it_fills_up_and_has_room_again(tmp_path: Path) -> None:
                 upload(daemon, file)
                 assert len(s3.objects["/bucket/large"]) == PARTS
             upload(daemon, file)
-            assert disk.state_files() == []
+            wait_until(lambda: disk.state_files() == [], daemon)  # a thread forgets them
             assert s3.uploads == {}
             assert daemon.stop() == 0
 
