@@ -22,6 +22,7 @@ from nginx import running_nginx
 from daemon import MEMORY, Daemon, running_daemon
 from harness.environment import program
 from load.task import Task
+from works import ALL
 from works.asking import told_by
 from works.hot import AS_SHIPPED, IN_FLIGHT, WARM_UP, WITHOUT_BATCHES
 
@@ -32,9 +33,6 @@ SHOWN = 15
 IN_A_THREAD = "Thread._bootstrap"
 TITLE = re.compile(r'(<text id="title"[^>]*>)[^<]*(</text>)')
 PLOTS = Path(__file__).parent.parent / "docs" / "performance"
-
-
-TITLES = {"get": "GET of 1 KiB", "sqs": "SendMessage"}
 
 
 def entitle(path: Path, title: str) -> None:
@@ -107,7 +105,7 @@ def main() -> None:
             PLOTS.mkdir(exist_ok=True)
             picture = PLOTS / f"flame-{kind}.svg"
             record(daemon, "flamegraph", picture)
-            entitle(picture, f"{TITLES.get(kind, kind)}, {IN_FLIGHT} in flight")
+            entitle(picture, ALL[kind].title)
             raw = Path(folder, "raw")
             record(daemon, "raw", raw)
         finally:
