@@ -22,6 +22,7 @@ from botod.daemon.services.shapes import Number, Struct, Text
 from botod.daemon.settings import SECTIONS, LimitSettings
 from botod.daemon.upstreams import Profile, Upstreams
 from botod.daemon.worker import Worker
+from botod.ipc.exchange import Sender
 from botod.ipc.server import Server
 from botod.pool import Pool
 
@@ -86,17 +87,23 @@ class Showing:
         rows = sorted(rows, key=itemgetter("age_s"), reverse=True)[:most]
         return {"rows": rows, "left_out_num": len(roll) + len(loads) - len(rows)}
 
-    def _loading(self, one: Loading, now: float) -> Row:
-        """What is no job yet, and so has no id."""
-        sender = one.exchange.sender
+    def _whose(self, method: str, profile: str, sender: Sender, age_s: float) -> Row:
+        """What was asked for, by whom, and how long ago."""
         return {
-            "id": None,
-            "operation": one.exchange.request.method,
-            "profile": one.options.profile,
+            "operation": method,
+            "profile": profile,
             "uid": sender.uid,
             "pid": sender.pid,
             "peer": self._ids.peer(sender.connection_id),
-            "age_s": round(now - one.began, 3),
+            "age_s": round(age_s, 3),
+        }
+
+    def _loading(self, one: Loading, now: float) -> Row:
+        """What is no job yet, and so has no id."""
+        method, profile = one.exchange.request.method, one.options.profile
+        return {
+            "id": None,
+            **self._whose(method, profile, one.exchange.sender, now - one.began),
             "state": JobState.MODEL,
             "attempts": 0,
             "sent_bytes": 0,
@@ -104,16 +111,10 @@ class Showing:
         }
 
     def _job(self, run: Run, now: float) -> Row:
-        job, sender = run.job, run.sender
-        profile = job.options.profile
+        job, profile = run.job, run.job.options.profile
         return {
             "id": self._ids.job(run.number),
-            "operation": job.method,
-            "profile": profile,
-            "uid": sender.uid,
-            "pid": sender.pid,
-            "peer": self._ids.peer(sender.connection_id),
-            "age_s": round(now - run.began, 3),
+            **self._whose(job.method, profile, run.sender, now - run.began),
             "state": state_of(run, is_paused=self._gates.is_paused(profile)),
             "attempts": job.terms.attempts_num,
             "sent_bytes": run.moved.sent_bytes,

@@ -175,8 +175,6 @@ def under_load(scale: Scale) -> Iterator[dict[str, Contender]]:
 
 
 WORKS = (
-    Work("beside", "Small jobs while 1 GiB moves", BESIDE, beside_large,
-         on_one_core=False),
-    Work("visits", "How long the loop is held", VISITS, under_load,
-         on_one_core=False),
-)  # fmt: skip
+    Work("beside", "Small jobs while 1 GiB moves", BESIDE, beside_large, on_one_core=False),
+    Work("visits", "How long the loop is held", VISITS, under_load, on_one_core=False),
+)

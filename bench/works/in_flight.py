@@ -81,8 +81,11 @@ def stage(full: int, quick: int, scale: Scale, *, tls: bool) -> Iterator[dict[st
 
 
 WORKS = (
-    Work("in-flight", "5,000 requests in flight", COLUMNS,
-         partial(stage, 5_000, 1_000, tls=False)),
-    Work("in-flight-tls", "1,000 requests in flight over TLS", COLUMNS,
-         partial(stage, 1_000, 200, tls=True)),
-)  # fmt: skip
+    Work("in-flight", "5,000 requests in flight", COLUMNS, partial(stage, 5_000, 1_000, tls=False)),
+    Work(
+        "in-flight-tls",
+        "1,000 requests in flight over TLS",
+        COLUMNS,
+        partial(stage, 1_000, 200, tls=True),
+    ),
+)

@@ -110,7 +110,4 @@ def curve(work: Work, rows: Sequence[Row]) -> str:
     return curves(work.title, "requests/s", "replies/s", lines)
 
 
-WORKS = (
-    Work("web", "A web application that sends a message a page", COLUMNS, stage,
-         plot=curve),
-)  # fmt: skip
+WORKS = (Work("web", "A web application that sends a message a page", COLUMNS, stage, plot=curve),)

@@ -2,7 +2,7 @@
 
 A link to S3 is filled by several connections, of 50 to 100 MB/s each. Where the host itself is what
 limits, each one more only costs: of 1 GiB from a server on the same machine, eight came at 0.8 of
-the speed of two.
+the speed of one request for all of it.
 """
 
 import time
@@ -26,10 +26,10 @@ class Pace:
     """Says how many, up to `most`, from what has come so far."""
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.at_once = min(FIRST, most)
+        self.at_once = self._before = min(FIRST, most)
         self._most = most
         self._clock = clock
-        self._best = 0.0  # bytes a second, by half as many
+        self._best = 0.0  # bytes a second, with as many as before
         self._settled_at: float | None = None
         self._begin(ignored=self.at_once)
 

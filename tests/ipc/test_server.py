@@ -1,6 +1,5 @@
 """The daemon's end of the socket: who is let in, who is turned away, and how it ends."""
 
-import array
 import asyncio
 import contextlib
 import os
@@ -568,8 +567,8 @@ def test_finishing_reads_all_that_has_come(path: Path) -> None:
             await peer.send(request(1))
             assert (await peer.answer()).id == 1
             with path.with_name("file").open("w") as file:
-                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file.fileno()]))
-                peer.sock.sendmsg([line(envelope(2, "m", params={}, fds=1))], [rights])
+                passing = line(envelope(2, "m", params={}, fds=1))
+                socket.send_fds(peer.sock, [passing], [file.fileno()])
             peer.sock.send(request(3))
             host.server.finish()
             answers = [await peer.answer() for _ in range(2)]
