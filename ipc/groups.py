@@ -1,14 +1,18 @@
 """The groups of a sender, by the kernel's word."""
 
-import ctypes
+import errno
 import os
 import socket
+import struct
 from typing import NamedTuple
 
 from botod.ipc.receiving import Credentials, connected_as
 
 _SO_PEERGROUPS = 59
 """Of asm-generic/socket.h; Python has no name for it."""
+
+_PYTHON_TAKES_BYTES = 1024
+"""At most, of any option: 256 groups."""
 
 _MAX_GROUPS = 65536
 """NGROUPS_MAX of the kernel."""
@@ -33,21 +37,26 @@ def groups_of(sock: socket.socket, sender: Credentials) -> Groups:
 
 
 def connected_with(sock: socket.socket) -> frozenset[int]:
-    """The supplementary groups that who connected had then. Raises OSError.
+    """The supplementary groups that who connected had then. Raises OSError."""
+    try:
+        groups = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _PYTHON_TAKES_BYTES)
+    except OSError as error:
+        if error.errno != errno.ERANGE:
+            raise
+        groups = _by_libc(sock)
+    return frozenset(struct.unpack(f"{len(groups) // 4}I", groups))
 
-    By libc: Python's own getsockopt takes 1,024 bytes at most, which are 256 groups.
-    """
-    size = ctypes.c_uint32(ctypes.sizeof(_groups))
-    failed = _libc.getsockopt(
-        sock.fileno(), socket.SOL_SOCKET, _SO_PEERGROUPS, _groups, ctypes.byref(size)
-    )
-    if failed:
+
+def _by_libc(sock: socket.socket) -> bytes:
+    """The option as it is, for who is in so many groups that Python does not take them all."""
+    import ctypes  # noqa: PLC0415 - 0.7 MB that hardly any host needs
+
+    groups = (ctypes.c_uint32 * _MAX_GROUPS)()
+    size = ctypes.c_uint32(ctypes.sizeof(groups))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.getsockopt(
+        sock.fileno(), socket.SOL_SOCKET, _SO_PEERGROUPS, groups, ctypes.byref(size)
+    ):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return frozenset(_groups[: size.value // ctypes.sizeof(ctypes.c_uint32)])
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-_groups = (ctypes.c_uint32 * _MAX_GROUPS)()
-"""Where all are read into, one at a time."""
+    return bytes(groups)[: size.value]

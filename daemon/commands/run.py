@@ -1,7 +1,6 @@
 """`botod run`: the daemon in the foreground, for supervisor, systemd or a terminal."""
 
 import argparse
-import asyncio
 import faulthandler
 import logging
 import os
@@ -13,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from botod.daemon import collector
+from botod.daemon import collector, loop
 from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.handed import Listener, hand_on, listening
 from botod.daemon.keys_errors import BadKeysFile
@@ -113,7 +112,7 @@ def _run(config: Config, path: str | None, share: Share | None) -> int:
             serving = _serve(
                 config, path, listener, share=share or Share(), notifier=notifier(), logs=logs
             )
-            is_to_restart, status = asyncio.run(serving) is Ending.RESTART, 0
+            is_to_restart, status = loop.run(serving) is Ending.RESTART, 0
         if is_to_restart:
             _begin_anew(listener)
         return status
@@ -151,7 +150,7 @@ def _work(
         serving = _serve(
             config, path, listener, share=share, notifier=notifier, logs=logs, restart=restart
         )
-        asyncio.run(serving)
+        loop.run(serving)
         return 0
 
     return _told(run)

@@ -6,7 +6,6 @@ then, so who keeps to the rows neither waits for it nor holds it.
 """
 
 import asyncio
-import difflib
 import functools
 import importlib
 import threading
@@ -130,6 +129,8 @@ class Catalog:
 
     def near(self, name: str, names: Iterable[str]) -> str:
         """Words for who has misspelt a name; empty if none is like it."""
+        import difflib  # noqa: PLC0415 - 0.2 MB, for who misspells something
+
         found = difflib.get_close_matches(name, names, NEAR_NAMES)
         return f"; did you mean {', '.join(found)}?" if found else ""
 

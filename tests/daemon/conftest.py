@@ -1,8 +1,20 @@
 """What the tests of services share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from botod.daemon import retries
+from botod.daemon.loop import Loop
+from support.loops import Factory
+
+
+@pytest.fixture(autouse=True)
+def on_the_daemons_loop() -> Iterator[None]:
+    """Scenarios run on what the daemon runs on."""
+    Factory.loop = Loop
+    yield
+    Factory.loop = None
 
 
 @pytest.fixture

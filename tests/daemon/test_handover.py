@@ -1,5 +1,6 @@
 """Fresh connections are passed from worker to worker."""
 
+import asyncio
 import os
 import resource
 import socket
@@ -89,6 +90,7 @@ def test_a_worker_that_was_killed_is_tried_once(folder: Path) -> None:
 
     async def main() -> None:
         one, other = Worker(folder, 0, 3), Worker(folder, 1, 3)
+        asyncio.get_running_loop().remove_reader(other.handover._sock)  # which keeps it open
         other.handover._sock.close()  # as the kernel does; its numbers stay
         one.handover.count(1)
         peer, ours = connection()

@@ -8,9 +8,16 @@ BOUND_S = 30.0
 """No step of a test waits longer; a machine under load may be slow, a hang is a failure."""
 
 
+class Factory:
+    """What loops `run` makes; None: asyncio's own. The daemon's tests have the daemon's."""
+
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a coroutine function to its end."""
-    asyncio.run(asyncio.wait_for(scenario(), BOUND_S))
+    with asyncio.Runner(loop_factory=Factory.loop) as runner:
+        runner.run(asyncio.wait_for(scenario(), BOUND_S))
 
 
 async def until(condition: Callable[[], object]) -> None:
