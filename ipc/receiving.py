@@ -14,9 +14,9 @@ READ_BYTES = 256 * 1024
 _UCRED = struct.Struct("=iII")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_UCRED.size) + socket.CMSG_SPACE((SURPLUS_FDS + MAX_FDS) * 4)
 
-_buffer = memoryview(mmap.mmap(-1, READ_BYTES))
+_buffer = memoryview(mmap.mmap(-1, READ_BYTES, mmap.MAP_PRIVATE))
 """Where all are read into, one at a time: to have a new one for each read costs 30 µs. Mapped: it
-takes memory as far as it was ever filled."""
+takes memory as far as it was ever filled. Private: workers are forked, and each has its own."""
 
 
 class Credentials(NamedTuple):

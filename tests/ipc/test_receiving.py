@@ -58,6 +58,19 @@ def test_the_next_read_overwrites_what_came(pair: Pair) -> None:
     assert bytes(first.data) == b"two"
 
 
+def test_a_forked_process_has_a_buffer_of_its_own(pair: Pair) -> None:
+    """Workers are forked from one master: what one reads may not come among another's bytes."""
+    pair[1].sendall(b"one")
+    received = receive(pair[0])
+    pair[1].sendall(b"two")
+    pid = os.fork()
+    if not pid:
+        os._exit(receive(pair[0]) is None)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert received is not None
+    assert bytes(received.data) == b"one"
+
+
 def test_not_more_than_one_buffer_at_a_time(pair: Pair) -> None:
     """The rest is there for the next read."""
     pair[1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * READ_BYTES)
