@@ -23,6 +23,8 @@ from botod.ipc.protocol import encode_notification, read_request
 from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import OutgoingStream
 
+NOTHING_DECLARED = Declared()
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -66,7 +68,8 @@ class Exchanges:
         """Hand a request to the handler. Raises RpcError, with nothing of the request left."""
         brought = self._brought(message)
         try:
-            request = read_request(message, _declared(message, brought))
+            declared = NOTHING_DECLARED if message.is_plain else _declared(message, brought)
+            request = read_request(message, declared)
             if self.is_refusing is not None:
                 raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
             reads_streams = self._streams.initial_credit is not None and batch is None
@@ -149,7 +152,5 @@ class Exchanges:
 
 
 def _declared(message: Message, brought: Brought) -> Declared:
-    if message.is_plain:
-        return Declared()
     streams = {stream.number: stream for stream in brought.streams}
     return Declared(message.blobs, brought.descriptors, streams)

@@ -118,8 +118,8 @@ class Decoder:
     """Cuts a stream of bytes into messages.
 
     reserve: asked before the bytes of a message are kept. What it granted is `reserved_bytes` until
-    the message comes out. `line_bytes`, as the last `next` left it: of a line that is not here
-    whole, which nobody has reserved.
+    the message comes out. `line_bytes`, as the last `next` left it: of lines that were not
+    read yet, which nobody has reserved, in steps of `SHORT_LINE_BYTES`.
     """
 
     def __init__(
@@ -184,7 +184,8 @@ class Decoder:
             self.state = State.ENDED
             raise
         self.messages_total += event is not None
-        self.line_bytes = len(self._buffer) if self._buffer and self.state is State.LINE else 0
+        steps = len(self._buffer) // SHORT_LINE_BYTES
+        self.line_bytes = steps * SHORT_LINE_BYTES if steps and self.state is State.LINE else 0
         return event
 
     def _read_line(self) -> Event | None:
@@ -239,7 +240,7 @@ class Decoder:
         """Read what it declares, if it may."""
         self._sizes = declared_sizes(envelope)
         self._wanted = sum(self._sizes)
-        self._fds_num = declared_fds_num(envelope)
+        self._fds_num = declared_fds_num(envelope) if "fds" in envelope else 0
         error = self._refusal() or self._hold(self._wanted + line_bytes, envelope)
         if error is not None:
             self.state = State.DRAIN
@@ -264,7 +265,7 @@ class Decoder:
                 "use a stream or a descriptor",
                 {"limit": "inline_bytes"},
             )
-        if len(self.descriptors) < self._fds_num:
+        if self._fds_num and len(self.descriptors) < self._fds_num:
             return RpcError(
                 Code.INVALID_REQUEST,
                 f"{self._fds_num} descriptors declared, {len(self.descriptors)} came with the line "
