@@ -79,9 +79,9 @@ def read_control(message: Message) -> Control | None:
     for a cancel that wants an answer.
     """
     envelope = message.envelope
-    if not is_control(envelope.get("method")):
+    method = envelope.get("method")
+    if not isinstance(method, str) or method not in _CONTROLS:
         return None
-    method: str = envelope["method"]
     if method == CANCEL and "id" in envelope:
         raise RpcError(Code.INVALID_REQUEST, f"{CANCEL} is a notification: it has no id")
     read = _CONTROLS[method]

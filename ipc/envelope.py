@@ -23,7 +23,7 @@ MAX_DEPTH = 64
 """Nesting of params: AWS's own nest to about ten."""
 
 
-def parse_line(line: bytes) -> Any:
+def parse_line(line: bytes | bytearray) -> Any:
     """What a line says. Raises ProtocolError for what is no JSON, and for NaN and Infinity."""
     try:
         return loads(line.decode("utf-8"))
@@ -33,7 +33,7 @@ def parse_line(line: bytes) -> Any:
         raise ProtocolError(Code.PARSE_ERROR, f"not a line of JSON: {error}") from None
 
 
-def is_plain(line: bytes) -> bool:
+def is_plain(line: bytes | bytearray) -> bool:
     r"""Whether no key begins with $, which JSON can also write as \u0024, and none is too deep."""
     if b'"$' in line or b"\\u0024" in line:
         return False
@@ -48,22 +48,21 @@ def request_id(envelope: dict[str, Any]) -> str | int | None:
 
 def is_id(value: Any) -> bool:
     """Whether it may be a request's id."""
-    if isinstance(value, str):
+    if type(value) is int:  # and no bool
+        return -(2**63) <= value < 2**63
+    if type(value) is str:
         return len(value) <= MAX_ID
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value is None or (is_number and -(2**63) <= value < 2**63)
+    return value is None
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a whole number, not negative."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return type(value) is int and value >= 0
 
 
 def declared_sizes(envelope: dict[str, Any]) -> list[int]:
     """The sizes in `bytes`. If they cannot be told, nobody knows where the next line begins."""
-    sizes: list[int] | None = envelope.get("bytes")
-    if sizes is None and "bytes" not in envelope:
-        return []
+    sizes: list[int] = envelope.get("bytes", [])
     if not isinstance(sizes, list) or len(sizes) > MAX_BLOBS or not all(map(is_number, sizes)):
         raise ProtocolError(
             Code.INVALID_REQUEST, f"bytes is a list of at most {MAX_BLOBS} whole numbers"

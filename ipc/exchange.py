@@ -8,7 +8,7 @@ gave; the exchange goes on until each of them has ended.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
@@ -41,6 +41,8 @@ class Stage(Enum):
     STREAMING = "streaming"
     ENDED = "ended"
 
+    __hash__ = object.__hash__  # for the table below; Enum's own is Python, and takes 50 ns
+
 
 class Happening(Enum):
     """What moves an exchange on."""
@@ -48,6 +50,8 @@ class Happening(Enum):
     ANSWERED = "answered"
     ANSWERED_WITH_STREAMS = "answered with streams"
     STREAMS_ENDED = "its streams ended"
+
+    __hash__ = object.__hash__
 
 
 TRANSITIONS: Mapping[tuple[Stage, Happening], Stage] = {
@@ -66,6 +70,9 @@ class Outcome(NamedTuple):
     streams: Mapping[Any, int] = {}
 
 
+NO_STREAMS: frozenset[OutgoingStream] = frozenset()
+
+
 class Brought(NamedTuple):
     """What came with a request beside its params, to be let go of at its end."""
 
@@ -74,20 +81,39 @@ class Brought(NamedTuple):
     held_bytes: int = 0
 
 
+NOTHING = Brought()
+
+
+class Home(Protocol):
+    """Where an exchange was made, and what becomes of it is heard."""
+
+    def make_stream(self) -> OutgoingStream:
+        """A stream for an answer to hold. Raises RpcError."""
+
+    def set_stream_credit(self, size: int) -> None:
+        """The peer reads streams, and lets so many bytes of each come before it grants more."""
+
+    def tell_progress(self, exchange: "Exchange", value: dict[str, Any]) -> None:
+        """So far it has come."""
+
+    def deliver(self, exchange: "Exchange", outcome: Outcome) -> None:
+        """It was settled."""
+
+    def end(self, exchange: "Exchange") -> None:
+        """It is over: called once, at the end."""
+
+
 class Exchange:
     """A request that was accepted, until it is settled and its streams have ended.
 
+    can_stream: whether the answer may hold streams.
     on_cancel: called at most once, when the peer cancels the request or hangs up; the handler still
-    has to settle it. set_stream_credit: told by the handler of `botod.hello`: that the peer reads
-    streams, and how many bytes of each may come before it grants more.
-    on_settled: called once, with its error if it came to nothing. deliver: takes the outcome.
-    on_end: called once, at the end.
+    has to settle it. on_settled: called once, with its error if it came to nothing.
     """
 
     __slots__ = (
-        "_deliver", "_make_stream", "_on_end", "_open", "_tell_progress", "brought", "budget",
-        "is_cancelled", "on_cancel", "on_settled", "request", "sender",
-        "set_stream_credit", "stage",
+        "_home", "_open", "brought", "budget", "can_stream", "is_cancelled", "on_cancel",
+        "on_settled", "request", "sender", "stage",
     )  # fmt: skip
 
     def __init__(
@@ -96,35 +122,24 @@ class Exchange:
         sender: Sender,
         brought: Brought,
         budget: Budget,
+        home: Home,
         *,
-        deliver: Callable[["Exchange", Outcome], None],
-        on_end: Callable[["Exchange"], None],
-        make_stream: Callable[[], OutgoingStream] | None,
-        tell_progress: Callable[["Exchange", dict[str, Any]], None],
-        set_stream_credit: Callable[[int], None],
+        can_stream: bool,
     ) -> None:
         self.request = request
         self.sender = sender
         self.brought = brought
         self.budget = budget
+        self.can_stream = can_stream
         self.stage = Stage.RUNNING
         self.is_cancelled = False
         self.on_cancel: Callable[[], object] | None = None
         self.on_settled: Callable[[RpcError | None], object] | None = None
-        self.set_stream_credit = set_stream_credit
-        self._deliver = deliver
-        self._on_end = on_end
-        self._make_stream = make_stream
-        self._tell_progress = tell_progress
-        self._open: set[OutgoingStream] = set()
+        self._home = home
+        self._open: frozenset[OutgoingStream] = NO_STREAMS
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request.method} {self.request.request_id!r} {self.stage.value}>"
-
-    @property
-    def can_stream(self) -> bool:
-        """Whether the answer may hold streams."""
-        return self._make_stream is not None
 
     @property
     def goes_on_after_hang_up(self) -> bool:
@@ -134,24 +149,28 @@ class Exchange:
 
     def open_stream(self) -> OutgoingStream:
         """A stream for the answer to hold."""
-        assert self._make_stream is not None, "asked for a stream that the peer cannot read"
+        assert self.can_stream, "asked for a stream that the peer cannot read"
         assert self.stage is Stage.RUNNING, "streams are opened before the answer"
-        stream = self._make_stream()
-        self._open.add(stream)
+        stream = self._home.make_stream()
+        self._open |= {stream}
         return stream
+
+    def set_stream_credit(self, size: int) -> None:
+        """Told by the handler of `botod.hello`: see `Home`."""
+        self._home.set_stream_credit(size)
 
     def answer(self, result: Any) -> None:
         """Settle it: `result` is what JSON has, bytes, and streams that `open_stream` gave."""
-        numbers = {stream: stream.number for stream in self._open}
+        numbers = {stream: stream.number for stream in self._open} if self._open else {}
         if numbers and self.is_cancelled:  # the streams were broken off with it
             self.fail(_cancelled())
             return
         self._move(Happening.ANSWERED_WITH_STREAMS if numbers else Happening.ANSWERED)
         if self.on_settled is not None:
             self.on_settled(None)
-        self._deliver(self, Outcome(result, None, numbers))
+        self._home.deliver(self, Outcome(result, None, numbers))
         if not numbers:
-            self._on_end(self)
+            self._home.end(self)
         for stream in numbers:
             stream.when_over(self._stream_over)
 
@@ -160,24 +179,24 @@ class Exchange:
         self._move(Happening.ANSWERED)
         if self.on_settled is not None:
             self.on_settled(error)
-        self._deliver(self, Outcome(None, error))
+        self._home.deliver(self, Outcome(None, error))
         for stream in self._open:
             stream.break_off(error)
-        self._open.clear()
-        self._on_end(self)
+        self._open = NO_STREAMS
+        self._home.end(self)
 
     def progress(self, value: dict[str, Any]) -> None:
         """Tell the peer how far it is, if it asked for that."""
         asked_for = self.request.options.get("progress") is True
         if asked_for and self.stage is Stage.RUNNING and not self.request.is_notification:
-            self._tell_progress(self, value)
+            self._home.tell_progress(self, value)
 
     def cancel(self) -> None:
         """The peer does not want the answer any more."""
         if self.is_cancelled:
             return
         self.is_cancelled = True
-        for stream in list(self._open):
+        for stream in self._open:
             if self.stage is Stage.RUNNING:  # the peer has not heard of it
                 stream.break_off(_cancelled())
             else:
@@ -186,10 +205,10 @@ class Exchange:
             self.on_cancel()
 
     def _stream_over(self, stream: OutgoingStream) -> None:
-        self._open.discard(stream)
+        self._open -= {stream}
         if not self._open:
             self._move(Happening.STREAMS_ENDED)
-            self._on_end(self)
+            self._home.end(self)
 
     def _move(self, happening: Happening) -> None:
         stage = TRANSITIONS.get((self.stage, happening))

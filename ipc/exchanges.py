@@ -6,7 +6,6 @@ brought and what it held is let go of once, here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from botod.ipc.answering import encode_outcome, internal_error
@@ -14,15 +13,17 @@ from botod.ipc.batches import Batch
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.envelope import declared_streams
 from botod.ipc.errors import RpcError
-from botod.ipc.exchange import Brought, Exchange, Handler, OnRefused, Outcome, Sender
+from botod.ipc.exchange import NOTHING, Brought, Exchange, Handler, OnRefused, Outcome, Sender
 from botod.ipc.framing import Message
 from botod.ipc.in_flight import InFlight
 from botod.ipc.limits import Account, Refusals, ServerLimits
 from botod.ipc.markers import Declared
 from botod.ipc.outbox import Outbox
-from botod.ipc.protocol import Request, encode_notification, read_request
+from botod.ipc.protocol import encode_notification, read_request
 from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import OutgoingStream
+
+NOTHING_DECLARED = Declared()
 
 
 @dataclass(frozen=True)
@@ -61,40 +62,25 @@ class Exchanges:
         self._streams = streams
         self._tell = tell
         self._write = write
+        self._batches: dict[Exchange, Batch] = {}
 
     def begin(self, message: Message, sender: Sender, now: float, batch: Batch | None) -> None:
         """Hand a request to the handler. Raises RpcError, with nothing of the request left."""
         brought = self._brought(message)
         try:
-            declared = Declared(
-                message.blobs,
-                brought.descriptors,
-                {stream.number: stream for stream in brought.streams},
-            )
+            declared = NOTHING_DECLARED if message.is_plain else _declared(message, brought)
             request = read_request(message, declared)
             if self.is_refusing is not None:
                 raise self.is_refusing.with_traceback(None)  # or it keeps each request that it met
-            self.in_flight.check(
-                request.request_id,
-                fds_num=len(message.fds),
-                unread_bytes=self._outbox.waiting_bytes,
-                now=now,
-            )
+            reads_streams = self._streams.initial_credit is not None and batch is None
+            can_stream = reads_streams and not request.is_notification
+            exchange = Exchange(request, sender, brought, self._budget, self, can_stream=can_stream)
+            self.in_flight.add(exchange, unread_bytes=self._outbox.waiting_bytes, now=now)
         except RpcError:
             self._let_go(brought)
             raise
-        exchange = Exchange(
-            request,
-            sender,
-            brought,
-            self._budget,
-            deliver=self._deliver if batch is None else partial(self._deliver_in, batch),
-            on_end=self._end,
-            make_stream=self._stream_maker(request, batch),
-            tell_progress=self._tell_progress,
-            set_stream_credit=self._set_stream_credit,
-        )
-        self.in_flight.add(exchange)
+        if batch is not None:
+            self._batches[exchange] = batch
         try:
             self._shared.handler(exchange)
         except RpcError as error:
@@ -104,6 +90,8 @@ class Exchanges:
 
     def _brought(self, message: Message) -> Brought:
         """What came with a message. Raises RpcError, with nothing of it left."""
+        if not (message.held_bytes or message.fds or "streams" in message.envelope):
+            return NOTHING
         descriptors = tuple(map(Descriptor, message.fds))
         brought = Brought(descriptors, (), message.held_bytes)
         if "streams" not in message.envelope:
@@ -115,18 +103,21 @@ class Exchanges:
             raise
         return Brought(descriptors, streams, message.held_bytes)
 
-    def _stream_maker(
-        self, request: Request, batch: Batch | None
-    ) -> Callable[[], OutgoingStream] | None:
-        is_read = self._streams.initial_credit is not None and not request.is_notification
-        return self._streams.open_outgoing if is_read and batch is None else None
+    def make_stream(self) -> OutgoingStream:
+        return self._streams.open_outgoing()
 
-    def _set_stream_credit(self, size: int) -> None:
+    def set_stream_credit(self, size: int) -> None:
         self._streams.initial_credit = size
 
-    def _deliver(self, exchange: Exchange, outcome: Outcome) -> None:
-        if not exchange.request.is_notification:
-            self._tell(encode_outcome(exchange, outcome))
+    def deliver(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Have it answered: written with its end, or at once if its streams are still to come."""
+        batch = self._batches.pop(exchange, None)
+        if batch is not None:
+            self._deliver_in(batch, exchange, outcome)
+        elif not exchange.request.is_notification:
+            self._outbox.put(encode_outcome(exchange, outcome))
+        if outcome.streams:
+            self._write()
 
     def _deliver_in(self, batch: Batch, exchange: Exchange, outcome: Outcome) -> None:
         try:
@@ -140,14 +131,16 @@ class Exchanges:
         if not batch.left:
             self._tell(batch.finish())
 
-    def _tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
+    def tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
         params = {"id": exchange.request.request_id, "value": value}
         self._tell(encode_notification("$/progress", params))
 
-    def _end(self, exchange: Exchange) -> None:
+    def end(self, exchange: Exchange) -> None:
         self.in_flight.remove(exchange)
-        self._let_go(exchange.brought)
-        self._streams.forget_ended()
+        if exchange.brought is not NOTHING:
+            self._let_go(exchange.brought)
+        if self._streams.outgoing:
+            self._streams.forget_ended()
         self._write()
 
     def _let_go(self, brought: Brought) -> None:
@@ -156,3 +149,8 @@ class Exchanges:
         self._account.descriptors_num -= len(brought.descriptors)
         self._streams.close_incoming(brought.streams)
         self._budget.release(brought.held_bytes)
+
+
+def _declared(message: Message, brought: Brought) -> Declared:
+    streams = {stream.number: stream for stream in brought.streams}
+    return Declared(message.blobs, brought.descriptors, streams)

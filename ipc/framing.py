@@ -102,6 +102,12 @@ class State(Enum):
     DRAIN = "drain"
     ENDED = "ended"
 
+    __hash__ = object.__hash__  # for the table of steps; Enum's own is Python, and takes 50 ns
+
+
+_INSIDE = frozenset({State.BODY, State.DRAIN})
+"""Inside a message, behind its line."""
+
 
 def _always(_size: int, _envelope: dict[str, Any]) -> RpcError | None:
     """Refuse nothing."""
@@ -112,7 +118,8 @@ class Decoder:
     """Cuts a stream of bytes into messages.
 
     reserve: asked before the bytes of a message are kept. What it granted is `reserved_bytes` until
-    the message comes out.
+    the message comes out. `line_bytes`, as the last `next` left it: of lines that were not
+    read yet, which nobody has reserved, in steps of `SHORT_LINE_BYTES`.
     """
 
     def __init__(
@@ -125,12 +132,14 @@ class Decoder:
         self.descriptors = DescriptorQueue()
         self.messages_total = 0
         self.reserved_bytes = 0
+        self.line_bytes = 0
         self._limits = limits
         self._reserve = reserve
         self._buffer = bytearray()
         self._searched = 0
         self._eof = False
-        self._message = Message({})
+        self._envelope: dict[str, Any] = {}  # of the message that is half read
+        self._is_plain = False
         self._fds_num = 0
         self._sizes: list[int] = []
         self._wanted = 0
@@ -142,22 +151,17 @@ class Decoder:
     @property
     def is_half_read(self) -> bool:
         """Whether a message has begun and is not here whole."""
-        return self.state in (State.BODY, State.DRAIN) or bool(self._buffer)
+        return bool(self._buffer) or self.state in _INSIDE
 
     @property
     def declared_bytes(self) -> int:
         """Of the message that is half read; 0 while its line is read."""
         return self._wanted
 
-    @property
-    def line_bytes(self) -> int:
-        """Of a line that is not here whole, and nobody has reserved."""
-        return len(self._buffer) if self.state is State.LINE else 0
-
     def forget_rest(self) -> None:
         """Nothing more will be read: what has come of a message is of no use."""
         self._buffer.clear()
-        self.reserved_bytes = 0
+        self.reserved_bytes = self.line_bytes = 0
         self.state = State.ENDED
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -170,16 +174,19 @@ class Decoder:
 
     def next(self) -> Event | None:
         """The next message; None: more bytes are needed. Raises ProtocolError, once."""
-        while True:
-            before = self.state
-            try:
+        event: Event | None = None
+        before: State | None = None
+        try:
+            while event is None and self.state is not before:
+                before = self.state
                 event = _STEPS[before](self)
-            except ProtocolError:
-                self.state = State.ENDED
-                raise
-            if event is not None or self.state is before:
-                self.messages_total += event is not None
-                return event
+        except ProtocolError:
+            self.state = State.ENDED
+            raise
+        self.messages_total += event is not None
+        steps = len(self._buffer) // SHORT_LINE_BYTES
+        self.line_bytes = steps * SHORT_LINE_BYTES if steps and self.state is State.LINE else 0
+        return event
 
     def _read_line(self) -> Event | None:
         line = self._cut_line()
@@ -187,7 +194,7 @@ class Decoder:
             line = self._cut_line()
         return None if line is None else self._begin(line)
 
-    def _cut_line(self) -> bytes | None:
+    def _cut_line(self) -> bytearray | None:
         end = self._buffer.find(b"\n", self._searched)
         if end < 0:
             self._searched = len(self._buffer)
@@ -197,13 +204,13 @@ class Decoder:
         if end > self._limits.line_bytes:
             self._raise_line_too_long()
         self._searched = 0
-        line = bytes(self._buffer[:end])
+        line = self._buffer[:end]
         del self._buffer[: end + 1]
         return line
 
-    def _cut_last_line(self) -> bytes | None:
+    def _cut_last_line(self) -> bytearray | None:
         self._searched = 0
-        line = bytes(self._buffer)
+        line = self._buffer[:]
         self._buffer.clear()
         if not line:
             self.state = State.ENDED
@@ -217,27 +224,30 @@ class Decoder:
             {"limit": "line_bytes"},
         )
 
-    def _begin(self, line: bytes) -> Event | None:
+    def _begin(self, line: bytearray) -> Event | None:
         """Decide by the envelope alone what follows the line."""
         value = parse_line(line)
         line_bytes = len(line) if len(line) > SHORT_LINE_BYTES else 0
         if not isinstance(value, dict):
             return self._begin_array(value, line_bytes)
-        self._sizes = declared_sizes(value)
+        plain = is_plain(line)
+        if not line_bytes and "bytes" not in value and "fds" not in value:
+            return Message(value, (), (), plain)
+        self._envelope, self._is_plain = value, plain
+        return self._begin_with_more(value, line_bytes)
+
+    def _begin_with_more(self, envelope: dict[str, Any], line_bytes: int) -> Event | None:
+        """Read what it declares, if it may."""
+        self._sizes = declared_sizes(envelope)
         self._wanted = sum(self._sizes)
-        self._fds_num = declared_fds_num(value)
-        held_bytes = self._wanted + line_bytes
-        error = self._refusal() or self._hold(held_bytes, value)
+        self._fds_num = declared_fds_num(envelope) if "fds" in envelope else 0
+        error = self._refusal() or self._hold(self._wanted + line_bytes, envelope)
         if error is not None:
             self.state = State.DRAIN
-            return Refused(value, error, self.descriptors.take(self._fds_num))
-        self._message = Message(value, is_plain=is_plain(line), held_bytes=held_bytes)
-        if not self._sizes:
-            self.reserved_bytes = 0
-            return self._message._replace(fds=self.descriptors.take(self._fds_num))
+            return Refused(envelope, error, self._take_fds())
         # Its descriptors stay in the queue, which closes them if the rest never comes.
         self.state = State.BODY
-        return None
+        return self._read_body()
 
     def _refusal(self) -> RpcError | None:
         limit = self._limits.inline_bytes
@@ -255,7 +265,7 @@ class Decoder:
                 "use a stream or a descriptor",
                 {"limit": "inline_bytes"},
             )
-        if len(self.descriptors) < self._fds_num:
+        if self._fds_num and len(self.descriptors) < self._fds_num:
             return RpcError(
                 Code.INVALID_REQUEST,
                 f"{self._fds_num} descriptors declared, {len(self.descriptors)} came with the line "
@@ -287,9 +297,9 @@ class Decoder:
                 blobs.append(bytes(view[start : start + size]))
                 start += size
         del self._buffer[:start]
-        self._wanted = self.reserved_bytes = 0
-        fds = self.descriptors.take(self._fds_num)
-        return self._message._replace(blobs=tuple(blobs), fds=fds)
+        held_bytes, self._wanted, self.reserved_bytes = self.reserved_bytes, 0, 0
+        fds = self._take_fds()
+        return Message(self._envelope, tuple(blobs), fds, self._is_plain, held_bytes)
 
     def _cut_short(self) -> Refused:
         got = len(self._buffer)
@@ -298,8 +308,10 @@ class Decoder:
         error = RpcError(
             Code.BODY_CUT_SHORT, f"{self._wanted} bytes were declared, {got} came; nothing was done"
         )
-        fds = self.descriptors.take(self._fds_num)
-        return Refused(self._message.envelope, error, fds)
+        return Refused(self._envelope, error, self._take_fds())
+
+    def _take_fds(self) -> tuple[int, ...]:
+        return self.descriptors.take(self._fds_num) if self._fds_num else ()
 
     def _drain(self) -> None:
         drop = min(self._wanted - self._dropped, len(self._buffer))

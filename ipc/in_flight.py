@@ -21,11 +21,12 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    def check(self, number: RequestId, *, fds_num: int, unread_bytes: int, now: float) -> None:
-        """Raise RpcError if one more may not begin; else it is counted against the rate.
+    def add(self, exchange: Exchange, *, unread_bytes: int, now: float) -> None:
+        """One more begins, and is counted against the rate. Raises RpcError if it may not.
 
-        number: its id. fds_num: of its descriptors. unread_bytes: what the peer has not read yet.
+        unread_bytes: what the peer has not read yet.
         """
+        number = exchange.request.request_id
         if number is not None and number in self._by_id:
             raise RpcError(
                 Code.INVALID_REQUEST, f"a request with the id {number!r} is in flight already"
@@ -39,26 +40,23 @@ class InFlight:
             raise error("in_flight_per_uid", f"{most} requests of this user are in flight")
         if unread_bytes >= limits.unread_bytes:
             raise error("unread_bytes", f"{unread_bytes} bytes wait to be read")
-        if fds_num and account.descriptors_num > limits.descriptors_per_uid:
+        if exchange.brought.descriptors and account.descriptors_num > limits.descriptors_per_uid:
             most = limits.descriptors_per_uid
             raise error("descriptors_per_uid", f"{most} descriptors of this user are open")
         rate = limits.requests_per_s_per_uid
         if rate and not account.take_turn(rate, now=now):
             raise error("requests_per_s_per_uid", f"more than {rate} requests a second")
-
-    def add(self, exchange: Exchange) -> None:
         self.requests_total += 1
-        self._account.in_flight_num += 1
+        account.in_flight_num += 1
         self._exchanges.add(exchange)
-        if exchange.request.request_id is not None:
-            self._by_id[exchange.request.request_id] = exchange
+        if number is not None:
+            self._by_id[number] = exchange
 
     def remove(self, exchange: Exchange) -> None:
         """It is done; its id may be used again."""
         self._account.in_flight_num -= 1
         self._exchanges.discard(exchange)
-        if self._by_id.get(exchange.request.request_id) is exchange:
-            del self._by_id[exchange.request.request_id]
+        self._by_id.pop(exchange.request.request_id, None)
 
     def cancel(self, number: RequestId) -> None:
         """End the one with this id, if there is one."""

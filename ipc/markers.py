@@ -76,10 +76,11 @@ def unpack(value: Any, declared: Declared, *, depth: int = 0) -> Any:
         return [unpack(item, declared, depth=depth + 1) for item in value]
     if not isinstance(value, dict):
         return value
-    for name in _MEANINGS.keys() & value.keys():
-        is_marker, meant = _MEANINGS[name](value, declared)
-        if is_marker:
-            return meant
+    for name in value:
+        if name in _MEANINGS:
+            is_marker, meant = _MEANINGS[name](value, declared)
+            if is_marker:
+                return meant
     if len(value) == 1 and isinstance(value.get("$literal"), dict):
         value = value["$literal"]
     return {key: unpack(item, declared, depth=depth + 1) for key, item in value.items()}

@@ -19,12 +19,15 @@ WRITE_PIECES = 64
 class Outbox:
     """The pieces of messages that wait, and the streams that have more.
 
-    account: told by how many bytes what waits grew or shrank.
+    account: told by how many bytes what waits grew or shrank, from when the kernel did not take it:
+    most messages it takes at once.
     """
 
     def __init__(self, account: Callable[[int], None]) -> None:
         self.waiting_bytes = 0
         self._account = account
+        self._accounted_bytes = 0
+        self._is_closed = False
         self._pieces: deque[memoryview | bytes] = deque()
         self._streams: deque[OutgoingStream] = deque()
 
@@ -32,24 +35,30 @@ class Outbox:
         return bool(self._pieces) or bool(self._streams)
 
     def put(self, pieces: Iterable[bytes]) -> None:
-        """Add a message behind those that wait."""
-        size = 0
+        """Add a message behind those that wait; to a peer that is gone, nothing."""
+        if self._is_closed:
+            return
         for piece in pieces:
             if piece:
                 self._pieces.append(piece)
-                size += len(piece)
-        self.waiting_bytes += size
-        self._account(size)
+                self.waiting_bytes += len(piece)
+        if self._accounted_bytes:
+            self._account_for_waiting()
 
     def ready(self, stream: OutgoingStream) -> None:
         """A stream has something to send: it gets its turn."""
-        if stream not in self._streams:
+        if stream not in self._streams and not self._is_closed:
             self._streams.append(stream)
 
     def next_buffers(self) -> list[memoryview | bytes]:
         """What to write next; empty: nothing."""
-        if not self._pieces:
+        if not self._pieces and self._streams:
             self._take_from_a_stream()
+        if self.waiting_bytes <= WRITE_BYTES and len(self._pieces) <= WRITE_PIECES:
+            return list(self._pieces)
+        return self._first_buffers()
+
+    def _first_buffers(self) -> list[memoryview | bytes]:
         buffers: list[memoryview | bytes] = []
         size = 0
         for piece in self._pieces:
@@ -60,9 +69,24 @@ class Outbox:
         return buffers
 
     def written(self, size: int) -> None:
-        """So many bytes of it went out."""
+        """So many bytes of it went out; 0: there is no room."""
+        if size == self.waiting_bytes:
+            self._pieces.clear()
+        else:
+            self._drop(size)
         self.waiting_bytes -= size
-        self._account(-size)
+        if self.waiting_bytes != self._accounted_bytes:
+            self._account_for_waiting()
+
+    def close(self) -> None:
+        """Forget it all, and what comes yet: nobody will read it."""
+        self._is_closed = True
+        self._pieces.clear()
+        self._streams.clear()
+        self.waiting_bytes = 0
+        self._account_for_waiting()
+
+    def _drop(self, size: int) -> None:
         while size:
             piece = self._pieces[0]
             if len(piece) > size:
@@ -71,12 +95,9 @@ class Outbox:
             size -= len(piece)
             self._pieces.popleft()
 
-    def clear(self) -> None:
-        """Forget it all: nobody will read it."""
-        self._account(-self.waiting_bytes)
-        self.waiting_bytes = 0
-        self._pieces.clear()
-        self._streams.clear()
+    def _account_for_waiting(self) -> None:
+        self._account(self.waiting_bytes - self._accounted_bytes)
+        self._accounted_bytes = self.waiting_bytes
 
     def _take_from_a_stream(self) -> None:
         while self._streams:

@@ -24,17 +24,15 @@ class Overdue(Enum):
 class Patience:
     """One peer's time limits.
 
-    now: when it connected.
+    now: when it connected. sent_at: when something came last. took_at: when it read last, or what
+    it has to read began to wait. looked_at: when its streams were looked at; those that do not move
+    until the next look are over.
     """
 
     def __init__(self, limits: ServerLimits, *, now: float) -> None:
         self._limits = limits
         self._began_message: float | None = None
-        self._sent = self._took = self._looked = now
-
-    def sent(self, now: float) -> None:
-        """Something came."""
-        self._sent = now
+        self.sent_at = self.took_at = self.looked_at = now
 
     def whole(self) -> None:
         """A message is here whole."""
@@ -46,14 +44,6 @@ class Patience:
         if is_new:
             self._began_message = now
         return is_new
-
-    def took(self, now: float) -> None:
-        """It reads, or what it has to read begins to wait."""
-        self._took = now
-
-    def looked(self, now: float) -> None:
-        """Its streams were looked at: those that do not move until the next look are over."""
-        self._looked = now
 
     def first_due(
         self,
@@ -74,11 +64,11 @@ class Patience:
             allowed_s = limits.half_sent_timeout_s + declared_bytes / MIB
             dues.append((self._began_message + allowed_s, Overdue.SEND))
         if waits_to_be_read:
-            dues.append((self._took + limits.unread_timeout_s, Overdue.READ))
+            dues.append((self.took_at + limits.unread_timeout_s, Overdue.READ))
         if has_streams:
-            dues.append((self._looked + limits.unread_timeout_s, Overdue.GRANT))
+            dues.append((self.looked_at + limits.unread_timeout_s, Overdue.GRANT))
         if not dues and may_be_idle:
-            since = max(self._sent, self._took)
+            since = max(self.sent_at, self.took_at)
             dues.append((since + limits.idle_timeout_s, Overdue.ASK))
         again = (now + limits.unread_timeout_s, Overdue.NOTHING)
         return min(dues, key=lambda due: due[0], default=again)

@@ -68,6 +68,7 @@ class PeerConnection:
         self.sock = sock
         self.account = account
         self.sender: Sender | None = None
+        self._credentials = b""  # the sender's, as they came
         self.life = Life.OPEN
         self.number = number
         self._refusals = shared.refusals
@@ -85,7 +86,7 @@ class PeerConnection:
         self._waits_for_room = False
         self._patience = Patience(shared.limits, now=self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
-        self._loop.add_reader(sock, self._read)
+        self._loop.add_reader(sock, self._act, self._read_once)
         self._watch()
 
     def __repr__(self) -> str:
@@ -165,11 +166,6 @@ class PeerConnection:
             self._hang_ups.watch(self.sock, self.hang_up)
             self._session.no_more_comes()  # which writes, and may find the peer gone
 
-    def _read(self) -> None:
-        """Take what is there, unless there still is something from before."""
-        if not self._has_more:
-            self._act(self._read_once)
-
     def _go_on(self) -> None:
         if self.life in READING:
             self._act(self._take_messages)
@@ -202,9 +198,13 @@ class PeerConnection:
             self._is_busy = False
         if ended:
             self._stop_reading()
-        self._write()
+        if self._session.outbox or self.life is not Life.OPEN:
+            self._write()
 
     def _read_once(self) -> bool:
+        """Take what is there, unless there still is something from before."""
+        if self._has_more:
+            return False
         data = self._receive()
         return data is not None and self._take_in(data)
 
@@ -225,7 +225,6 @@ class PeerConnection:
             self._session.decoder.feed(data)
         else:
             self._session.decoder.feed_eof()
-        self._patience.sent(self._loop.time())
         self._take_messages()
         return not data and not self._has_more  # if there is more, the end is met again
 
@@ -233,16 +232,21 @@ class PeerConnection:
         """Act on what has come, for a while; the rest has its turn later."""
         if self.sender is None:  # the end was the first that came
             return False
-        now = self._loop.time()
-        ends = now + VISIT_S
-        while self._session.take_message(self.sender, now=now):
-            self._patience.whole()
-            if self._loop.time() >= ends:
+        session, patience, now = self._session, self._patience, self._loop.time()
+        patience.sent_at = now
+        while session.take_message(self.sender, now=now):
+            if not session.decoder.is_half_read:  # as most often: it came alone
+                break
+            patience.whole()
+            if self._loop.time() >= now + VISIT_S:
                 self._has_more = True
                 self._loop.call_soon(self._go_on)
                 return False
         self._has_more = False
-        self._note_half_read(now)
+        if not session.decoder.is_half_read:
+            patience.whole()
+        elif patience.half(now):
+            self._watch()
         return False
 
     def _receive(self) -> memoryview | None:
@@ -253,26 +257,27 @@ class PeerConnection:
         received = receive(self.sock)
         if received is None:
             return None
+        data, fds, credentials, is_cut = received
         try:
-            if received.sender is not None:
-                self._identify(received.sender)
+            if credentials is not None and credentials != self._credentials:
+                self._identify(credentials)
         finally:
-            self._session.take_descriptors(received.fds)
-        if received.is_cut:
-            raise _cut(len(received.fds))
-        if received.data and self.sender is None:
+            if fds:
+                self._session.take_descriptors(fds)
+        if is_cut:
+            raise _cut(len(fds))
+        if data and self.sender is None:
             raise ProtocolError(Code.ACCESS_DENIED, "the kernel does not say who sends")
-        return received.data
+        return data
 
-    def _identify(self, sender: Credentials) -> None:
-        known = self.sender
-        if known is not None and (known.pid, known.uid, known.gid) == sender:
-            return
+    def _identify(self, credentials: bytes) -> None:
+        known, sender = self.sender, Credentials.unpack(credentials)
         if known is not None and known.uid != sender.uid:
             raise ProtocolError(
                 Code.ACCESS_DENIED, "another user sends on this connection: connect anew"
             )
         self.sender = Sender(*sender, self.number, *groups_of(self.sock, sender))
+        self._credentials = credentials
         if self.account.uid != sender.uid:  # root connected, and dropped its rights before it sent
             self.account.peers_num -= 1
             self.account = self._accounts.of(sender.uid, now=self._loop.time())
@@ -294,7 +299,8 @@ class PeerConnection:
             self._flush()
         finally:
             self._is_busy = False
-        self._close_if_done()
+        if self.life is not Life.OPEN:
+            self._close_if_done()
 
     def _flush(self) -> None:
         outbox = self._session.outbox
@@ -302,14 +308,16 @@ class PeerConnection:
             try:
                 written = self.sock.sendmsg(buffers)
             except (BlockingIOError, InterruptedError):
+                outbox.written(0)
                 break
             except OSError:
                 self._no_more_reads()
                 return
-            self._patience.took(self._loop.time())
+            self._patience.took_at = self._loop.time()
             outbox.written(written)
-        self._wait_for_room(bool(outbox.waiting_bytes))
-        if self._session.streams.is_sending:
+        if outbox.waiting_bytes or self._waits_for_room:
+            self._wait_for_room(wanted=outbox.waiting_bytes > 0)
+        if self._session.streams.outgoing:
             self._watch()
 
     def _no_more_reads(self) -> None:
@@ -320,11 +328,11 @@ class PeerConnection:
         self._session.stop_sending()
         self._wait_for_room(wanted=False)
 
-    def _wait_for_room(self, wanted: bool) -> None:  # noqa: FBT001
+    def _wait_for_room(self, *, wanted: bool) -> None:
         if wanted and not self._waits_for_room:
             self._loop.add_writer(self.sock, self._write_now)
             self._waits_for_room = True
-            self._patience.took(self._loop.time())
+            self._patience.took_at = self._loop.time()
             self._watch()
         elif self._waits_for_room and not wanted:
             self._loop.remove_writer(self.sock)
@@ -339,13 +347,6 @@ class PeerConnection:
             linger(self.sock, self.hang_up)
         elif is_last and is_done:
             self.hang_up()
-
-    def _note_half_read(self, now: float) -> None:
-        if self._session.decoder.is_half_read:
-            if self._patience.half(now):
-                self._watch()
-        else:
-            self._patience.whole()
 
     def _watch(self) -> None:
         """Have one timer, for what is due first; what is put off is looked at when it goes off."""
@@ -371,7 +372,7 @@ class PeerConnection:
             declared_bytes=session.decoder.declared_bytes,
             is_sending=self.life in READING,
             waits_to_be_read=bool(session.outbox.waiting_bytes),
-            has_streams=session.streams.is_sending,
+            has_streams=bool(session.streams.outgoing),
             may_be_idle=self.life is Life.OPEN and not session.in_flight,
         )
 
@@ -386,7 +387,7 @@ class PeerConnection:
         self.hang_up()
 
     def _look_at_streams(self) -> None:
-        self._patience.looked(self._loop.time())
+        self._patience.looked_at = self._loop.time()
         words = "no credit came in time for the rest of the stream"
         self._session.streams.abort_stalled(
             RpcError(Code.TOO_SLOW, words, {"limit": "unread_timeout_s"})

@@ -5,7 +5,7 @@ Shared by both ends. Standard library only: programs import it with the client.
 
 from __future__ import annotations
 
-from botod.ipc.envelope import MAX_ID, is_id, request_id
+from botod.ipc.envelope import MAX_ID, is_id
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.json_text import dumps, dumps_with
 from botod.ipc.markers import Declared, pack, unpack
@@ -63,7 +63,8 @@ def read_request(message: Message, declared: Declared) -> Request:
         raise RpcError(Code.INVALID_REQUEST, 'a request has "jsonrpc": "2.0"')
     if not isinstance(method, str):
         raise RpcError(Code.INVALID_REQUEST, "a request has a method, a string")
-    if "id" in envelope and not is_id(envelope["id"]):
+    answer_to = envelope.get("id")
+    if not is_id(answer_to):
         raise RpcError(
             Code.INVALID_REQUEST,
             f"an id is a text of at most {MAX_ID} characters, a whole number of 64 bits or null",
@@ -71,7 +72,9 @@ def read_request(message: Message, declared: Declared) -> Request:
     params = envelope.get("params", {})
     if not isinstance(params, dict):
         raise RpcError(Code.INVALID_PARAMS, "params are an object, by name")
-    options = {key: envelope[key] for key in envelope.keys() - ENVELOPE_KEYS}
+    options = {}
+    if not envelope.keys() <= ENVELOPE_KEYS:
+        options = {key: envelope[key] for key in envelope.keys() - ENVELOPE_KEYS}
     if "$options" in params:
         options |= _options_inside(params)
         params = {key: value for key, value in params.items() if key != "$options"}
@@ -81,7 +84,7 @@ def read_request(message: Message, declared: Declared) -> Request:
         params = unpack(params, declared)
         if not isinstance(params, dict):
             raise RpcError(Code.INVALID_PARAMS, "params are an object, not a marker")
-    return Request(request_id(envelope), "id" not in envelope, method, params, options)
+    return Request(answer_to, "id" not in envelope, method, params, options)
 
 
 def encode(envelope: dict[str, Any], blobs: Sequence[bytes] = ()) -> list[bytes]:
@@ -101,18 +104,26 @@ def encode_request(
 
 
 def encode_result(
-    answer_to: str | int | None, result: Any, streams: Mapping[Any, int] | None = None
+    answer_to: str | int | None, result: Any, streams: Mapping[Any, int] = {}
 ) -> list[bytes]:
     """The answer to a request that succeeded; the result may hold bytes, at any depth.
 
     streams: the numbers of the streams that the result may hold.
+
+    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
+    there is more of that, the result is looked through, which takes longer than to write it.
     """
-    text, carrier = _marked(result, streams or {})
-    line = f'{{"jsonrpc":"2.0","id":{dumps(answer_to)},"result":{text}'
+    carrier = Carrier([], streams)
+    text = dumps_with(carrier, result)
+    if text.count('"$') != len(carrier.blobs) + len(carrier.numbers):
+        carrier = Carrier([], streams)
+        text = dumps(pack(result, carrier))
+    number = answer_to if type(answer_to) is int else dumps(answer_to)
+    line = f'{{"jsonrpc":"2.0","id":{number},"result":{text}'
     if carrier.numbers:
         line += f',"streams":{dumps(carrier.numbers)}'
     if carrier.blobs:
-        line += f',"bytes":{dumps([len(blob) for blob in carrier.blobs])}'
+        line += f',"bytes":[{",".join(map(str, map(len, carrier.blobs)))}]'
     return [f"{line}}}\n".encode(), *carrier.blobs]
 
 
@@ -170,20 +181,6 @@ class Carrier:
             self.numbers.append(self._streams[value])
             return {"$stream": self._streams[value]}
         raise TypeError(f"{type(value).__name__} cannot stand in a message")
-
-
-def _marked(result: Any, streams: Mapping[Any, int]) -> tuple[str, Carrier]:
-    """The result as JSON, and what its markers stand for.
-
-    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
-    there is more of that, the result is looked through, which takes longer than to write it.
-    """
-    carrier = Carrier([], streams)
-    text = dumps_with(carrier, result)
-    if text.count('"$') == len(carrier.blobs) + len(carrier.numbers):
-        return text, carrier
-    carrier = Carrier([], streams)
-    return dumps(pack(result, carrier)), carrier
 
 
 def _check_options(options: dict[str, Any]) -> None:

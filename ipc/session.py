@@ -57,7 +57,6 @@ class Session:
         self._account = account
         self._budget = account.budget
         self._write = write
-        self._is_gone = False
         self._unread_num = 0
         self._line_bytes = 0
 
@@ -77,10 +76,14 @@ class Session:
     def take_message(self, sender: Sender, *, now: float) -> bool:
         """Act on the next message. False: none is here whole. Raises ProtocolError."""
         event = self.decoder.next()
-        self._count_line()
+        if self.decoder.line_bytes != self._line_bytes:  # seldom: most lines come whole
+            self._count_line()
         if event is None:
             return False
-        self._check_read()
+        if self.outbox.waiting_bytes < self._shared.limits.unread_bytes:
+            self._unread_num = 0
+        else:
+            self._count_unread()
         if isinstance(event, Message):
             self._take_message(event, sender, now)
         elif isinstance(event, Array):
@@ -104,8 +107,7 @@ class Session:
 
     def stop_sending(self) -> None:
         """The peer reads nothing more; what it has sent is still acted on."""
-        self._is_gone = True
-        self.outbox.clear()
+        self.outbox.close()
         self.streams.stop_sending(RpcError(Code.CANCELLED, "the peer hung up"))
 
     def hang_up(self) -> None:
@@ -117,15 +119,11 @@ class Session:
 
     def tell(self, pieces: list[bytes]) -> None:
         """Send a message; to a peer that is gone, nothing."""
-        if not self._is_gone:
-            self.outbox.put(pieces)
-            self._write()
+        self.outbox.put(pieces)
+        self._write()
 
-    def _check_read(self) -> None:
+    def _count_unread(self) -> None:
         """Raise ProtocolError for a peer that goes on sending and does not read."""
-        if self.outbox.waiting_bytes < self._shared.limits.unread_bytes:
-            self._unread_num = 0
-            return
         self._unread_num += 1
         if self._unread_num > UNREAD_MAX:
             raise ProtocolError(
@@ -138,9 +136,8 @@ class Session:
     def _count_line(self) -> None:
         """Keep the budget in step with the line that is half here."""
         line_bytes = self.decoder.line_bytes
-        if line_bytes != self._line_bytes:  # seldom: most lines come whole
-            self._budget.force(line_bytes - self._line_bytes)
-            self._line_bytes = line_bytes
+        self._budget.force(line_bytes - self._line_bytes)
+        self._line_bytes = line_bytes
 
     def _reserve(self, size: int, envelope: dict[str, Any]) -> RpcError | None:
         if envelope.get("method") == STREAM_DATA and size <= CHUNK_BYTES:
@@ -211,9 +208,8 @@ class Session:
             close_quietly(fd)
 
     def _stream_ready(self, stream: OutgoingStream) -> None:
-        if not self._is_gone:
-            self.outbox.ready(stream)
-            self._write()
+        self.outbox.ready(stream)
+        self._write()
 
 
 def _is_notification(envelope: dict[str, Any]) -> bool:

@@ -20,8 +20,8 @@ class StreamTable:
     """The streams of one connection.
 
     most: how many there may be at once. tell: sends a message. on_ready: called when a stream has a
-    message to take. initial_credit: what the peer granted for each stream of ours beforehand; None:
-    it reads no streams.
+    message to take. outgoing: the streams of ours, by number. initial_credit: what the peer granted
+    for each of them beforehand; None: it reads no streams.
     """
 
     def __init__(
@@ -34,25 +34,20 @@ class StreamTable:
         on_ready: Callable[[OutgoingStream], None],
     ) -> None:
         self.initial_credit: int | None = None
+        self.outgoing: dict[int, OutgoingStream] = {}
         self._most = most
         self._budget = budget
         self._refusals = refusals
         self._tell = tell
         self._on_ready = on_ready
         self._incoming: dict[int, IncomingStream] = {}
-        self._outgoing: dict[int, OutgoingStream] = {}
         self._last_incoming = -1
         self._last_outgoing = 0
         self._stalled_at: dict[OutgoingStream, int] = {}
         self._gone: RpcError | None = None
 
     def __len__(self) -> int:
-        return len(self._incoming) + len(self._outgoing)
-
-    @property
-    def is_sending(self) -> bool:
-        """Whether there is a stream of ours."""
-        return bool(self._outgoing)
+        return len(self._incoming) + len(self.outgoing)
 
     def open_incoming(self, numbers: Sequence[int]) -> Sequence[IncomingStream]:
         """The streams that a request declares. Raises RpcError."""
@@ -78,7 +73,7 @@ class StreamTable:
         stream = OutgoingStream(
             self._last_outgoing, credit_bytes=self.initial_credit, on_ready=self._on_ready
         )
-        self._outgoing[stream.number] = stream
+        self.outgoing[stream.number] = stream
         if self._gone is not None:
             stream.break_off(self._gone)
         return stream
@@ -91,8 +86,8 @@ class StreamTable:
 
     def forget_ended(self) -> None:
         """Let go of the streams of ours that have ended."""
-        for number in [number for number, stream in self._outgoing.items() if stream.is_over]:
-            del self._outgoing[number]
+        for number in [number for number, stream in self.outgoing.items() if stream.is_over]:
+            del self.outgoing[number]
 
     def obey(self, control: Control) -> None:
         """Do what a message about a stream says. Raises ProtocolError."""
@@ -104,13 +99,13 @@ class StreamTable:
         Each holds an answer of the service, and a slot, until its last byte is sent. Less than a
         piece in all that time is as good as nothing: a byte now and then would hold it for ever.
         """
-        for stream in list(self._outgoing.values()):
+        for stream in list(self.outgoing.values()):
             before = self._stalled_at.get(stream)
             is_slow = before is not None and stream.sent_bytes - before < CHUNK_BYTES
             if stream.is_waiting and is_slow:
                 stream.abort(error)
         self._stalled_at = {
-            stream: stream.sent_bytes for stream in self._outgoing.values() if stream.is_waiting
+            stream: stream.sent_bytes for stream in self.outgoing.values() if stream.is_waiting
         }
 
     def no_more_comes(self) -> None:
@@ -119,13 +114,13 @@ class StreamTable:
         for incoming in self._incoming.values():
             if not incoming.is_whole:
                 incoming.break_off(broken)
-        for outgoing in list(self._outgoing.values()):
+        for outgoing in list(self.outgoing.values()):
             outgoing.no_more_credit()
 
     def stop_sending(self, gone: RpcError) -> None:
         """The peer reads no more."""
         self._gone = gone
-        for outgoing in list(self._outgoing.values()):
+        for outgoing in list(self.outgoing.values()):
             outgoing.break_off(gone)
 
     def hang_up(self, gone: RpcError) -> None:
@@ -173,7 +168,7 @@ class StreamTable:
         """The stream; None if it is over. Raises ProtocolError if it never was."""
         if not 0 < number <= self._last_outgoing:
             _raise_no_stream(number)
-        return self._outgoing.get(number)
+        return self.outgoing.get(number)
 
 
 _DEEDS: Mapping[type, Callable[[StreamTable, Any], None]] = {

@@ -126,7 +126,7 @@ def test_a_stream_cannot_be_opened() -> None:
     async def main() -> None:
         async with rig(reply(LARGE), slots=1) as one:
             peer = Peer("s3.get_object", ON_KEY, sender=SENDER, credit_bytes=1)
-            peer.exchange._make_stream = _no_stream
+            peer.make_stream = _no_stream  # type: ignore[method-assign]
             peer.ask(one.worker.handle)
             error = (await peer.outcome()).error
             assert error is not None

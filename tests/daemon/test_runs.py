@@ -215,7 +215,7 @@ def test_who_is_found_gone_keeps_no_progress_from_the_others() -> None:
         one, gone, stays = new_run(), new_peer(progress=True), new_peer(progress=True)
         one.wait(gone.exchange)
         one.join(stays.exchange, job(Options(progress=True)))
-        gone.exchange._tell_progress = lambda exchange, _value: exchange.cancel()
+        gone.tell_progress = lambda exchange, _value: exchange.cancel()  # type: ignore[method-assign]
         one.moved.sent_bytes = 7
         assert one._progress is not None
         one._progress._tick()

@@ -37,14 +37,23 @@ class Session:
             SENDER,
             Brought(),
             Budget(0),
-            deliver=lambda _exchange, outcome: self.events.append(outcome),
-            on_end=lambda _exchange: self.events.append("end"),
-            make_stream=self._make_stream if reads_streams else None,
-            tell_progress=lambda _exchange, value: self.events.append(value),
-            set_stream_credit=lambda _size: None,
+            self,
+            can_stream=reads_streams,
         )
 
-    def _make_stream(self) -> OutgoingStream:
+    def deliver(self, _exchange: Exchange, outcome: Outcome) -> None:
+        self.events.append(outcome)
+
+    def end(self, _exchange: Exchange) -> None:
+        self.events.append("end")
+
+    def tell_progress(self, _exchange: Exchange, value: dict[str, Any]) -> None:
+        self.events.append(value)
+
+    def set_stream_credit(self, size: int) -> None:
+        self.events.append(size)
+
+    def make_stream(self) -> OutgoingStream:
         stream = OutgoingStream(
             len(self.streams) + 1, credit_bytes=0, on_ready=lambda _stream: None
         )

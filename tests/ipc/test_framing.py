@@ -16,6 +16,7 @@ from botod.ipc.errors import Code, ProtocolError, RpcError
 from botod.ipc.framing import (
     MAX_BATCH,
     MAX_DRAIN_BYTES,
+    SHORT_LINE_BYTES,
     Array,
     Decoder,
     Message,
@@ -523,6 +524,24 @@ def test_no_room_is_asked_for_what_will_not_be_kept(data: bytes) -> None:
     assert decoder.next() is not None
     assert room.asked == []
     assert decoder.reserved_bytes == 0
+
+
+def test_what_is_not_read_yet_is_told_in_steps() -> None:
+    """Lines only, as the last `next` left them: bytes that a line declares are reserved by then."""
+    decoder = Decoder()
+    decoder.feed(line(id=1) + b" " * (3 * SHORT_LINE_BYTES - 1))
+    assert decoder.line_bytes == 0
+    assert decoder.next() == plain({"id": 1})
+    assert decoder.line_bytes == 2 * SHORT_LINE_BYTES
+    decoder.feed(b" " + line(id=2, bytes=[2 * SHORT_LINE_BYTES + 9]) + bytes(2 * SHORT_LINE_BYTES))
+    assert decoder.next() is None
+    assert decoder.line_bytes == 0
+    assert decoder.reserved_bytes > 2 * SHORT_LINE_BYTES
+    decoder.feed(bytes(9 + SHORT_LINE_BYTES))
+    assert decoder.next() is not None
+    assert decoder.line_bytes == SHORT_LINE_BYTES
+    decoder.forget_rest()
+    assert decoder.line_bytes == 0
 
 
 # What other modules ask

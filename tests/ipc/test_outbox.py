@@ -105,13 +105,17 @@ def test_a_write_has_an_end() -> None:
 
 
 def test_what_waits_is_accounted_for() -> None:
-    """From the moment it is put until it is written or forgotten."""
+    """From the moment that the kernel does not take it until it is written or forgotten."""
     peer = Peer()
     peer.outbox.put([b"abc", b"de"])
-    assert peer.accounted == peer.outbox.waiting_bytes == 5
+    assert (peer.accounted, peer.outbox.waiting_bytes) == (0, 5)
     peer.take(4)
     assert peer.accounted == peer.outbox.waiting_bytes == 1
-    peer.outbox.clear()
+    peer.outbox.put([b"fg"])
+    assert peer.accounted == peer.outbox.waiting_bytes == 3
+    peer.outbox.written(0)
+    assert peer.accounted == peer.outbox.waiting_bytes == 3
+    peer.outbox.close()
     assert peer.accounted == peer.outbox.waiting_bytes == 0
     assert not peer.outbox
     assert peer.outbox.next_buffers() == []
@@ -264,7 +268,9 @@ def test_forgetting_forgets_the_streams_too() -> None:
         peer = Peer()
         stream = peer.stream(1)
         task = await sending(stream, 1)
-        peer.outbox.clear()
+        peer.outbox.close()
+        peer.outbox.put([b"too late"])
+        peer.outbox.ready(stream)
         assert not peer.outbox
         assert peer.outbox.next_buffers() == []
         assert stream.sent_bytes == 0

@@ -31,9 +31,9 @@ def test_who_asks_for_nothing() -> None:
     """May stay for the idle time after it sent, or took an answer."""
     one = patience()
     assert first_due(one) == (4600.0, Overdue.ASK)
-    one.sent(1100.0)
+    one.sent_at = 1100.0
     assert first_due(one) == (4700.0, Overdue.ASK)
-    one.took(1200.0)
+    one.took_at = 1200.0
     assert first_due(one) == (4800.0, Overdue.ASK)
 
 
@@ -47,7 +47,7 @@ def test_a_message_that_has_begun() -> None:
     one = patience()
     assert one.half(1010.0)
     assert not one.half(1020.0)
-    one.sent(1020.0)
+    one.sent_at = 1020.0
     assert first_due(one) == (1040.0, Overdue.SEND)
     one.whole()
     assert first_due(one) == (4620.0, Overdue.ASK)
@@ -70,15 +70,15 @@ def test_who_sends_no_more_owes_no_rest() -> None:
 def test_answers_that_wait() -> None:
     """Count from when they began to wait, or the peer last took some."""
     one = patience()
-    one.took(1500.0)
+    one.took_at = 1500.0
     assert first_due(one, waits_to_be_read=True) == (1560.0, Overdue.READ)
 
 
 def test_streams_are_looked_at_again_and_again() -> None:
     """From look to look, whatever else the peer does meanwhile."""
     one = patience()
-    one.looked(2000.0)
-    one.sent(2050.0)
+    one.looked_at = 2000.0
+    one.sent_at = 2050.0
     assert first_due(one, has_streams=True, may_be_idle=False) == (2060.0, Overdue.GRANT)
 
 

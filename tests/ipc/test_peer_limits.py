@@ -242,6 +242,28 @@ def test_bytes_of_all_peers(path: Path) -> None:
     run(scenario())
 
 
+def test_a_line_that_is_half_here_counts_too(path: Path) -> None:
+    """From some size on, until the rest of it comes or the peer is gone."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            data = request(1, pad="x" * 100_000)
+            await peer.send(data[:-2])
+            await until(lambda: 90_000 < host.server.budget.used_bytes <= len(data))
+            await peer.send(data[-2:])
+            (await handler.next()).answer("read")
+            assert (await peer.answer()).result == "read"
+            await until(lambda: host.server.budget.used_bytes == 0)
+            await peer.send(data[:-2])
+            await until(lambda: host.server.budget.used_bytes > 90_000)
+            peer.close()
+            await host.empty()
+            assert host.server.budget.used_bytes == 0
+
+    run(scenario())
+
+
 def test_answers_that_wait_count_too(path: Path) -> None:
     """The budget is of both ways: unread answers of one leave less room for all."""
 

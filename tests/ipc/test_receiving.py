@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from botod.ipc.descriptor_queue import MAX_FDS, SURPLUS_FDS
-from botod.ipc.receiving import READ_BYTES, connected_as, receive
+from botod.ipc.receiving import READ_BYTES, Credentials, connected_as, receive
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -33,10 +33,12 @@ def test_bytes_and_their_sender(pair: Pair) -> None:
     pair[1].sendall(b"hello")
     received = receive(pair[0])
     assert received is not None
-    assert bytes(received.data) == b"hello"
-    assert received.sender == (os.getpid(), os.geteuid(), os.getegid())
-    assert not received.fds
-    assert not received.is_cut
+    data, fds, sender, is_cut = received
+    assert bytes(data) == b"hello"
+    assert sender is not None
+    assert Credentials.unpack(sender) == (os.getpid(), os.geteuid(), os.getegid())
+    assert not fds
+    assert not is_cut
 
 
 def test_the_end(pair: Pair) -> None:
@@ -44,8 +46,9 @@ def test_the_end(pair: Pair) -> None:
     pair[1].shutdown(socket.SHUT_WR)
     received = receive(pair[0])
     assert received is not None
-    assert not received.data
-    assert received.sender is None
+    data, _fds, sender, _is_cut = received
+    assert not data
+    assert sender is None
 
 
 def test_the_next_read_overwrites_what_came(pair: Pair) -> None:
@@ -55,7 +58,7 @@ def test_the_next_read_overwrites_what_came(pair: Pair) -> None:
     pair[1].sendall(b"two")
     assert receive(pair[0]) is not None
     assert first is not None
-    assert bytes(first.data) == b"two"
+    assert bytes(first[0]) == b"two"
 
 
 def test_a_forked_process_has_a_buffer_of_its_own(pair: Pair) -> None:
@@ -78,8 +81,8 @@ def test_not_more_than_one_buffer_at_a_time(pair: Pair) -> None:
     sent = pair[1].send(b"x" * (READ_BYTES + 100_000))
     first, second = receive(pair[0]), receive(pair[0])
     assert first is not None
-    got = len(first.data) + (0 if second is None else len(second.data))
-    assert len(first.data) <= READ_BYTES
+    got = len(first[0]) + (0 if second is None else len(second[0]))
+    assert len(first[0]) <= READ_BYTES
     assert got == min(sent, 2 * READ_BYTES)
 
 
@@ -90,7 +93,7 @@ def test_descriptors_are_ours(pair: Pair) -> None:
     os.close(writes)
     received = receive(pair[0])
     assert received is not None
-    (fd,) = received.fds
+    _data, (fd,), _sender, _is_cut = received
     assert not os.get_inheritable(fd)
     os.write(fd, b"through")
     os.close(fd)
@@ -104,8 +107,9 @@ def test_more_descriptors_than_are_taken(pair: Pair) -> None:
     socket.send_fds(pair[1], [b"x"], [read_end] * (SURPLUS_FDS + MAX_FDS + 30))
     received = receive(pair[0])
     assert received is not None
-    assert received.is_cut
-    for fd in (*received.fds, read_end, write_end):
+    _data, fds, _sender, is_cut = received
+    assert is_cut
+    for fd in (*fds, read_end, write_end):
         os.close(fd)
 
 

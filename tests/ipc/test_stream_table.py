@@ -213,7 +213,7 @@ def test_our_streams_are_numbered_one_after_the_other() -> None:
     streams = [connection.table.open_outgoing() for _ in range(3)]
     assert [stream.number for stream in streams] == [1, 2, 3]
     assert {stream.credit_bytes for stream in streams} == {10}
-    assert connection.table.is_sending
+    assert connection.table.outgoing
 
 
 def test_a_peer_that_reads_no_streams_gets_none() -> None:
@@ -255,7 +255,7 @@ def test_word_of_a_stream_that_has_ended_is_late_and_no_fault() -> None:
     stream.end()
     connection.take()
     connection.table.forget_ended()
-    assert not connection.table.is_sending
+    assert not connection.table.outgoing
     connection.table.obey(StreamCredit(1, 1))
     connection.table.obey(StreamCancel(1))
 
@@ -270,7 +270,7 @@ def test_only_ended_streams_are_forgotten() -> None:
     assert stream.credit_bytes == 11
     connection.take()
     connection.table.forget_ended()
-    assert connection.table.is_sending
+    assert connection.table.outgoing
     assert not other.is_over
 
 

@@ -54,11 +54,8 @@ class Peer:
                 tuple(value for value in values if isinstance(value, IncomingStream)),
             ),
             self.budget,
-            deliver=self._deliver,
-            on_end=self._end,
-            make_stream=None if credit_bytes is None else self._make_stream,
-            tell_progress=lambda _exchange, value: self.progress.append(value),
-            set_stream_credit=self.granted.append,
+            self,
+            can_stream=credit_bytes is not None,
         )
 
     def ask(self, handle: Callable[[Exchange], None]) -> "Peer":
@@ -93,11 +90,17 @@ class Peer:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def _deliver(self, _exchange: Exchange, outcome: Outcome) -> None:
+    def set_stream_credit(self, size: int) -> None:
+        self.granted.append(size)
+
+    def tell_progress(self, _exchange: Exchange, value: dict[str, Any]) -> None:
+        self.progress.append(value)
+
+    def deliver(self, _exchange: Exchange, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self._changed.set()
 
-    def _end(self, exchange: Exchange) -> None:
+    def end(self, exchange: Exchange) -> None:
         assert not self.has_ended, "an exchange ended twice"
         self.has_ended = True
         for descriptor in exchange.brought.descriptors:
@@ -106,7 +109,7 @@ class Peer:
             stream.close()
         self._changed.set()
 
-    def _make_stream(self) -> OutgoingStream:
+    def make_stream(self) -> OutgoingStream:
         assert self._credit_bytes is not None, "made only for a peer that reads streams"
         number = len(self.streams) + 1
         stream = OutgoingStream(number, credit_bytes=self._credit_bytes, on_ready=self._take)

@@ -18,7 +18,16 @@ from typing import Any, Self
 
 from botod.ipc.controls import CHUNK_BYTES
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Brought, Exchange, Handler, OnRefused, Sender, Stage
+from botod.ipc.exchange import (
+    NOTHING,
+    Brought,
+    Exchange,
+    Handler,
+    OnRefused,
+    Outcome,
+    Sender,
+    Stage,
+)
 from botod.ipc.framing import MessageLimits
 from botod.ipc.limits import Budget, ServerLimits
 from botod.ipc.protocol import Request
@@ -516,16 +525,28 @@ def is_open(fd: int) -> bool:
     return True
 
 
-def unheard(call_id: Any, *, is_notification: bool = False, **options: Any) -> Exchange:
+def unheard(
+    call_id: Any, *, is_notification: bool = False, brought: Brought = NOTHING, **options: Any
+) -> Exchange:
     """A request whose answer goes nowhere."""
-    return Exchange(
-        Request(call_id, is_notification, "m", {}, options),
-        Sender(1, 1, 1, 1),
-        Brought(),
-        Budget(0),
-        deliver=lambda _exchange, _outcome: None,
-        on_end=lambda _exchange: None,
-        make_stream=None,
-        tell_progress=lambda _exchange, _value: None,
-        set_stream_credit=lambda _size: None,
-    )
+    request = Request(call_id, is_notification, "m", {}, options)
+    return Exchange(request, Sender(1, 1, 1, 1), brought, Budget(0), Nowhere(), can_stream=False)
+
+
+class Nowhere:
+    """Where nobody hears what becomes of an exchange."""
+
+    def make_stream(self) -> OutgoingStream:
+        raise AssertionError("nobody would read it")
+
+    def set_stream_credit(self, size: int) -> None:
+        pass
+
+    def tell_progress(self, exchange: Exchange, value: dict[str, Any]) -> None:
+        pass
+
+    def deliver(self, exchange: Exchange, outcome: Outcome) -> None:
+        pass
+
+    def end(self, exchange: Exchange) -> None:
+        pass
