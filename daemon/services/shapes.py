@@ -61,22 +61,21 @@ class Text:
     allowed: str = ""
 
     def read(self, value: Any, where: str) -> str:
-        if type(value) is not str:
-            value = _text(value, where)
-        size = len(value)
+        text: str = value if type(value) is str else _text(value, where)
+        size = len(text)
         if size < self.min_length or (self.max_length is not None and size > self.max_length):
             raise InvalidParam(f"{where} {self._wrong_length(size)}")
-        if not value.isascii():  # which has a byte a character, and no surrogates
-            size = _utf8_bytes(value)
+        if not text.isascii():  # which has a byte a character, and no surrogates
+            size = _utf8_bytes(text)
         if self.max_bytes is not None and size > self.max_bytes:
             raise InvalidParam(f"{where} has {size} bytes; {self.max_bytes} may be")
-        if size > len(value) and SURROGATE.search(value):
+        if size > len(text) and SURROGATE.search(text):
             raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
-        if self.choices and value not in self.choices:
+        if self.choices and text not in self.choices:
             raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
-        if self.pattern and not self._expression.fullmatch(value):
+        if self.pattern and not self._expression.fullmatch(text):
             raise InvalidParam(f"{where} {self.allowed}")
-        return value
+        return text
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
