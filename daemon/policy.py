@@ -7,12 +7,12 @@ import logging
 import os
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
-from botod.daemon.roles import Actor
+from botod.daemon.roles import Actor, Role
 from botod.daemon.rules import ACTS_AS, EVERYTHING, NAMED_ONLY, Line, Place, Rule, Who
 from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
@@ -46,8 +46,9 @@ REMEMBERED = 4096
 _Key = tuple[int, int, int, int]
 
 
-class Permit(NamedTuple):
-    """What a job is done on.
+@dataclass(slots=True)
+class Permit:
+    """What a job is done on; nobody changes it.
 
     actor: the role that it is done under; None: as its profile. resources: what it touches.
     decision: of the rules, of the last that was asked; only an audit lets it be a refusal.
@@ -104,7 +105,10 @@ class Policy:
                 self._refuse(sender, method, decision)
                 return Permit(None, resources, decision)
             first = rule
-        return Permit(_actor(tables, sender, first, profile), resources, decision)
+        actor = None
+        if first is not None and first.role is not None:
+            actor = _actor(tables, sender, first, first.role, profile)
+        return Permit(actor, resources, decision)
 
     def decide(
         self, caller: Caller, method: str, resources: Sequence[str | None], profile: str
@@ -173,13 +177,11 @@ def _greeting(tables: Tables, method: str) -> Decision:
     return decision
 
 
-def _actor(tables: Tables, sender: Sender, rule: Rule | None, profile: str) -> Actor | None:
-    """Who a job is done as that a rule allows."""
-    if rule is None or rule.role is None:
-        return None
-    cgroup = tables.caller.cgroup if rule.role.needs_unit else None
+def _actor(tables: Tables, sender: Sender, rule: Rule, role: Role, profile: str) -> Actor:
+    """Who a job is done as that a rule with a role allows."""
+    cgroup = tables.caller.cgroup if role.needs_unit else None
     unit = "" if cgroup is None else unit_of(cgroup)
-    return Actor(rule.role, sender.uid, unit, rule.place.name, profile)
+    return Actor(role, sender.uid, unit, rule.place.name, profile)
 
 
 def _denied(uid: int, method: str, decision: Decision, why: str = "") -> Denied:

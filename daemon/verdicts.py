@@ -25,11 +25,12 @@ class Verdict:
         return f'{self.rule.place}: {"allow" if self.is_allow else "deny"} "{self.line}"'
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Decision:
-    """What became of a question. resource: the one that was refused, or the last that was allowed.
+    """What became of a question; nobody changes it.
 
-    verdict: None: no line is about it, so it is refused.
+    resource: the one that was refused, or the last that was allowed. verdict: None: no line is
+    about it, so it is refused.
     """
 
     is_allowed: bool
@@ -45,6 +46,8 @@ class Table:
         self._verdicts = verdicts
         self._globs = Globs([verdict.line.resource for verdict in verdicts])
         self._untold = next((verdict for verdict in verdicts if _is_for_any(verdict)), None)
+        is_alike = bool(verdicts) and verdicts[0].line.resource == EVERYTHING
+        self._of_all = verdicts[0] if is_alike else None
 
     def decide(self, resources: Iterable[str | None]) -> Decision:
         """Any that is denied denies; all have to be allowed, and under one role.
@@ -62,6 +65,8 @@ class Table:
 
     def verdict(self, resource: str | None) -> Verdict | None:
         """The line that decides; None: none is about it. A resource of None cannot be told."""
+        if self._of_all is not None:
+            return self._of_all
         if resource is None:
             return self._untold
         first = self._globs.first(resource)
@@ -113,12 +118,13 @@ class Tables:
 
         Of what nobody knows yet, whether it may do anything that the service has.
         """
-        if not _is_known(method):
-            return self._may_use(method.partition(".")[0])
         admitted = self._admitted.get(method)
-        if admitted is None:
-            admitted = any(verdict.is_allow for verdict in self._own(method))
-            self._admitted[method] = admitted
+        if admitted is not None:
+            return admitted
+        if not _is_known(method):  # a peer chooses the name
+            return self._may_use(method.partition(".")[0])
+        admitted = any(verdict.is_allow for verdict in self._own(method))
+        self._admitted[method] = admitted
         return admitted
 
     def _may_use(self, service: str) -> bool:
