@@ -39,6 +39,8 @@ class Attempts:
     written that would be written twice.
     """
 
+    __slots__ = ("_budget", "_can_repeat", "_connection", "_keys", "_patience", "_terms")
+
     def __init__(
         self,
         connection: Any,

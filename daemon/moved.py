@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from botod.daemon.services.operation import Source
 
 
-@dataclass
+@dataclass(slots=True)
 class Moved:
     """Bytes of bodies that a job has moved so far; those sent, in the latest try of each part."""
 

@@ -47,7 +47,7 @@ class Table:
         self._globs = Globs([verdict.line.resource for verdict in verdicts])
         self._untold = next((verdict for verdict in verdicts if _is_for_any(verdict)), None)
         is_alike = bool(verdicts) and verdicts[0].line.resource == EVERYTHING
-        self._of_all = verdicts[0] if is_alike else None
+        self._of_all = verdicts[0] if is_alike else None  # it decides, whatever is asked about
 
     def decide(self, resources: Iterable[str | None]) -> Decision:
         """Any that is denied denies; all have to be allowed, and under one role.

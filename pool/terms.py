@@ -98,6 +98,11 @@ def on_terms(terms: Terms) -> During[Terms]:
     return During(_terms, terms)
 
 
+def use_terms(terms: Terms) -> None:
+    """The same for the function that runs, from here to the end of its greenlet."""
+    _terms.set(terms)
+
+
 def current_terms() -> Terms:
     """The terms of this context; without any, cautious ones: nothing is idempotent."""
     return _terms.get() or Terms()
