@@ -124,9 +124,8 @@ class Attempts:
 _current: ContextVar[Attempts | None] = ContextVar("botod_attempts", default=None)
 
 
-def use(attempts: Attempts) -> None:
-    """Make these the tries of the running job, from here to the end of its greenlet."""
-    _current.set(attempts)
+use: Callable[[Attempts], object] = _current.set
+"""Make these the tries of the running job, from here to the end of its greenlet."""
 
 
 def attempt(unit: Callable[[], T]) -> T:

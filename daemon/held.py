@@ -1,5 +1,6 @@
 """What one job holds of the bytes that all peers may have in memory together."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from botod.ipc.limits import Budget, Refusals
@@ -68,9 +69,8 @@ def holding(held: Held) -> During[Held]:
     return During(_current, held)
 
 
-def hold_in(held: Held) -> None:
-    """The same for the function that runs, from here to the end of its greenlet."""
-    _current.set(held)
+hold_in: Callable[[Held], object] = _current.set
+"""The same for the function that runs, from here to the end of its greenlet."""
 
 
 def current_held() -> Held | None:

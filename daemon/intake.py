@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from botod.daemon.job import Job, traced
 from botod.daemon.options import Options, read_options, trace_headers
 from botod.daemon.services.operation import Operation, Params
-from botod.daemon.services.shapes import InvalidParam
+from botod.daemon.services.shapes import LARGE, InvalidParam
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange
 from botod.pool import Terms
@@ -26,7 +26,7 @@ class Intake:
     def wait(self, exchange: Exchange, *, now: float) -> tuple[Options, float]:
         """A request's options, and until when it waits for its operation. Raises RpcError."""
         options = read_options(exchange.request.options, timeout_max_s=self._timeout_max_s)
-        return options, now + self._seconds(options, is_large=False)
+        return options, now + (options.timeout_s or self._timeout_s)
 
     def job(self, exchange: Exchange, operation: Operation, *, now: float) -> Job:
         """The job that a request asks for; `now`, when it came, is the loop's. Raises RpcError."""
@@ -37,7 +37,8 @@ class Intake:
             params = operation.params.read(request.params, "")
         except InvalidParam as error:
             raise traced(RpcError(Code.INVALID_PARAMS, str(error)), options) from None
-        is_large = operation.has_large(params)
+        # Only these two params may be a descriptor or a stream.
+        is_large = operation.receives in params or isinstance(params.get(operation.sends), LARGE)
         if is_large and options.idempotency_key is not None:
             message = "idempotency_key does not go with descriptors and streams: they come once"
             raise traced(RpcError(Code.INVALID_PARAMS, message), options)
@@ -50,13 +51,17 @@ class Intake:
             is_poll=operation.polls is not None and operation.polls(params),
             headers=trace_headers(options.traceparent) if options.traceparent else None,
         )
-        deadline = now + self._seconds(options, is_large=is_large)
-        return Job(service, name, operation, params, options, deadline, terms, tokens)
-
-    def _seconds(self, options: Options, *, is_large: bool) -> float:
-        if options.timeout_s is not None:
-            return options.timeout_s
-        return self._timeout_max_s if is_large else self._timeout_s
+        timeout_s = options.timeout_s or (self._timeout_max_s if is_large else self._timeout_s)
+        return Job(
+            service,
+            name,
+            operation,
+            params,
+            options=options,
+            deadline=now + timeout_s,
+            terms=terms,
+            tokens=tokens,
+        )
 
 
 def _made_tokens(operation: Operation, params: Params) -> Mapping[str, str]:

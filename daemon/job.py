@@ -2,7 +2,6 @@
 
 import http.client
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from botod.daemon.files import DescriptorFailed
@@ -41,7 +40,6 @@ ENDED_UNSEEN = (Interrupted, DeadlineExceeded)
 the job that had made it."""
 
 
-@dataclass(eq=False, slots=True)
 class Job:
     """One operation asked for by a peer; nobody changes it.
 
@@ -50,18 +48,32 @@ class Job:
     attempts. method: as the peer wrote it.
     """
 
-    service: str
-    name: str
-    operation: Operation
-    params: Params
-    options: Options
-    deadline: float
-    terms: Terms
-    tokens: Mapping[str, str] | None = None
-    method: str = field(init=False)
+    __slots__ = (
+        "deadline", "method", "name", "operation", "options", "params", "service", "terms",
+        "tokens",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        self.method = f"{self.service}.{self.name}"
+    def __init__(
+        self,
+        service: str,
+        name: str,
+        operation: Operation,
+        params: Params,
+        *,
+        options: Options,
+        deadline: float,
+        terms: Terms,
+        tokens: Mapping[str, str] | None = None,
+    ) -> None:
+        self.service = service
+        self.name = name
+        self.method = f"{service}.{name}"
+        self.operation = operation
+        self.params = params
+        self.options = options
+        self.deadline = deadline
+        self.terms = terms
+        self.tokens = tokens
 
     def run(self, connection: Any, params: Params) -> Result:
         """Do it, in boto's blocking style. params: its own, with bodies opened."""

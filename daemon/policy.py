@@ -84,25 +84,30 @@ class Policy:
         if sender.uid == OVERFLOW_UID:
             raise _denied(sender.uid, method, NOTHING_DECIDED, UNMAPPED)
         tables = self._tables(sender)
+        if tables.known.get(method):
+            return
         if method.startswith("botod."):
             decision = _greeting(tables, method)
             if not decision.is_allowed:
                 self._refuse(sender, method, decision)
-        elif not (self._audit or tables.may_call(ACTS_AS.get(method, method))):
+        elif not (self._audit or tables.may_call(method)):
             self._refuse(sender, method, NOTHING_DECIDED)
 
     def check(self, sender: Sender, job: Job) -> Permit:
         """Raise ACCESS_DENIED unless `sender` may have this job done."""
         tables, profile = self._tables(sender), job.options.profile
         resources = tuple(job.operation.resources.find(job.params))
+        methods = [job.method]
+        if job.operation.stands_for:
+            methods.append(f"{job.service}.{job.params[job.operation.stands_for]}")
         first: Rule | None = None
-        for method in asked_of(job):
+        for method in methods:
             decision = tables.table(method, profile).decide(resources)
             rule = None if decision.verdict is None else decision.verdict.rule
             is_mixed = first is not None and (rule is None or rule.role != first.role)
             if not decision.is_allowed or is_mixed:  # a job is signed once, under one role
                 decision = replace(decision, is_allowed=False)
-                self._refuse(sender, method, decision)
+                self._refuse(sender, ACTS_AS.get(method, method), decision)
                 return Permit(None, resources, decision)
             first = rule
         actor = None
@@ -116,7 +121,7 @@ class Policy:
         """What a caller would be told, without the log."""
         if caller.uid == OVERFLOW_UID:
             return NOTHING_DECIDED
-        tables, method = Tables(caller, self._book), ACTS_AS.get(method, method)
+        tables = Tables(caller, self._book)
         if method.startswith("botod."):
             return _greeting(tables, method)
         return tables.table(method, profile).decide(resources)
@@ -153,14 +158,6 @@ class Policy:
                 "; its unit cannot be told: it is in a pid namespace that the daemon does not see"
             )
         return "; its unit cannot be told: it has ended, or is outside the daemon's control groups"
-
-
-def asked_of(job: Job) -> tuple[str, ...]:
-    """The operations that a job's caller has to be allowed."""
-    method = ACTS_AS.get(job.method, job.method)
-    if not job.operation.stands_for:
-        return (method,)
-    return (method, f"{job.service}.{job.params[job.operation.stands_for]}")
 
 
 def own_rule(uid: int) -> Rule:

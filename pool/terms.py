@@ -4,7 +4,7 @@ boto's methods have no parameter for it, so it travels as a context variable, wh
 function inherits from whoever spawned it.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -98,9 +98,8 @@ def on_terms(terms: Terms) -> During[Terms]:
     return During(_terms, terms)
 
 
-def use_terms(terms: Terms) -> None:
-    """The same for the function that runs, from here to the end of its greenlet."""
-    _terms.set(terms)
+use_terms: Callable[[Terms], object] = _terms.set
+"""The same for the function that runs, from here to the end of its greenlet."""
 
 
 def current_terms() -> Terms:

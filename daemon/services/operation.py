@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from botod.daemon.services.resources import Resources
-from botod.daemon.services.shapes import LARGE, Described
+from botod.daemon.services.shapes import Described
 from botod.daemon.sites import Site, Wanted
 from botod.pool import HeldKeys, Pool
 from botod.pool.lane import COMMON_LANE, Lane
@@ -168,10 +168,6 @@ class Operation:
     def is_idempotent(self, params: Params) -> bool:
         is_safe = self.idempotent or not params.keys().isdisjoint(self.tokens)
         return is_safe and params.keys().isdisjoint(self.unless)
-
-    def has_large(self, params: Params) -> bool:
-        """Whether one of the params is a descriptor or a stream, which only these two may be."""
-        return self.receives in params or isinstance(params.get(self.sends), LARGE)
 
 
 @dataclass(frozen=True)

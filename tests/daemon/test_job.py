@@ -55,7 +55,9 @@ def job(
     operation = Operation(
         Struct(), run or (lambda _connection, _params: {}), idempotent, resources=UNTOLD
     )
-    return Job("s3", "get_object", operation, {"Key": "k"}, options, 100.0, terms)
+    return Job(
+        "s3", "get_object", operation, {"Key": "k"}, options=options, deadline=100.0, terms=terms
+    )
 
 
 def test_a_job_runs_its_operation() -> None:

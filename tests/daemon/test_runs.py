@@ -31,7 +31,7 @@ OPERATION = SERVICES["s3"].operations["get_object"]
 
 def job(options: Options = DEFAULTS, deadline: float = 1e9) -> Job:
     """One that nobody runs."""
-    return Job("s3", "get_object", OPERATION, {}, options, deadline, Terms())
+    return Job("s3", "get_object", OPERATION, {}, options=options, deadline=deadline, terms=Terms())
 
 
 def new_run() -> Run:
