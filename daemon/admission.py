@@ -33,7 +33,7 @@ class Admission:
 
         profile: whose gates it has to pass; None: none yet, its operation is still to be read.
         """
-        if profile is not None:
+        if profile is not None and not self._gates.are_open:
             self._gates.check(profile)
         if self._is_draining:
             raise RpcError(Code.SHUTTING_DOWN, "the daemon is shutting down", {"retryable": True})

@@ -39,6 +39,8 @@ class Attempts:
     written that would be written twice.
     """
 
+    __slots__ = ("_budget", "_can_repeat", "_connection", "_keys", "_patience", "_terms")
+
     def __init__(
         self,
         connection: Any,
@@ -122,9 +124,8 @@ class Attempts:
 _current: ContextVar[Attempts | None] = ContextVar("botod_attempts", default=None)
 
 
-def use(attempts: Attempts) -> None:
-    """Make these the tries of the running job, from here to the end of its greenlet."""
-    _current.set(attempts)
+use: Callable[[Attempts], object] = _current.set
+"""Make these the tries of the running job, from here to the end of its greenlet."""
 
 
 def attempt(unit: Callable[[], T]) -> T:

@@ -6,10 +6,10 @@ or left to be streamed once the answer is given.
 """
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-from botod.daemon.file_threads import UserThreads
+from botod.daemon.file_threads import FileThreads
 from botod.daemon.files import FILE_BLOCK_BYTES, open_to_read, open_to_write
 from botod.daemon.held import Held
 from botod.daemon.moved import Counted, Moved
@@ -30,48 +30,44 @@ SMALL_BYTES = CHUNK_BYTES
 """A body up to this is one piece of a stream: held whole, it needs fewer messages and no care."""
 
 
-class Bodies:
-    """The bodies of one job, for the length of a block.
+@dataclass(frozen=True)
+class Means:
+    """What the bodies of all jobs are moved with.
 
-    can_stream: the answer may hold a stream. inline_bytes: that may be held of a body whose length
-    is not known. unread_timeout_s: for a pipe into which the answer goes. streamed: what is to be
-    streamed, after the job.
+    threads: in which files are read and written. inline_bytes: that may be held of a body whose
+    length is not known. unread_timeout_s: for a pipe into which an answer goes.
     """
 
+    threads: FileThreads
+    inline_bytes: int
+    unread_timeout_s: float
+
+
+class Bodies:
+    """The bodies of one job, to be closed at its end.
+
+    uid: whose files they are. can_stream: the answer may hold a stream. moved: how far they have
+    come. streamed: what is to be streamed, after the job.
+    """
+
+    streamed: Streamed | None = None
+    _sink: Sink | None = None
+    _sink_length: int | None = None
+    _has_written = False
+    _sent: Counted | None = None
+    _pipe: PeerPipe | None = None
+
     def __init__(
-        self,
-        operation: Operation,
-        *,
-        threads: UserThreads,
-        held: Held,
-        moved: Moved,
-        can_stream: bool,
-        inline_bytes: int,
-        unread_timeout_s: float,
+        self, operation: Operation, means: Means, held: Held, *, uid: int, can_stream: bool
     ) -> None:
-        self.streamed: Streamed | None = None
+        self.moved = Moved()
         self._operation = operation
-        self._threads = threads
+        self._means = means
         self._held = held
-        self._moved = moved
+        self._uid = uid
         self._can_stream = can_stream
-        self._inline_bytes = inline_bytes
-        self._unread_timeout_s = unread_timeout_s
-        self._sink: Sink | None = None
-        self._sink_length: int | None = None
-        self._has_written = False
-        self._sent: Counted | None = None
-        self._pipe: PeerPipe | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._pipe is not None:
             self._pipe.close()
 
@@ -80,7 +76,6 @@ class Bodies:
         """Whether trying again would write a second time what was written already."""
         return self._sink is not None and self._sink.adds and self._has_written
 
-    @property
     def can_repeat(self) -> bool:
         """Whether all can be sent once more, and nothing of what came was written.
 
@@ -95,35 +90,40 @@ class Bodies:
             place = self._open_sink(params[receives])
             rest = {name: value for name, value in params.items() if name != receives}
             return rest if place is None else rest | {receives: place}
-        if sends:
-            body = self._source(params.get(sends, b""), params.get("ContentLength"))
+        if not sends:
+            return params
+        body, declared = params.get(sends, b""), params.get("ContentLength")
+        if isinstance(body, bytes):
+            _check_length(declared, len(body))
+            self.moved.sent_bytes = len(body)
+        else:
+            body = self._source(body, declared)
             self._sent = body if isinstance(body, Counted) else None
-            return {**params, sends: body}
-        return params
+        return {**params, sends: body}
 
     def delivered(self, result: Result) -> Result:
         """The result with its body where the peer wants it; a `streamed` one is still in it."""
         name = self._operation.receives
-        body = result.get(name)
+        body = result.get(name) if name else None
         if not isinstance(body, Streamed):
             return result
         if self._sink is not None:
             self._write(body, self._sink)
             rest = {key: value for key, value in result.items() if key != name}
-            return {"ContentLength": self._moved.received_bytes} | rest
+            return {"ContentLength": self.moved.received_bytes} | rest
         if self._can_stream and (body.length_bytes is None or body.length_bytes > SMALL_BYTES):
             self.streamed = body
             return result
         whole = body.whole(self._held.take)
-        self._moved.received_bytes = len(whole)
+        self.moved.received_bytes = len(whole)
         return result | {name: whole}
 
     def _open_sink(self, descriptor: Descriptor) -> FilePlace | None:
         """Have a sink; where the answer may be written in any order, it gives a place too."""
-        file = open_to_write(descriptor, self._threads)
+        file = open_to_write(descriptor, self._means.threads.of(self._uid))
         self._sink_length = descriptor.length
         if file.is_pipe:
-            self._pipe = PeerPipe(descriptor, unread_s=self._unread_timeout_s)
+            self._pipe = PeerPipe(descriptor, unread_s=self._means.unread_timeout_s)
             self._sink = PipeSink(self._pipe)
         else:
             self._sink = FileSink(file)
@@ -133,54 +133,50 @@ class Bodies:
         return FilePlace(file, descriptor.length, self._count_received)
 
     def _count_received(self, size: int) -> None:
-        self._moved.received_bytes += size
+        self.moved.received_bytes += size
 
     def _write(self, body: Streamed, sink: Sink) -> None:
         try:
             check_fits(body.length_bytes, self._sink_length)
             while pieces := body.read_pieces(sink.block_bytes):
-                so_far = self._moved.received_bytes + size_of(pieces)
+                so_far = self.moved.received_bytes + size_of(pieces)
                 check_fits(so_far, self._sink_length)
                 self._has_written = True  # perhaps some of it, if that ends early
                 sink.write(pieces)
-                self._moved.received_bytes = so_far
+                self.moved.received_bytes = so_far
         except BaseException:
             body.close()
             raise
 
-    def _source(self, given: Any, declared: int | None) -> Any:
+    def _source(self, given: Descriptor | IncomingStream, declared: int | None) -> Any:
         if isinstance(given, Descriptor):
             return self._from_descriptor(given, declared)
-        if isinstance(given, IncomingStream):
-            return self._passing(lambda: wait(given.read()), declared)
-        _check_length(declared, len(given))
-        self._moved.sent_bytes = len(given)
-        return given
+        return self._passing(lambda: wait(given.read()), declared)
 
     def _from_descriptor(self, descriptor: Descriptor, declared: int | None) -> Any:
-        file = open_to_read(descriptor, self._threads)
+        file = open_to_read(descriptor, self._means.threads.of(self._uid))
         if file.is_pipe:
             length = descriptor.length
             if length is not None:
                 _check_length(declared, length)
-            self._pipe = PeerPipe(descriptor, unread_s=self._unread_timeout_s)
+            self._pipe = PeerPipe(descriptor, unread_s=self._means.unread_timeout_s)
             read = pipe_reader(self._pipe, length)
             return self._passing(read, declared if length is None else length)
         source = file_source(file)
         _check_length(declared, source.length_bytes)
         if self._operation.in_parts:
-            return FileParts(file, source, held=self._held, moved=self._moved)
+            return FileParts(file, source, held=self._held, moved=self.moved)
         self._held.take(min(FILE_BLOCK_BYTES, source.length_bytes))
-        return Counted(source, self._moved)
+        return Counted(source, self.moved)
 
     def _passing(self, read: Callable[[], bytes], length: int | None) -> Any:
         if self._operation.in_parts:
-            return GatheredParts(read, length, held=self._held, moved=self._moved)
+            return GatheredParts(read, length, held=self._held, moved=self.moved)
         if length is not None and length > SMALL_BYTES:
-            return Counted(PassingSource(read, length), self._moved)
-        most = self._inline_bytes if length is None else SMALL_BYTES
+            return Counted(PassingSource(read, length), self.moved)
+        most = self._means.inline_bytes if length is None else SMALL_BYTES
         body = gathered(read, most=most, exactly=length, reserve=self._held.take)
-        self._moved.sent_bytes = len(body)
+        self.moved.sent_bytes = len(body)
         return body
 
 

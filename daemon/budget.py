@@ -42,7 +42,8 @@ class Budget:
 
     def earn(self) -> None:
         """A request was begun, which is no retry."""
-        self._tokens = min(MOST, self._tokens + SHARE)
+        if self._tokens < MOST:
+            self._tokens = min(MOST, self._tokens + SHARE)
 
     def spend(self, *, now: float) -> bool:
         """Whether there may be one retry more."""

@@ -25,10 +25,14 @@ class Gate(StrEnum):
 
 
 class Gates:
-    """The gate before all jobs, and one before each profile; a job has to pass both."""
+    """The gate before all jobs, and one before each profile; a job has to pass both.
+
+    are_open: each of them is.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.are_open = True
         self._all = Gate.OPEN
         self._profiles: dict[str, Gate] = {}
 
@@ -40,6 +44,7 @@ class Gates:
             self._all = gate
             if gate is Gate.OPEN:
                 self._profiles.clear()
+        self.are_open = {self._all, *self._profiles.values()} == {Gate.OPEN}
         self._pool.hold(self.is_paused)
 
     def told(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ between two `*` alone each has to be tried.
 """
 
 import re
+import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,10 +39,9 @@ class Globs:
 
     def first(self, text: str) -> int | None:
         """The number of the first that matches."""
-        number = self._exact.get(text, self._none)
-        number = min(number, self._by_start.first(text, text, self._none))
+        number = self._by_start.first(text, text, self._exact.get(text, self._none))
         if self._by_end is not None:
-            number = min(number, self._by_end.first(text[::-1], text, self._none))
+            number = self._by_end.first(text[::-1], text, number)
         return None if number == self._none else number
 
 
@@ -72,9 +72,10 @@ class _Nodes:
             _Node([glob for key in keys for glob in by_key[key]]) for keys in self._beginnings
         ]
 
-    def first(self, key: str, text: str, none: int) -> int:
+    def first(self, key: str, text: str, known: int) -> int:
+        """The number of the first that matches; `known`, if that is no later."""
         found = self._beginnings.longest(key)
-        return none if found is None else self._nodes[found].first(text, none)
+        return known if found < 0 else self._nodes[found].first(text, known)
 
 
 class _Node:
@@ -85,7 +86,7 @@ class _Node:
 
     def __init__(self, globs: Iterable[_Glob]) -> None:
         self._globs: list[_Glob] = []
-        self._surely: int | None = None
+        self._surely: int = sys.maxsize
         for glob in sorted(globs, key=lambda glob: glob.number):
             if glob.is_start_alone:
                 self._surely = glob.number
@@ -93,7 +94,8 @@ class _Node:
             self._globs.append(glob)
         self._expression: re.Pattern[str] | None = None
 
-    def first(self, text: str, none: int) -> int:
+    def first(self, text: str, known: int) -> int:
+        number = self._surely
         if self._globs:
             if self._expression is None:
                 groups = "|".join(f"({pattern_of(glob.pattern)})" for glob in self._globs)
@@ -101,8 +103,8 @@ class _Node:
             found = self._expression.match(text)
             if found is not None:
                 assert found.lastindex is not None, "each alternative is a group"
-                return self._globs[found.lastindex - 1].number
-        return none if self._surely is None else self._surely
+                number = self._globs[found.lastindex - 1].number
+        return min(number, known)
 
 
 class Beginnings:
@@ -112,10 +114,11 @@ class Beginnings:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = sorted(set(texts))
+        self._texts: list[str] = []
         self._outer: list[int] = []
-        for number, text in enumerate(self._texts):
-            self._outer.append(self._begun(text, number - 1))
+        for text in sorted(set(texts)):
+            self._outer.append(self.longest(text))
+            self._texts.append(text)
 
     def __iter__(self) -> Iterator[list[str]]:
         """Each, with those that it begins with."""
@@ -126,12 +129,9 @@ class Beginnings:
                 number = self._outer[number]
             yield texts
 
-    def longest(self, text: str) -> int | None:
-        """Its number in their order; None: `text` begins with none of them."""
-        number = self._begun(text, bisect_right(self._texts, text) - 1)
-        return None if number < 0 else number
-
-    def _begun(self, text: str, number: int) -> int:
+    def longest(self, text: str) -> int:
+        """Its number in their order; -1: `text` begins with none of them."""
+        number = bisect_right(self._texts, text) - 1
         while number >= 0 and not text.startswith(self._texts[number]):
             number = self._outer[number]
         return number

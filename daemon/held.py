@@ -1,5 +1,6 @@
 """What one job holds of the bytes that all peers may have in memory together."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from botod.ipc.limits import Budget, Refusals
@@ -9,6 +10,8 @@ from botod.pool.during import During
 class Held:
     """Some bytes of a budget, given back at the end."""
 
+    __slots__ = ("_budget", "_refusals", "_size")
+
     def __init__(self, budget: Budget, refusals: Refusals) -> None:
         self._budget = budget
         self._refusals = refusals
@@ -16,10 +19,11 @@ class Held:
 
     def take(self, size: int) -> None:
         """Hold `size` bytes more. Raises RpcError, OVERLOADED, if they are not there."""
-        if not self.try_take(size):
+        if not self._budget.reserve(size):
             limit = self._budget.limit_of(size)
             words = f"{size} bytes more would be over {limit}; descriptors and streams take less"
             raise self._refusals.error(limit, words)
+        self._size += size
 
     def try_take(self, size: int) -> bool:
         """Hold `size` bytes more, if they are there."""
@@ -52,8 +56,9 @@ class Held:
 
     def release(self) -> None:
         """Give all of them back."""
-        size, self._size = self._size, 0
-        self._budget.release(size)
+        if self._size:
+            size, self._size = self._size, 0
+            self._budget.release(size)
 
 
 _current: ContextVar[Held | None] = ContextVar("botod_held", default=None)
@@ -62,6 +67,10 @@ _current: ContextVar[Held | None] = ContextVar("botod_held", default=None)
 def holding(held: Held) -> During[Held]:
     """Make `held` what every function spawned in a block holds its bytes in."""
     return During(_current, held)
+
+
+hold_in: Callable[[Held], object] = _current.set
+"""The same for the function that runs, from here to the end of its greenlet."""
 
 
 def current_held() -> Held | None:

@@ -3,16 +3,12 @@
 import uuid
 from collections.abc import Mapping
 
-from botod.daemon.job import Job, slot_key, traced
+from botod.daemon.job import Job, traced
 from botod.daemon.options import Options, read_options, trace_headers
-from botod.daemon.services import CATALOG
 from botod.daemon.services.operation import Operation, Params
-from botod.daemon.services.shapes import InvalidParam
-from botod.ipc.descriptors import Descriptor
+from botod.daemon.services.shapes import LARGE, InvalidParam
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange
-from botod.ipc.protocol import Request
-from botod.ipc.streams import IncomingStream
 from botod.pool import Terms
 
 
@@ -27,54 +23,45 @@ class Intake:
         self._timeout_s = timeout_s
         self._timeout_max_s = timeout_max_s
 
-    def at_hand(self, request: Request) -> Operation | None:
-        """The operation that a request is for; None: it has to be loaded, or there is none."""
-        service, _dot, name = request.method.partition(".")
-        return CATALOG.at_hand(service, name)
-
     def wait(self, exchange: Exchange, *, now: float) -> tuple[Options, float]:
         """A request's options, and until when it waits for its operation. Raises RpcError."""
         options = read_options(exchange.request.options, timeout_max_s=self._timeout_max_s)
-        return options, now + self._seconds(options, is_large=False)
+        return options, now + (options.timeout_s or self._timeout_s)
 
     def job(self, exchange: Exchange, operation: Operation, *, now: float) -> Job:
         """The job that a request asks for; `now`, when it came, is the loop's. Raises RpcError."""
-        request = exchange.request
-        service_name, _dot, name = request.method.partition(".")
+        request, sender = exchange.request, exchange.sender
+        service, _dot, name = request.method.partition(".")
         options = read_options(request.options, timeout_max_s=self._timeout_max_s)
         try:
             params = operation.params.read(request.params, "")
         except InvalidParam as error:
             raise traced(RpcError(Code.INVALID_PARAMS, str(error)), options) from None
-        is_large = _has_large(params)
+        # Only these two params may be a descriptor or a stream.
+        is_large = operation.receives in params or isinstance(params.get(operation.sends), LARGE)
         if is_large and options.idempotency_key is not None:
             message = "idempotency_key does not go with descriptors and streams: they come once"
             raise traced(RpcError(Code.INVALID_PARAMS, message), options)
-        tokens = _made_tokens(operation, params)
-        return Job(
-            service=service_name,
-            name=name,
-            operation=operation,
-            params=params,
-            options=options,
-            deadline=now + self._seconds(options, is_large=is_large),
-            tokens=tokens,
-            terms=Terms(
-                key=slot_key(exchange.sender, options.priority),
-                idempotent=operation.is_idempotent({**params, **tokens}),
-                is_poll=operation.polls(params),
-                headers=trace_headers(options.traceparent),
-            ),
+        tokens = _made_tokens(operation, params) if operation.tokens else None
+        terms = Terms(
+            # Between whom the pool's queue is fair: users, then one user's priorities, then its
+            # connections.
+            key=(sender.uid, options.priority, sender.connection_id),
+            idempotent=operation.is_idempotent({**params, **tokens} if tokens else params),
+            is_poll=operation.polls is not None and operation.polls(params),
+            headers=trace_headers(options.traceparent) if options.traceparent else None,
         )
-
-    def _seconds(self, options: Options, *, is_large: bool) -> float:
-        if options.timeout_s is not None:
-            return options.timeout_s
-        return self._timeout_max_s if is_large else self._timeout_s
-
-
-def _has_large(params: Params) -> bool:
-    return any(isinstance(value, (Descriptor, IncomingStream)) for value in params.values())
+        timeout_s = options.timeout_s or (self._timeout_max_s if is_large else self._timeout_s)
+        return Job(
+            service,
+            name,
+            operation,
+            params,
+            options=options,
+            deadline=now + timeout_s,
+            terms=terms,
+            tokens=tokens,
+        )
 
 
 def _made_tokens(operation: Operation, params: Params) -> Mapping[str, str]:

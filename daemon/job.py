@@ -1,8 +1,7 @@
 """A job: what it is to do, and what came of it as an error of the wire."""
 
 import http.client
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from botod.daemon.files import DescriptorFailed
@@ -18,7 +17,6 @@ from botod.daemon.sites import NoEndpoint
 from botod.daemon.sources import BodyChanged, BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Sender
 from botod.pool import (
     CertificateError,
     DeadlineExceeded,
@@ -42,27 +40,40 @@ ENDED_UNSEEN = (Interrupted, DeadlineExceeded)
 the job that had made it."""
 
 
-@dataclass(frozen=True)
 class Job:
-    """One operation asked for by a peer.
+    """One operation asked for by a peer; nobody changes it.
 
     deadline: in seconds of the loop's clock. tokens: params that we made up, by which the service
-    knows this job's requests as one. terms: what holds for its requests; they count its
-    attempts.
+    knows this job's requests as one; None: none. terms: what holds for its requests; they count its
+    attempts. method: as the peer wrote it.
     """
 
-    service: str
-    name: str
-    operation: Operation
-    params: Params
-    options: Options
-    deadline: float
-    terms: Terms
-    tokens: Mapping[str, str] = field(default_factory=dict)
+    __slots__ = (
+        "deadline", "method", "name", "operation", "options", "params", "service", "terms",
+        "tokens",
+    )  # fmt: skip
 
-    @property
-    def method(self) -> str:
-        return f"{self.service}.{self.name}"
+    def __init__(
+        self,
+        service: str,
+        name: str,
+        operation: Operation,
+        params: Params,
+        *,
+        options: Options,
+        deadline: float,
+        terms: Terms,
+        tokens: Mapping[str, str] | None = None,
+    ) -> None:
+        self.service = service
+        self.name = name
+        self.method = f"{service}.{name}"
+        self.operation = operation
+        self.params = params
+        self.options = options
+        self.deadline = deadline
+        self.terms = terms
+        self.tokens = tokens
 
     def run(self, connection: Any, params: Params) -> Result:
         """Do it, in boto's blocking style. params: its own, with bodies opened."""
@@ -72,14 +83,6 @@ class Job:
     def is_repeatable(self) -> bool:
         """Whether another job may do the same again; it would not have the token made for this."""
         return self.operation.is_idempotent(self.params) if self.tokens else self.terms.idempotent
-
-
-def slot_key(sender: Sender, priority: int) -> Hashable:
-    """Between whom the pool's queue is fair: first users, then a user's connections.
-
-    priority: between these, of one user's jobs only.
-    """
-    return (sender.uid, priority, sender.connection_id)
 
 
 def refusal(error: Exception) -> RpcError | None:

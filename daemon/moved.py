@@ -1,17 +1,15 @@
 """How far a job's bodies have come."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from botod.daemon.services.operation import Source
 
 
-@dataclass
 class Moved:
     """Bytes of bodies that a job has moved so far; those sent, in the latest try of each part."""
 
-    sent_bytes: int = 0
-    received_bytes: int = 0
+    sent_bytes = 0
+    received_bytes = 0
 
 
 class Counted:

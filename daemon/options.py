@@ -58,10 +58,8 @@ def read_options(given: Mapping[str, Any], *, timeout_max_s: float) -> Options:
     )
 
 
-def trace_headers(traceparent: str | None) -> Mapping[str, str] | None:
-    """The header by which AWS's services take part in a trace; None without one."""
-    if traceparent is None:
-        return None
+def trace_headers(traceparent: str) -> Mapping[str, str]:
+    """The header by which AWS's services take part in a trace."""
     found = TRACEPARENT.fullmatch(traceparent)
     assert found is not None, "a trace that was not checked"
     trace, sampled = found["trace"], int(found["flags"], 16) & SAMPLED

@@ -7,12 +7,12 @@ import logging
 import os
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from botod.daemon.callers import OVERFLOW_ID, Caller, caller_of, unit_of
 from botod.daemon.job import Job
-from botod.daemon.roles import Actor
+from botod.daemon.roles import Actor, Role
 from botod.daemon.rules import ACTS_AS, EVERYTHING, NAMED_ONLY, Line, Place, Rule, Who
 from botod.daemon.verdicts import Book, Decision, Tables
 from botod.ipc.errors import Code, RpcError
@@ -46,8 +46,9 @@ REMEMBERED = 4096
 _Key = tuple[int, int, int, int]
 
 
-class Permit(NamedTuple):
-    """What a job is done on.
+@dataclass(slots=True)
+class Permit:
+    """What a job is done on; nobody changes it.
 
     actor: the role that it is done under; None: as its profile. resources: what it touches.
     decision: of the rules, of the last that was asked; only an audit lets it be a refusal.
@@ -83,28 +84,36 @@ class Policy:
         if sender.uid == OVERFLOW_UID:
             raise _denied(sender.uid, method, NOTHING_DECIDED, UNMAPPED)
         tables = self._tables(sender)
+        if tables.known.get(method):
+            return
         if method.startswith("botod."):
             decision = _greeting(tables, method)
             if not decision.is_allowed:
                 self._refuse(sender, method, decision)
-        elif not (self._audit or tables.may_call(ACTS_AS.get(method, method))):
+        elif not (self._audit or tables.may_call(method)):
             self._refuse(sender, method, NOTHING_DECIDED)
 
     def check(self, sender: Sender, job: Job) -> Permit:
         """Raise ACCESS_DENIED unless `sender` may have this job done."""
         tables, profile = self._tables(sender), job.options.profile
         resources = tuple(job.operation.resources.find(job.params))
+        methods = [job.method]
+        if job.operation.stands_for:
+            methods.append(f"{job.service}.{job.params[job.operation.stands_for]}")
         first: Rule | None = None
-        for method in asked_of(job):
+        for method in methods:
             decision = tables.table(method, profile).decide(resources)
             rule = None if decision.verdict is None else decision.verdict.rule
             is_mixed = first is not None and (rule is None or rule.role != first.role)
             if not decision.is_allowed or is_mixed:  # a job is signed once, under one role
                 decision = replace(decision, is_allowed=False)
-                self._refuse(sender, method, decision)
+                self._refuse(sender, ACTS_AS.get(method, method), decision)
                 return Permit(None, resources, decision)
             first = rule
-        return Permit(_actor(tables, sender, first, profile), resources, decision)
+        actor = None
+        if first is not None and first.role is not None:
+            actor = _actor(tables, sender, first, first.role, profile)
+        return Permit(actor, resources, decision)
 
     def decide(
         self, caller: Caller, method: str, resources: Sequence[str | None], profile: str
@@ -112,7 +121,7 @@ class Policy:
         """What a caller would be told, without the log."""
         if caller.uid == OVERFLOW_UID:
             return NOTHING_DECIDED
-        tables, method = Tables(caller, self._book), ACTS_AS.get(method, method)
+        tables = Tables(caller, self._book)
         if method.startswith("botod."):
             return _greeting(tables, method)
         return tables.table(method, profile).decide(resources)
@@ -151,14 +160,6 @@ class Policy:
         return "; its unit cannot be told: it has ended, or is outside the daemon's control groups"
 
 
-def asked_of(job: Job) -> tuple[str, ...]:
-    """The operations that a job's caller has to be allowed."""
-    method = ACTS_AS.get(job.method, job.method)
-    if not job.operation.stands_for:
-        return (method,)
-    return (method, f"{job.service}.{job.params[job.operation.stands_for]}")
-
-
 def own_rule(uid: int) -> Rule:
     """What holds where no rule says otherwise: the daemon's own user may everything."""
     line = Line(EVERYTHING, is_for_explicit=True)
@@ -173,13 +174,11 @@ def _greeting(tables: Tables, method: str) -> Decision:
     return decision
 
 
-def _actor(tables: Tables, sender: Sender, rule: Rule | None, profile: str) -> Actor | None:
-    """Who a job is done as that a rule allows."""
-    if rule is None or rule.role is None:
-        return None
-    cgroup = tables.caller.cgroup if rule.role.needs_unit else None
+def _actor(tables: Tables, sender: Sender, rule: Rule, role: Role, profile: str) -> Actor:
+    """Who a job is done as that a rule with a role allows."""
+    cgroup = tables.caller.cgroup if role.needs_unit else None
     unit = "" if cgroup is None else unit_of(cgroup)
-    return Actor(rule.role, sender.uid, unit, rule.place.name, profile)
+    return Actor(role, sender.uid, unit, rule.place.name, profile)
 
 
 def _denied(uid: int, method: str, decision: Decision, why: str = "") -> Denied:

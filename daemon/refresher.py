@@ -124,11 +124,12 @@ class Refresher:
             if not self._failure:
                 self.start()
             self._wait()
-        if not self.has_keys or self._held is None:
-            why = f"{self.name}: {self._failure}"
-            if self._is_private:
-                why = "this caller: its role could not be taken; the daemon's log says why"
-            raise NoCredentials(f"the daemon has no AWS keys for {why}")
+            if not self.has_keys:
+                why = f"{self.name}: {self._failure}"
+                if self._is_private:
+                    why = "this caller: its role could not be taken; the daemon's log says why"
+                raise NoCredentials(f"the daemon has no AWS keys for {why}")
+        assert self._held is not None, "keys that were found, and are not held"
         return self._held
 
     def renew(self, seen: int) -> bool:

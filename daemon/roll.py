@@ -12,7 +12,7 @@ class Roll:
     def __init__(self) -> None:
         self._runs: dict[int, Run] = {}
         self._numbered = 0
-        self._one_ended = asyncio.Event()
+        self._one_ended: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -28,7 +28,9 @@ class Roll:
 
     def remove(self, run: Run) -> None:
         del self._runs[run.number]
-        self._one_ended.set()
+        if self._one_ended is not None:
+            self._one_ended.set()
+            self._one_ended = None
 
     def find(self, number: int) -> Run | None:
         return self._runs.get(number)
@@ -42,5 +44,6 @@ class Roll:
     async def emptied(self, profile: str | None) -> None:
         """Return when no job of a profile runs; None: of any."""
         while self.number_of(profile):
-            self._one_ended.clear()
+            if self._one_ended is None:
+                self._one_ended = asyncio.Event()
             await self._one_ended.wait()

@@ -4,13 +4,12 @@ import asyncio
 from functools import partial
 
 from botod.daemon.admission import Admission
-from botod.daemon.bodies import Bodies
+from botod.daemon.bodies import Bodies, Means
 from botod.daemon.file_threads import FileThreads
-from botod.daemon.held import Held, holding
+from botod.daemon.held import Held
 from botod.daemon.job import Job, bare, refusal, traced
 from botod.daemon.joins import Joins, Name
 from botod.daemon.ledger import Ledger
-from botod.daemon.moved import Moved
 from botod.daemon.policy import Permit
 from botod.daemon.pump import Pump
 from botod.daemon.roll import Roll
@@ -22,11 +21,11 @@ from botod.daemon.work import Work
 from botod.ipc.answering import internal_error
 from botod.ipc.errors import RpcError
 from botod.ipc.exchange import Exchange, Outcome
-from botod.pool import on_terms, spawn_until
+from botod.pool import spawn_until
 
 
 class Runner:
-    """Runs jobs.
+    """Runs jobs. Made where a loop runs.
 
     joins: hears what became of jobs with a key. inline_bytes: of a body that is held because its
     length is not known. unread_timeout_s: for a pipe that nobody reads. roll: the jobs under way.
@@ -42,68 +41,50 @@ class Runner:
         inline_bytes: int,
         unread_timeout_s: float,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._upstreams = upstreams
         self._admission = admission
         self._joins = joins
         self._ledger = ledger
-        self._inline_bytes = inline_bytes
-        self._unread_timeout_s = unread_timeout_s
-        self._threads = FileThreads()
+        self._means = Means(FileThreads(), inline_bytes, unread_timeout_s)
         self._work = Work(ledger, admission.refusals)
         self.roll = Roll()
 
     def close(self) -> None:
         """End the threads; for when nothing runs any more."""
-        self._threads.shutdown(wait=False)
+        self._means.threads.shutdown(wait=False)
 
     def start(self, exchange: Exchange, job: Job, permit: Permit) -> Run:
         """Run a job. Raises RpcError if it may not be run."""
+        profile, is_poll = job.options.profile, job.terms.is_poll
         try:
-            found = self._upstreams
-            profile, actor = job.options.profile, permit.actor
-            upstream = found.find(profile, job.service, actor, job.operation.home)
+            upstream = self._upstreams.find(profile, job.service, permit.actor, job.operation.home)
         except Exception as error:
             refused = refusal(error)
             if refused is None:
                 raise
             raise refused from None
-        self._admission.check(profile, is_poll=job.terms.is_poll)
+        self._admission.check(profile, is_poll=is_poll)
         run = self._run(exchange, job, upstream, permit)
         self.roll.add(run)
         self._ledger.began(run)
-        with on_terms(job.terms), holding(run.held):
-            future = spawn_until(job.deadline, self._work.result, run)
+        future = run.future = spawn_until(job.deadline, self._work.result, run)
         future.name = job.method
-        run.future = future
         run.wait(exchange)
         self._admission.running.add(future)
-        if job.terms.is_poll:
+        if is_poll:
             self._admission.polling.add(future)
         future.add_done_callback(partial(self._worked, run))
         return run
 
     def _run(self, exchange: Exchange, job: Job, upstream: Upstream, permit: Permit) -> Run:
-        moved = Moved()
+        sender = exchange.sender
         held = Held(exchange.budget, self._admission.refusals)
-        bodies = Bodies(
-            job.operation,
-            threads=self._threads.of(exchange.sender.uid),
-            held=held,
-            moved=moved,
-            can_stream=exchange.can_stream and job.options.idempotency_key is None,
-            inline_bytes=self._inline_bytes,
-            unread_timeout_s=self._unread_timeout_s,
-        )
-        began = asyncio.get_running_loop().time()
+        can_stream = exchange.can_stream and job.options.idempotency_key is None
+        bodies = Bodies(job.operation, self._means, held, uid=sender.uid, can_stream=can_stream)
+        began = self._loop.time()
         return Run(
-            job,
-            upstream,
-            sender=exchange.sender,
-            permit=permit,
-            bodies=bodies,
-            moved=moved,
-            held=held,
-            began=began,
+            job, upstream, sender=sender, permit=permit, bodies=bodies, held=held, began=began
         )
 
     def _worked(self, run: Run, future: "asyncio.Future[Result]") -> None:
@@ -113,8 +94,7 @@ class Runner:
         outcome = _outcome(run, future)
         key = run.job.options.idempotency_key
         if key is not None:
-            now = asyncio.get_running_loop().time()
-            self._joins.settle(Name(run.sender.uid, key), outcome, now=now)
+            self._joins.settle(Name(run.sender.uid, key), outcome, now=self._loop.time())
         if run.claim is not None:
             run.claim.settle(outcome)
         if outcome.error is None and run.bodies.streamed is not None:

@@ -9,7 +9,6 @@ from botod.daemon.bodies import Bodies
 from botod.daemon.gathering import Together
 from botod.daemon.held import Held
 from botod.daemon.job import Job, cancelled, overdue, traced
-from botod.daemon.moved import Moved
 from botod.daemon.options import Options
 from botod.daemon.policy import Permit
 from botod.daemon.progress import Progress
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from botod.pool.spawned import Spawned
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """How one exchange waits.
+@dataclass(eq=False, slots=True)
+class Wish:
+    """How one exchange waits; nobody changes it.
 
     timer: ends its waiting. again: what to do when the job has ended, instead of telling.
     """
@@ -39,16 +38,24 @@ class Run:
     """One job under way.
 
     upstream: whom it talks to. sender: who asked for it first, and of which unit. permit: on which
-    it is done. bodies, moved: those of the job. held: the memory that it holds. began: on the
-    loop's clock. future: its greenlet. together: how it travels with others; None: it goes alone.
-    claim: on its key, where several workers share keys. is_ending: nobody waited any more, so it
-    was cancelled: who comes now asked for a job, not for its end. is_elsewhere: another worker
-    does it. number: by which the audit record and an administrator call it. is_streaming: it is
-    answered, and `future` sends the rest of the answer.
+    it is done. bodies: those of the job; moved: how far they have come. held: the memory that it
+    holds. began: on the loop's clock. future: its greenlet. together: how it travels with others;
+    None: it goes alone. claim: on its key, where several workers share keys. is_ending: nobody
+    waited any more, so it was cancelled: who comes now asked for a job, not for its end.
+    is_elsewhere: another worker does it. number: by which the audit record and an administrator
+    call it. is_streaming: it is answered, and `future` sends the rest of the answer.
     """
 
     future: "Spawned[Any]"
     number: int
+    claim: "Claim | None" = None
+    together: Together | None = None
+    unit: str | None = None
+    is_ending = False
+    is_elsewhere = False
+    is_streaming = False
+    _is_killed = False
+    _progress: Progress | None = None
 
     def __init__(
         self,
@@ -58,7 +65,6 @@ class Run:
         sender: Sender,
         permit: Permit,
         bodies: Bodies,
-        moved: Moved,
         held: Held,
         began: float,
     ) -> None:
@@ -67,38 +73,38 @@ class Run:
         self.sender = sender
         self.permit = permit
         self.bodies = bodies
-        self.moved = moved
+        self.moved = bodies.moved
         self.held = held
         self.began = began
-        self.claim: Claim | None = None
-        self.together: Together | None = None
-        self.is_ending = False
-        self.is_elsewhere = False
-        self.is_streaming = False
-        self._is_killed = False
-        self.unit: str | None = None
-        self._waiting: dict[Exchange, _Wish] = {}
-        self._progress: Progress | None = None
+        self._waiting: dict[Exchange, Wish] = {}
 
     def travels(self, together: Together) -> None:
         """Take note that the job is one of several in a request."""
         self.together = together
 
-    def wait(self, exchange: Exchange) -> None:
-        """Have `exchange` told the outcome. The job is cancelled with the last who waits."""
-        self._take(exchange, _Wish(self.job.options))
+    def wait(self, exchange: Exchange, wish: Wish | None = None) -> None:
+        """Have `exchange` told the outcome. The job is cancelled with the last who waits.
+
+        wish: None: as the job's options have it.
+        """
+        wish = wish or Wish(self.job.options)
+        self._waiting[exchange] = wish
+        exchange.on_cancel = lambda: self._leave(exchange)
+        if wish.options.progress and self._progress is None:
+            self._progress = Progress(self._so_far, self._tell_progress)
+            self._progress.start()
 
     def join(self, exchange: Exchange, job: Job) -> None:
         """Have `exchange` told the outcome as if its own `job` were run, until that's deadline."""
-        self._take(exchange, _Wish(job.options, self._timer(exchange, job)))
+        self.wait(exchange, Wish(job.options, self._timer(exchange, job)))
 
     def follow(self, exchange: Exchange, job: Job, again: Callable[[], None]) -> None:
         """Have `again` called when this one has ended, if `exchange` still waits then."""
-        self._take(exchange, _Wish(job.options, self._timer(exchange, job), again))
+        self.wait(exchange, Wish(job.options, self._timer(exchange, job), again))
 
     def settle(self, outcome: Outcome) -> None:
         """Tell all who wait."""
-        for exchange, wish in self._taken():
+        for exchange, wish in self._taken().items():
             if wish.again is None:
                 settle(exchange, outcome, wish.options)
             else:
@@ -134,13 +140,6 @@ class Run:
         """
         return cancelled(self.job, written, is_killed=self._is_killed)
 
-    def _take(self, exchange: Exchange, wish: _Wish) -> None:
-        self._waiting[exchange] = wish
-        exchange.on_cancel = lambda: self._leave(exchange)
-        if wish.options.progress and self._progress is None:
-            self._progress = Progress(self._so_far, self._tell_progress)
-            self._progress.start()
-
     def _timer(self, exchange: Exchange, job: Job) -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()
         return loop.call_at(job.deadline, self._expire, exchange, job)
@@ -168,13 +167,12 @@ class Run:
         _let_go(exchange, wish)
         settle(exchange, Outcome(error=error), wish.options)
 
-    def _taken(self) -> list[tuple[Exchange, _Wish]]:
+    def _taken(self) -> dict[Exchange, Wish]:
         """Those who waited; nothing of theirs calls here any more."""
-        waiting = list(self._waiting.items())
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, {}
         if self._progress is not None:
             self._progress.stop()
-        for exchange, wish in waiting:
+        for exchange, wish in waiting.items():
             _let_go(exchange, wish)
         return waiting
 
@@ -198,7 +196,7 @@ def settle(exchange: Exchange, outcome: Outcome, options: Options) -> None:
         exchange.fail(traced(outcome.error, options))
 
 
-def _let_go(exchange: Exchange, wish: _Wish) -> None:
+def _let_go(exchange: Exchange, wish: Wish) -> None:
     exchange.on_cancel = None
     if wish.timer is not None:
         wish.timer.cancel()

@@ -73,6 +73,8 @@ class Upstream:
 
     def connection(self) -> Any:
         """boto's connection. Parks until there are keys. Raises NoCredentials."""
+        if self._connection is not None and self.keys.has_keys:
+            return self._connection
         if self._base is not None and not self.keys.has_keys:
             self._base.keys()
         held = self.keys.keys()

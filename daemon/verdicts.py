@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from botod.daemon.callers import Caller
 from botod.daemon.globs import Globs
-from botod.daemon.rules import EVERYTHING, METHODS, NAMED_ONLY, OWN_ALL, OWN_METHODS, Line, Rule
+from botod.daemon.rules import (
+    ACTS_AS,
+    EVERYTHING,
+    METHODS,
+    NAMED_ONLY,
+    OWN_ALL,
+    OWN_METHODS,
+    Line,
+    Rule,
+)
 from botod.daemon.services import CATALOG
 
 
@@ -25,11 +34,12 @@ class Verdict:
         return f'{self.rule.place}: {"allow" if self.is_allow else "deny"} "{self.line}"'
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Decision:
-    """What became of a question. resource: the one that was refused, or the last that was allowed.
+    """What became of a question; nobody changes it.
 
-    verdict: None: no line is about it, so it is refused.
+    resource: the one that was refused, or the last that was allowed. verdict: None: no line is
+    about it, so it is refused.
     """
 
     is_allowed: bool
@@ -45,6 +55,8 @@ class Table:
         self._verdicts = verdicts
         self._globs = Globs([verdict.line.resource for verdict in verdicts])
         self._untold = next((verdict for verdict in verdicts if _is_for_any(verdict)), None)
+        is_alike = bool(verdicts) and verdicts[0].line.resource == EVERYTHING
+        self._of_all = verdicts[0] if is_alike else None  # it decides, whatever is asked about
 
     def decide(self, resources: Iterable[str | None]) -> Decision:
         """Any that is denied denies; all have to be allowed, and under one role.
@@ -53,7 +65,7 @@ class Table:
         """
         resource = verdict = before = None
         for resource in resources:
-            before, verdict = verdict, self.verdict(resource)
+            before, verdict = verdict, self._of_all or self.verdict(resource)
             if verdict is None or not verdict.is_allow:
                 return Decision(False, resource, verdict)
             if before is not None and before.rule.role != verdict.rule.role:
@@ -90,20 +102,21 @@ class Book:
 
 
 class Tables:
-    """What one caller may do; made as it asks."""
+    """What one caller may do; made as it asks. known: what `may_call` has told of operations."""
 
     def __init__(self, caller: Caller, book: Book) -> None:
         self.is_served = any(caller.surely_is(rule.who) for rule in book.serving)
         self.caller = caller
+        self.known: dict[str, bool] = {}
         self._book = book
         self._tables: dict[tuple[str, str], Table] = {}
-        self._admitted: dict[str, bool] = {}
 
     def table(self, method: str, profile: str) -> Table:
         key = (method, profile if profile in self._book.profiles else "")
         table = self._tables.get(key)
         if table is None:
-            table = Table([verdict for verdict in self._own(method) if _is_in(verdict, profile)])
+            own = self._own(ACTS_AS.get(method, method))
+            table = Table([verdict for verdict in own if _is_in(verdict, profile)])
             if _is_known(method):  # a peer chooses the name
                 self._tables[key] = table
         return table
@@ -113,13 +126,13 @@ class Tables:
 
         Of what nobody knows yet, whether it may do anything that the service has.
         """
-        if not _is_known(method):
-            return self._may_use(method.partition(".")[0])
-        admitted = self._admitted.get(method)
-        if admitted is None:
-            admitted = any(verdict.is_allow for verdict in self._own(method))
-            self._admitted[method] = admitted
-        return admitted
+        may = self.known.get(method)
+        if may is None:
+            if not _is_known(method):  # a peer chooses the name
+                return self._may_use(method.partition(".")[0])
+            own = self._own(ACTS_AS.get(method, method))
+            may = self.known[method] = any(verdict.is_allow for verdict in own)
+        return may
 
     def _may_use(self, service: str) -> bool:
         return any(

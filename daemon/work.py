@@ -8,6 +8,7 @@ from typing import Any
 from botod.daemon.attempts import Attempts, use
 from botod.daemon.control import BOTOD_VERSION
 from botod.daemon.gathering import Gatherings
+from botod.daemon.held import hold_in
 from botod.daemon.job import failure
 from botod.daemon.ledger import Ledger
 from botod.daemon.names import Names
@@ -15,8 +16,9 @@ from botod.daemon.runs import Run
 from botod.daemon.services.operation import Params, Result
 from botod.daemon.upstreams import Upstream
 from botod.ipc.errors import RpcError
+from botod.ipc.exchange import Outcome
 from botod.ipc.limits import Refusals
-from botod.pool import Terms
+from botod.pool import Terms, use_terms
 
 
 class Work:
@@ -32,22 +34,17 @@ class Work:
         self._gatherings = Gatherings()
 
     def result(self, run: Run) -> Result:
-        """What a job's greenlet does: the job, unless another worker has its key."""
-        told = None if run.claim is None else run.claim.told()
-        if told is None:
-            return self._do(run)
-        self._ledger.joined_elsewhere(run)
-        if told.error is not None:
-            raise told.error
-        result: Result = told.result
-        return result
+        """What a job's greenlet does: the job, unless another worker has its key.
 
-    def _do(self, run: Run) -> Result:
-        """One named border: whatever a job does, its peer gets an error of the wire."""
+        One named border: whatever a job does, its peer gets an error of the wire.
+        """
         job, bodies = run.job, run.bodies
+        use_terms(job.terms)
+        hold_in(run.held)
+        if run.claim is not None and (told := run.claim.told()) is not None:
+            return self._told(run, told)
         try:
-            with bodies:
-                return self._tried(run, bodies.opened(job.params))
+            return self._tried(run, bodies.opened(job.params))
         except Exception as error:
             failed = self.failure(run, error)
             if failed is None:
@@ -55,6 +52,16 @@ class Work:
             raise failed from None
         except asyncio.CancelledError:
             raise run.cancelled(self._written(run)) from None
+        finally:
+            bodies.close()
+
+    def _told(self, run: Run, told: Outcome) -> Result:
+        """What another worker's job came to that has the key."""
+        self._ledger.joined_elsewhere(run)
+        if told.error is not None:
+            raise told.error
+        result: Result = told.result
+        return result
 
     def _tried(self, run: Run, params: Params) -> Result:
         """A job's result, delivered: of its first try or of a later one."""
@@ -63,7 +70,7 @@ class Work:
             tried = partial(self._tried_together, upstream, run.sender.uid)
             return self._gatherings.run(job, upstream, tried=tried, tell=run.travels)
         attempts, connection = self._attempts(
-            upstream, run.sender.uid, job.terms, can_repeat=lambda: bodies.can_repeat
+            upstream, run.sender.uid, job.terms, can_repeat=bodies.can_repeat
         )
         if job.operation.is_composite:
             use(attempts)

@@ -14,6 +14,7 @@ from botod.daemon.ledger import Ledger
 from botod.daemon.loads import Loading
 from botod.daemon.policy import Policy
 from botod.daemon.runner import Runner
+from botod.daemon.services import CATALOG
 from botod.daemon.services.operation import Operation
 from botod.daemon.upstreams import Upstreams
 from botod.ipc.errors import Code, RpcError
@@ -29,7 +30,7 @@ Control = Callable[[Exchange], object]
 
 
 class Worker:
-    """Takes requests.
+    """Takes requests. Made where a loop runs.
 
     control: the daemon's own methods by name. gates, jobs_max: see Admission. joins, shared_keys:
     see Keyed. inline_bytes, unread_timeout_s: see Runner. refusals: how often a limit refused
@@ -51,6 +52,7 @@ class Worker:
         unread_timeout_s: float,
         shared_keys: "SharedKeys | None" = None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._policy = policy
         self._intake = intake
         self._control = control
@@ -84,30 +86,29 @@ class Worker:
 
     def handle(self, exchange: Exchange) -> None:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
+        method = exchange.request.method
         try:
-            self._handle(exchange)
+            self._policy.admit(exchange.sender, method)
+            operation = CATALOG.at_hand(method)
+            if operation is not None:
+                self._begin(exchange, operation, self._loop.time())
+            elif method.startswith("botod."):
+                self._ask_daemon(exchange, method)
+            else:
+                self._load(exchange, self._loop.time())
         except RpcError as error:
             self._ledger.refused(exchange, error)
             raise
 
-    def _handle(self, exchange: Exchange) -> None:
-        request = exchange.request
-        self.admit(exchange)
-        control = self._control.get(request.method)
-        if control is not None:
-            self._ledger.asked(exchange)
-            control(exchange)
-            return
-        if request.method.startswith("botod."):
+    def _ask_daemon(self, exchange: Exchange, method: str) -> None:
+        """Do what is asked of the daemon itself. Raises RpcError if it has no such method."""
+        control = self._control.get(method)
+        if control is None:
             names = ", ".join(self._control)
-            words = f"unknown method {request.method!r}; the daemon has: {names}"
+            words = f"unknown method {method!r}; the daemon has: {names}"
             raise RpcError(Code.METHOD_NOT_FOUND, words)
-        now = asyncio.get_running_loop().time()
-        operation = self._intake.at_hand(request)
-        if operation is None:
-            self._load(exchange, now)
-        else:
-            self._begin(exchange, operation, now)
+        self._ledger.asked(exchange)
+        control(exchange)
 
     def _begin(self, exchange: Exchange, operation: Operation, now: float) -> None:
         """Begin the job of a request that came at `now`. Raises RpcError if it asks for none."""

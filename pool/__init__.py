@@ -23,7 +23,7 @@ from botod.pool.failures import CertificateError
 from botod.pool.host_pool import HostPoolStats
 from botod.pool.keys import HeldKeys
 from botod.pool.pool import Pool
-from botod.pool.terms import Terms, current_terms, on_terms
+from botod.pool.terms import Terms, current_terms, on_terms, use_terms
 from botod.pool.visits import slow_visits, visit_stats, watched_visits
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "spawn",
     "spawn_apart",
     "spawn_until",
+    "use_terms",
     "visit_stats",
     "wait",
     "watched_visits",

@@ -9,7 +9,7 @@ T = TypeVar("T")
 class During(Generic[T]):
     """Has `variable` hold `value` in the block, and whatever is spawned there have it, too.
 
-    By contextlib.contextmanager it would take three times as long, on the way of each job.
+    By contextlib.contextmanager it would take three times as long, for each part of a file.
     """
 
     __slots__ = ("_token", "_value", "_variable")

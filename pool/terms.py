@@ -4,7 +4,7 @@ boto's methods have no parameter for it, so it travels as a context variable, wh
 function inherits from whoever spawned it.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -96,6 +96,10 @@ _terms: ContextVar[Terms | None] = ContextVar("botod_terms", default=None)
 def on_terms(terms: Terms) -> During[Terms]:
     """Make `terms` those of every request made, and every function spawned, in a block."""
     return During(_terms, terms)
+
+
+use_terms: Callable[[Terms], object] = _terms.set
+"""The same for the function that runs, from here to the end of its greenlet."""
 
 
 def current_terms() -> Terms:

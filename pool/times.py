@@ -17,13 +17,10 @@ class Times:
     that what is sent is sent in it. body_s: until the answer was here, however slowly it was read.
     """
 
-    __slots__ = ("body_s", "connect_s", "first_byte_s", "queue_s")
-
-    def __init__(self) -> None:
-        self.queue_s = 0.0
-        self.connect_s = 0.0
-        self.first_byte_s = 0.0
-        self.body_s = 0.0
+    queue_s = 0.0
+    connect_s = 0.0
+    first_byte_s = 0.0
+    body_s = 0.0
 
     def add(self, other: "Times") -> None:
         """Take what a request took that this job was in with others."""

@@ -143,7 +143,7 @@ class JobFigures:
         service, _dot, name = method.partition(".")
         operation = self._operations.get((service, name))
         if operation is None:
-            is_known = CATALOG.at_hand(service, name) is not None
+            is_known = CATALOG.at_hand(method) is not None
             operation = self._new_operation(service, name) if is_known else self._other()
         self._count(operation, outcome_of(error), uid)
 

@@ -40,23 +40,29 @@ class Catalog:
 
     def __init__(self, rows: Mapping[str, Service]) -> None:
         self._rows = rows
+        self._by_method = {
+            f"{service}.{name}": row
+            for service, table in rows.items()
+            for name, row in table.operations.items()
+        }
         self._kept: OrderedDict[str, ModelService] = OrderedDict()
         self._reading = threading.RLock()
         self._told: dict[str, bool] = {}
         self._under_way: dict[str, Future[Operation]] = {}
 
-    def at_hand(self, service: str, name: str) -> Operation | None:
+    def at_hand(self, method: str) -> Operation | None:
         """An operation that can be had at once; None: it has to be loaded, or there is none."""
-        row = self._row(service, name)
+        row = self._by_method.get(method)
         if row is not None:
             return row
+        service, _dot, name = method.partition(".")
         kept = self._kept.get(service)
         if kept is None:
             return None
         with suppress(KeyError):  # the thread has just taken it out
             self._kept.move_to_end(service)
         # Before it is told whether it is explicit, policy would take it for one that is not.
-        return kept.made(name) if f"{service}.{name}" in self._told else None
+        return kept.made(name) if method in self._told else None
 
     async def load(self, service: str, name: str) -> Operation:
         """An operation, once it is there; all who ask for it meanwhile wait for the same reading.
@@ -73,14 +79,15 @@ class Catalog:
 
     def operation(self, service: str, name: str) -> Operation:
         """An operation, here and now. Raises NoSuchOperation, CannotBeCarried."""
-        row = self._row(service, name)
+        method = f"{service}.{name}"
+        row = self._by_method.get(method)
         if row is not None:
             return row
         with self._reading:
             found = self.model(service, name).operation(name)
             if found is None:
                 raise NoSuchOperation(self._misspelt(service, name))
-            self._told[f"{service}.{name}"] = found.is_explicit
+            self._told[method] = found.is_explicit
             return found
 
     def model(self, service: str, name: str = "") -> "ModelService":
@@ -110,13 +117,11 @@ class Catalog:
 
     def is_told(self, method: str) -> bool:
         """Whether it is known of an operation what `is_explicit` asks: it was asked for before."""
-        service, _dot, name = method.partition(".")
-        return method in self._told or self._row(service, name) is not None
+        return method in self._told or method in self._by_method
 
     def is_explicit(self, method: str) -> bool:
         """Whether a rule has to name an operation; of one that was not loaded yet, not known."""
-        service, _dot, name = method.partition(".")
-        row = self._row(service, name)
+        row = self._by_method.get(method)
         return self._told.get(method, False) if row is None else row.is_explicit
 
     def resources(self, method: str) -> Resources | None:
@@ -138,10 +143,6 @@ class Catalog:
     def _thread(self) -> ThreadPoolExecutor:
         """One: reading is nothing that goes faster side by side, and one peer asks for much."""
         return ThreadPoolExecutor(1, "models")
-
-    def _row(self, service: str, name: str) -> Operation | None:
-        row = self._rows.get(service)
-        return None if row is None else row.operations.get(name)
 
     def _misspelt(self, service: str, name: str) -> str:
         method = f"{service}.{name}" if name else service

@@ -127,7 +127,8 @@ class Operation:
     unless: a job with one of these params is not idempotent all the same: its condition holds only
     the first time. is_composite: it makes several requests, each tried again by itself (`attempt`).
 
-    polls: whether a job with these params may wait at the service until there is something to tell.
+    polls: whether a job with these params may wait at the service until there is something to tell;
+    None: none does.
 
     gathering: how such jobs travel together; None: each goes alone.
 
@@ -152,7 +153,7 @@ class Operation:
     idempotent: bool
     unless: tuple[str, ...] = ()
     is_composite: bool = field(default=False, kw_only=True)
-    polls: Callable[[Params], bool] = field(default=lambda _params: False, kw_only=True)
+    polls: Callable[[Params], bool] | None = field(default=None, kw_only=True)
     gathering: Gathering | None = field(default=None, kw_only=True)
     sends: str = ""
     receives: str = ""
@@ -165,8 +166,8 @@ class Operation:
     stands_for: str = field(default="", kw_only=True)
 
     def is_idempotent(self, params: Params) -> bool:
-        is_safe = self.idempotent or any(name in params for name in self.tokens)
-        return is_safe and not any(name in params for name in self.unless)
+        is_safe = self.idempotent or not params.keys().isdisjoint(self.tokens)
+        return is_safe and params.keys().isdisjoint(self.unless)
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,10 @@ class Resources:
 
 
 def object_name(bucket: str | None, key: str | None) -> str | None:
-    """An object's name; None if half of it is missing."""
-    bucket = bucket_name(bucket)
-    return None if bucket is None or key is None else f"{bucket}/{key}"
+    """An object's name; None if half of it is missing, or its bucket is an alias."""
+    if bucket is None or key is None or bucket.endswith(ALIASES):
+        return None
+    return f"{bucket}/{key}"
 
 
 def bucket_name(bucket: str | None) -> str | None:

@@ -7,6 +7,7 @@ names the parameter and says what is allowed.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from botod.ipc.descriptors import Descriptor
@@ -17,6 +18,11 @@ MAX_HEADER_BYTES = 8 * 1024
 
 CUSTOMER_KEY_BYTES = 32
 """Of AES-256, the only one that S3 takes."""
+
+LARGE = (Descriptor, IncomingStream)
+"""What stands for bytes that may be of any number."""
+
+_BODIES = (bytes, *LARGE)
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -55,30 +61,32 @@ class Text:
     allowed: str = ""
 
     def read(self, value: Any, where: str) -> str:
-        if isinstance(value, bytes):
-            value = _decoded(value, where)
-        if not isinstance(value, str):
-            raise InvalidParam(f"{where} has to be a text, not {kind_of(value)}")
-        self._check_length(value, where)
-        if SURROGATE.search(value):
-            raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
-        if self.choices and value not in self.choices:
-            raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
-        if self.pattern and not re.fullmatch(self.pattern, value):
-            raise InvalidParam(f"{where} {self.allowed}")
-        return value
-
-    def _check_length(self, value: str, where: str) -> None:
-        if self.min_length and not value:
-            raise InvalidParam(f"{where} must not be empty")
-        if len(value) < self.min_length:
-            raise InvalidParam(
-                f"{where} has {len(value)} characters; at least {self.min_length} have to be"
-            )
-        if self.max_length is not None and len(value) > self.max_length:
-            raise InvalidParam(f"{where} has {len(value)} characters; {self.max_length} may be")
-        if self.max_bytes is not None and (size := _utf8_bytes(value)) > self.max_bytes:
+        text: str = value if type(value) is str else _text(value, where)
+        size = len(text)
+        if size < self.min_length or (self.max_length is not None and size > self.max_length):
+            raise InvalidParam(f"{where} {self._wrong_length(size)}")
+        if not text.isascii():  # which has a byte a character, and no surrogates
+            size = _utf8_bytes(text)
+        if self.max_bytes is not None and size > self.max_bytes:
             raise InvalidParam(f"{where} has {size} bytes; {self.max_bytes} may be")
+        if size > len(text) and SURROGATE.search(text):
+            raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
+        if self.choices and text not in self.choices:
+            raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
+        if self.pattern and not self._expression.fullmatch(text):
+            raise InvalidParam(f"{where} {self.allowed}")
+        return text
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
+    def _wrong_length(self, size: int) -> str:
+        if not size:
+            return "must not be empty"
+        if size < self.min_length:
+            return f"has {size} characters; at least {self.min_length} have to be"
+        return f"has {size} characters; {self.max_length} may be"
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,9 @@ class BucketName(Text):
 
     pattern: str = r"[0-9A-Za-z._-]*"
     allowed: str = "may hold letters, digits, '.', '-' and '_' only"
+
+
+ANY_TEXT = Text()
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ class Blob:
     max_bytes: int | None = None
 
     def read(self, value: Any, where: str) -> bytes:
-        blob = value if isinstance(value, bytes) else Text().read(value, where).encode()
+        blob = value if isinstance(value, bytes) else ANY_TEXT.read(value, where).encode()
         if self.max_bytes is not None and len(blob) > self.max_bytes:
             raise InvalidParam(f"{where} has {len(blob)} bytes; {self.max_bytes} may be")
         return blob
@@ -159,13 +170,13 @@ class CustomerKey(Blob):
 
 
 @dataclass(frozen=True)
-class Body(Blob):
-    """Bytes, or where they come from: a descriptor or a stream."""
+class Body:
+    """Bytes, or where they come from: a descriptor or a stream; a text is taken as its UTF-8."""
 
     def read(self, value: Any, where: str) -> Any:
-        if isinstance(value, (Descriptor, IncomingStream)):
+        if isinstance(value, _BODIES):
             return value
-        return super().read(value, where)
+        return ANY_TEXT.read(value, where).encode()
 
 
 @dataclass(frozen=True)
@@ -251,15 +262,22 @@ class Struct:
         if not isinstance(value, dict):
             raise InvalidParam(f"{where} has to be an object, not {kind_of(value)}")
         prefix = f"{where}." if where else ""
-        missing = [name for name in self.required if name not in value]
-        if missing:
-            raise InvalidParam(f"{prefix}{missing[0]} is missing")
-        known = {**self.required, **self.optional}
-        unknown = [name for name in value if name not in known]
-        if unknown:
-            names = f"there are: {', '.join(known)}" if known else "there are none"
-            raise InvalidParam(f"{prefix}{unknown[0]} is unknown; {names}")
-        return {name: known[name].read(item, prefix + name) for name, item in value.items()}
+        shapes = self._shapes
+        if not self.required.keys() <= value.keys() <= shapes.keys():
+            raise InvalidParam(prefix + self._wrong_keys(value))
+        return {name: shapes[name].read(item, prefix + name) for name, item in value.items()}
+
+    @cached_property
+    def _shapes(self) -> Mapping[str, Shape]:
+        return {**self.required, **self.optional}
+
+    def _wrong_keys(self, value: Mapping[str, Any]) -> str:
+        for name in self.required:
+            if name not in value:
+                return f"{name} is missing"
+        unknown = next(name for name in value if name not in self._shapes)
+        names = ", ".join(self._shapes)
+        return f"{unknown} is unknown; {f'there are: {names}' if names else 'there are none'}"
 
     def described(self) -> Iterator[Described]:
         for names, is_required in ((self.required, True), (self.optional, False)):
@@ -268,7 +286,7 @@ class Struct:
 
     def partial(self) -> "Struct":
         """The same with nothing required."""
-        return Struct({}, {**self.required, **self.optional})
+        return Struct({}, self._shapes)
 
 
 def _utf8_bytes(value: str) -> int:
@@ -276,7 +294,11 @@ def _utf8_bytes(value: str) -> int:
     return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
 
 
-def _decoded(value: bytes, where: str) -> str:
+def _text(value: Any, where: str) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, bytes):
+        raise InvalidParam(f"{where} has to be a text, not {kind_of(value)}")
     try:
         return value.decode()
     except UnicodeDecodeError:

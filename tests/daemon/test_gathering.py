@@ -564,7 +564,15 @@ class Callers:
         params: Params = {"to": "a", "number": number, "size": size, "fails": fails}
         deadline = asyncio.get_running_loop().time() + BOUND_S
         terms = Terms(key=(1, 2))
-        job = Job("x", "y", self.recorder.operation, params, DEFAULTS, deadline, terms)
+        job = Job(
+            "x",
+            "y",
+            self.recorder.operation,
+            params,
+            options=DEFAULTS,
+            deadline=deadline,
+            terms=terms,
+        )
         return self.gatherings.run(
             job, None, tried=lambda _terms, call: call(None), tell=lambda _together: None
         )

@@ -7,6 +7,7 @@ import pytest
 
 from botod.daemon.intake import Intake
 from botod.daemon.job import Job
+from botod.daemon.services import CATALOG
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Sender
@@ -22,7 +23,7 @@ INTAKE = Intake(timeout_s=60.0, timeout_max_s=900.0)
 def job(method: str, params: dict[str, Any], **options: Any) -> Job:
     """The job of a request that arrives at second 1,000."""
     exchange = Peer(method, params, sender=SENDER, options=options).exchange
-    operation = INTAKE.at_hand(exchange.request)
+    operation = CATALOG.at_hand(method)
     assert operation is not None
     return INTAKE.job(exchange, operation, now=1000.0)
 
@@ -35,7 +36,7 @@ def refused(method: str, params: dict[str, Any], **options: Any) -> RpcError:
 
 
 def test_a_plain_job() -> None:
-    """Its deadline is the usual one; its key names user and connection."""
+    """Its deadline is the usual one; its key names user, priority and connection."""
 
     async def main() -> None:
         one = job("s3.get_object", ON_KEY)
@@ -43,6 +44,7 @@ def test_a_plain_job() -> None:
         assert one.params == ON_KEY
         assert one.deadline == 1060.0
         assert (one.terms.key, one.terms.idempotent, one.terms.headers) == ((2, 0, 4), True, None)
+        assert job("s3.get_object", ON_KEY, priority=5).terms.key == (2, 5, 4)
 
     run(main)
 

@@ -13,7 +13,6 @@ from botod.daemon.job import (
     failure,
     overdue,
     refusal,
-    slot_key,
     traced,
 )
 from botod.daemon.options import DEFAULTS, Options
@@ -27,7 +26,6 @@ from botod.daemon.sites import NoEndpoint
 from botod.daemon.sources import BodyTooShort, CannotRepeat
 from botod.daemon.upstreams import NoSuchProfile
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Sender
 from botod.pool import (
     CertificateError,
     ConnectTimeout,
@@ -57,7 +55,9 @@ def job(
     operation = Operation(
         Struct(), run or (lambda _connection, _params: {}), idempotent, resources=UNTOLD
     )
-    return Job("s3", "get_object", operation, {"Key": "k"}, options, 100.0, terms)
+    return Job(
+        "s3", "get_object", operation, {"Key": "k"}, options=options, deadline=100.0, terms=terms
+    )
 
 
 def test_a_job_runs_its_operation() -> None:
@@ -288,8 +288,3 @@ def test_a_request_that_joined_and_is_overdue() -> None:
     found = overdue(job())
     assert found.code == Code.DEADLINE_EXCEEDED
     assert (found.data["retryable"], found.data["outcome_unknown"]) == (True, True)
-
-
-def test_turns_are_taken_by_users_then_by_connections() -> None:
-    """The key of the pool's queue."""
-    assert slot_key(Sender(1, 7, 8, 9), 5) == (7, 5, 9)

@@ -27,7 +27,15 @@ def run_of(**changes: Any) -> Run:
     terms.count_attempt()
     terms.times.queue_s += changes.pop("queued_s", 0.0)
     operation = SERVICES["s3"].operations["get_object"]
-    job = Job("s3", "get_object", operation, {"Body": "hidden"}, options, 0.0, terms)
+    job = Job(
+        "s3",
+        "get_object",
+        operation,
+        {"Body": "hidden"},
+        options=options,
+        deadline=0.0,
+        terms=terms,
+    )
     resources = changes.pop("resources", ())
     permit = Permit(None, resources, Decision(True, None, None))
     about = {"moved": Moved(), "together": None, "unit": None} | changes
@@ -62,7 +70,9 @@ def test_one_of_several(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_bytes_and_trace(caplog: pytest.LogCaptureFixture) -> None:
     """Where there are any."""
-    run = run_of(moved=Moved(7, 8), options=Options(traceparent="00-a-b-01"))
+    moved = Moved()
+    moved.sent_bytes, moved.received_bytes = 7, 8
+    run = run_of(moved=moved, options=Options(traceparent="00-a-b-01"))
     assert line(caplog, run) == (
         "job s3.get_object ok attempts=1 took_ms=12.3 sent_bytes=7 received_bytes=8 "
         "traceparent=00-a-b-01"

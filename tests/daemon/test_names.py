@@ -7,7 +7,7 @@ import re
 import pytest
 
 from botod.daemon import names as names_module
-from botod.daemon.names import USERS_MAX, Names
+from botod.daemon.names import LINES_MAX, Names
 from botod.pool import spawn
 from support.loops import run
 
@@ -55,9 +55,9 @@ def test_each_user_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
         for uid in (1, 2, 1, 2):
             await spawn(names.user_agent, uid, "")
         assert asked == [1, 2]
-        for uid in range(USERS_MAX):
-            names._users[uid] = "x"
-        await spawn(names.user_agent, USERS_MAX, "")
-        assert len(names._users) == 1
+        for uid in range(LINES_MAX):
+            names._lines[uid, ""] = "x"
+        await spawn(names.user_agent, LINES_MAX, "")
+        assert len(names._lines) == 1
 
     run(scenario)

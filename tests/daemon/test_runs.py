@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.bodies import Bodies
+from botod.daemon.bodies import Bodies, Means
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.held import Held
 from botod.daemon.job import Job
-from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.policy import Permit
 from botod.daemon.runs import Run
@@ -32,28 +31,20 @@ OPERATION = SERVICES["s3"].operations["get_object"]
 
 def job(options: Options = DEFAULTS, deadline: float = 1e9) -> Job:
     """One that nobody runs."""
-    return Job("s3", "get_object", OPERATION, {}, options, deadline, Terms())
+    return Job("s3", "get_object", OPERATION, {}, options=options, deadline=deadline, terms=Terms())
 
 
 def new_run() -> Run:
     """A job under way, which does nothing but wait to be cancelled."""
-    moved, held = Moved(), Held(Budget(0), Refusals())
-    bodies = Bodies(
-        OPERATION,
-        threads=FileThreads().of(SENDER.uid),
-        held=held,
-        moved=moved,
-        can_stream=True,
-        inline_bytes=0,
-        unread_timeout_s=0.0,
-    )
+    held = Held(Budget(0), Refusals())
+    means = Means(FileThreads(), inline_bytes=0, unread_timeout_s=0.0)
+    bodies = Bodies(OPERATION, means, held, uid=SENDER.uid, can_stream=True)
     one = Run(
         job(),
         NOBODY,
         sender=SENDER,
         permit=PERMIT,
         bodies=bodies,
-        moved=moved,
         held=held,
         began=0.0,
     )

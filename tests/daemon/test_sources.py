@@ -81,7 +81,7 @@ def test_a_file_that_shrinks_meanwhile(tmp_path: Path) -> None:
 
     def send(one: Rig, fd: int) -> None:
         assert one.bodies is not None
-        with one.bodies:
+        with contextlib.closing(one.bodies):
             blocks = one.bodies.opened({"Body": Descriptor(fd)})["Body"].blocks()
             next(blocks)
             os.truncate(path, 10)

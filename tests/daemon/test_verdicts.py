@@ -153,7 +153,7 @@ def test_names_that_a_peer_chooses_are_not_kept() -> None:
         tables.table("s3.get_object", f"p{number}")
         assert tables.may_call(f"s3.x{number}")
     assert len(tables._tables) == 1
-    assert not tables._admitted
+    assert not tables.known
 
 
 def test_verdicts_in_words() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.services import SERVICES
+from botod.daemon.services import CATALOG
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import Struct
@@ -24,10 +24,8 @@ def test_a_bug_in_an_operation_stays_a_bug(
         assert in_greenlet()
         return {"x": params["typo"]}
 
-    table: Any = SERVICES["s3"].operations
-    monkeypatch.setitem(
-        table, "buggy", Operation(Struct(), buggy, idempotent=True, resources=UNTOLD)
-    )
+    operation = Operation(Struct(), buggy, idempotent=True, resources=UNTOLD)
+    monkeypatch.setattr(CATALOG, "at_hand", lambda _method: operation)
 
     async def main() -> None:
         async with rig(reply()) as one:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from botod.daemon.bodies import Bodies
+from botod.daemon.bodies import Bodies, Means
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.held import Held
-from botod.daemon.moved import Moved
 from botod.daemon.services import SERVICES
 from botod.daemon.services.answers import Download
 from botod.daemon.services.operation import Params, Result
@@ -55,7 +54,6 @@ class Rig:
     def __init__(self, *, can_stream: bool = False, total_bytes: int = PLENTY_BYTES) -> None:
         self.budget = Budget(total_bytes)
         self.refusals = Refusals()
-        self.moved = Moved()
         self.held = Held(self.budget, self.refusals)
         self.threads = FileThreads(2)
         self.can_stream = can_stream
@@ -91,19 +89,18 @@ class Rig:
     async def _in_greenlet(self, operation: str, call: Callable[[], Any]) -> Any:
         self.bodies = Bodies(
             SERVICES["s3"].operations[operation],
-            threads=self.threads.of(7),
-            held=self.held,
-            moved=self.moved,
+            Means(self.threads, self.inline_bytes, self.unread_timeout_s),
+            self.held,
+            uid=7,
             can_stream=self.can_stream,
-            inline_bytes=self.inline_bytes,
-            unread_timeout_s=self.unread_timeout_s,
         )
+        self.moved = self.bodies.moved
         async with asyncio.timeout(BOUND_S):
             return await spawn(call)
 
     def _sent(self, body: Any, params: Params, tries: int) -> bytes:
         assert self.bodies is not None
-        with self.bodies:
+        with contextlib.closing(self.bodies):
             opened = self.bodies.opened(params | {"Body": body})["Body"]
             if isinstance(opened, bytes):
                 return opened
@@ -114,7 +111,7 @@ class Rig:
 
     def _received(self, params: Params) -> Result:
         assert self.bodies is not None
-        with self.bodies:
+        with contextlib.closing(self.bodies):
             opened = self.bodies.opened(params)
             assert "Body" not in opened
             return self.bodies.delivered({"Body": Download(self.response), "ETag": "x"})

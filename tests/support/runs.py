@@ -15,9 +15,11 @@ def run_that_ended(
     terms = Terms()
     terms.attempts_num = 2
     terms.times.first_byte_s = 0.3
+    moved = Moved()
+    moved.received_bytes = 5
     return SimpleNamespace(
         job=SimpleNamespace(service=service, name=name, terms=terms),
         sender=SimpleNamespace(uid=uid),
-        moved=Moved(received_bytes=5),
+        moved=moved,
         together=together,
     )

@@ -19,7 +19,7 @@ def test_rows_go_before_models() -> None:
     """The model has the same operation; what has no row comes from it."""
     row = SERVICES["s3"].operations["get_object"]
     assert CATALOG.operation("s3", "get_object") is row
-    assert CATALOG.at_hand("s3", "get_object") is row
+    assert CATALOG.at_hand("s3.get_object") is row
     assert CATALOG.operation("s3", "get_bucket_acl").home is not None
     assert row.home is None
 
@@ -53,7 +53,7 @@ def test_what_there_is_not(service: str, name: str, words: str) -> None:
     with pytest.raises(NoSuchOperation) as caught:
         CATALOG.operation(service, name)
     assert words in str(caught.value)
-    assert CATALOG.at_hand(service, name) is None
+    assert CATALOG.at_hand(f"{service}.{name}") is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_all_who_ask_wait_for_one_reading() -> None:
         assert asking[0].cancelled()
         slow.go.set()
         first, second = await asyncio.gather(*asking[1:])
-        assert first is second is slow.at_hand("iam", "get_user")
+        assert first is second is slow.at_hand("iam.get_user")
         assert slow.readings == 1
         assert await slow.load("iam", "get_user") is first
 
@@ -142,11 +142,11 @@ def test_few_models_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ssm", "get_parameter"),
     ):
         one.operation(service, name)
-    assert one.at_hand("sts", "assume_role") is not None
-    assert one.at_hand("sns", "publish") is None
+    assert one.at_hand("sts.assume_role") is not None
+    assert one.at_hand("sns.publish") is None
     one.operation("sns", "publish")
     one.operation("sqs", "tag_queue")
-    assert one.at_hand("sts", "assume_role") is None
+    assert one.at_hand("sts.assume_role") is None
     assert one.is_explicit("sts.assume_role")
     assert one.is_told("sts.assume_role")
     assert not one.is_told("sts.nothing")
