@@ -68,7 +68,7 @@ class Audit:
         self._forgotten: deque[dict[str, Any]] = deque()
         self._loop = asyncio.get_running_loop()
         self._was_failing = False
-        self._write("started", {"pid": os.getpid()})
+        self._write(self._begun("started") | {"pid": os.getpid()}, is_owed=True)
 
     def admit(self, refusals: Refusals) -> None:
         """Raise OVERLOADED, which `refusals` count, if no job may begin: nothing keeps it."""
@@ -90,42 +90,42 @@ class Audit:
     def ended(self, run: Run, error: RpcError | None, took_s: float) -> None:
         """A job is over, and with it all that it asked of servers."""
         self._running_num -= 1
-        job, moved = run.job, run.moved
-        record = self._head(run.sender, run.unit, job.method, run.number)
-        record |= _about(job, run.permit.resources, run.permit.decision, run.permit.actor)
-        if not run.permit.decision.is_allowed:
+        job, permit, moved = run.job, run.permit, run.moved
+        record = self._begun_by("job", run.sender, run.unit, job.method, run.number)
+        _add_job(record, job, permit.resources, permit.decision, permit.actor)
+        if not permit.decision.is_allowed:
             record["would_be_refused"] = True  # policy_mode is audit
-        record |= _fate(error)
+        _add_fate(record, error)
         if run.is_elsewhere:
             record["joined"] = "another worker's"
-        record |= {
-            "attempts": job.terms.attempts_num,
-            "requests": self._requests(job.terms.traces),
-            "queued_ms": round(job.terms.times.queue_s * 1000, 1),
-            "took_ms": round(took_s * 1000, 1),
-            "sent_bytes": moved.sent_bytes,
-            "received_bytes": moved.received_bytes,
-        }
+        record["attempts"] = job.terms.attempts_num
+        record["requests"] = self._requests(job.terms.traces)
+        record["queued_ms"] = round(job.terms.times.queue_s * 1000, 1)
+        record["took_ms"] = round(took_s * 1000, 1)
+        record["sent_bytes"] = moved.sent_bytes
+        record["received_bytes"] = moved.received_bytes
         if run.together is not None:
-            record |= {"batch_entry": run.together.entry, "batch_size": run.together.size}
-        self._write("job", record)
+            record["batch_entry"], record["batch_size"] = run.together
+        self._write(record, is_owed=True)
 
     def joined(
         self, sender: Sender, unit: str | None, job: Job, permit: Permit, found: Run | Outcome
     ) -> None:
         """A request has what another comes to, or came to."""
-        record = self._head(sender, unit, job.method)
-        record |= _about(job, permit.resources, permit.decision, permit.actor)
+        record = self._begun_by("joined", sender, unit, job.method)
+        _add_job(record, job, permit.resources, permit.decision, permit.actor)
         if isinstance(found, Run):
             record["joined"] = self._job(found.number)
         else:
-            record |= {"joined": "remembered", **_fate(found.error)}
-        self._write("joined", record)
+            record["joined"] = "remembered"
+            _add_fate(record, found.error)
+        self._write(record)
 
     def waits(self, sender: Sender, unit: str | None, job: Job, run: Run) -> None:
         """A request waits for the end of another; what becomes of it then is told then."""
-        record = self._head(sender, unit, job.method) | {"waits_for": self._job(run.number)}
-        self._write("waits", record)
+        record = self._begun_by("waits", sender, unit, job.method)
+        record["waits_for"] = self._job(run.number)
+        self._write(record)
 
     def refused(
         self, sender: Sender, unit: str | None, method: str, error: RpcError, job: Job | None
@@ -133,13 +133,14 @@ class Audit:
         """Nothing is done for a request, or a connection is."""
         if error.code == Code.IDLE:
             return  # nothing was asked for
-        record = self._head(sender, unit, method)
+        record = self._begun_by("refused", sender, unit, method)
         decision = error.decision if isinstance(error, Denied) else None
         if job is not None:
-            record |= _about(job, tuple(job.operation.resources.find(job.params)), decision)
+            _add_job(record, job, tuple(job.operation.resources.find(job.params)), decision)
         else:
             record["rule"] = _rule(decision)
-        self._write("refused", record | _fate(error))
+        _add_fate(record, error)
+        self._write(record)
 
     def asked(
         self, sender: Sender, unit: str | None, request: Request
@@ -148,20 +149,27 @@ class Audit:
 
         Two records: it may take an hour, or be the end of this process.
         """
-        record = self._head(sender, unit, request.method) | {"params": _shown(request.params)}
-        self._write("admin", record)
-        return lambda error: self._write("admin_ended", record | _fate(error))
+        record = self._begun_by("admin", sender, unit, request.method)
+        record["params"] = _shown(request.params)
+        self._write(record)
+
+        def ended(error: RpcError | None) -> None:
+            record.update(self._begun("admin_ended"))
+            _add_fate(record, error)
+            self._write(record)
+
+        return ended
 
     def reloaded(self, what: list[str], error: str) -> None:
         """The configuration was read anew."""
-        record = {"outcome": "error", "message": error} if error else {"outcome": "ok"}
-        self._write("reload", record | {"changed": what})
+        fate = {"outcome": "error", "message": error} if error else {"outcome": "ok"}
+        self._write(self._begun("reload") | fate | {"changed": what})
 
     def finish(self) -> None:
         """Nothing more happens here."""
         self.tracing.tell_rest()
         self._tell_forgotten()
-        self._write("stopped", {"pid": os.getpid()})
+        self._write(self._begun("stopped") | {"pid": os.getpid()}, is_owed=True)
 
     def close(self) -> bool:
         """Wait until what is left is written, for a moment; whether it was. It blocks."""
@@ -171,25 +179,34 @@ class Audit:
         """Go on in the file that has the name now."""
         self._writer.reopen()
 
-    def _head(
-        self, sender: Sender, unit: str | None, method: str, number: int | None = None
+    def _begun(self, event: str) -> dict[str, Any]:
+        """A record to which the rest is added."""
+        record: dict[str, Any] = {"time": iso_time(time.time()), "event": event}
+        if self._worker is not None:
+            record["worker"] = self._worker
+        return record
+
+    def _begun_by(
+        self, event: str, sender: Sender, unit: str | None, method: str, number: int | None = None
     ) -> dict[str, Any]:
-        head: dict[str, Any] = {} if number is None else {"job": self._job(number)}
-        return head | {
-            "uid": sender.uid,
-            "gid": sender.gid,
-            "pid": sender.pid,
-            "unit": unit,
-            "connection": sender.connection_id,
-            "method": method[:MAX_METHOD],
-        }
+        """A record of what somebody wants. number: of the job that is run for it."""
+        record = self._begun(event)
+        if number is not None:
+            record["job"] = self._job(number)
+        record["uid"], record["gid"], record["pid"] = sender.uid, sender.gid, sender.pid
+        record["unit"] = unit
+        record["connection"] = sender.connection_id
+        record["method"] = method[:MAX_METHOD]
+        return record
 
     def _requests(self, traces: Iterable[Trace]) -> list[dict[str, Any]]:
         """Those of which a server may have seen something. Somebody has told of them now."""
-        sent = [trace for trace in traces if trace.is_sent]
-        for trace in sent:
-            trace.is_told = True
-        return [self._request(trace) for trace in sent]
+        requests = []
+        for trace in traces:
+            if trace.is_sent:
+                trace.is_told = True
+                requests.append(self._request(trace))
+        return requests
 
     def _request(self, trace: Trace) -> dict[str, Any]:
         return {
@@ -211,14 +228,11 @@ class Audit:
 
     def _tell_forgotten(self) -> None:
         while self._forgotten:
-            self._write("request", self._forgotten.popleft())
+            self._write(self._begun("request") | self._forgotten.popleft(), is_owed=True)
 
-    def _write(self, event: str, record: dict[str, Any]) -> None:
-        head: dict[str, Any] = {"time": iso_time(time.time()), "event": event}
-        if self._worker is not None:
-            head["worker"] = self._worker
-        is_owed = event in ("job", "request", "started", "stopped")
-        self._writer.put(_encode(head | record).encode() + b"\n", is_owed=is_owed)
+    def _write(self, record: dict[str, Any], *, is_owed: bool = False) -> None:
+        """is_owed: room was kept for it."""
+        self._writer.put(f"{_encode(record)}\n".encode(), is_owed=is_owed)
 
     def _tell_log(self, failure: OSError | None) -> None:
         what = "no job begins" if self.refuses else "jobs go on without it"
@@ -234,14 +248,16 @@ def lost_line(number: int, why: str) -> bytes:
     return _encode(record).encode() + b"\n"
 
 
-def _fate(error: RpcError | None) -> dict[str, Any]:
+def _add_fate(record: dict[str, Any], error: RpcError | None) -> None:
+    """How it ended."""
     if error is None:
-        return {"outcome": "ok"}
-    fate = {
-        "outcome": "cancelled" if error.code == Code.CANCELLED else "error",
-        "code": int(error.code),
-    }
-    return fate | {name: error.data[name] for name in ("type", "limit") if name in error.data}
+        record["outcome"] = "ok"
+        return
+    record["outcome"] = "cancelled" if error.code == Code.CANCELLED else "error"
+    record["code"] = int(error.code)
+    for name in ("type", "limit"):
+        if name in error.data:
+            record[name] = error.data[name]
 
 
 def _rule(decision: Decision | None) -> str | None:
@@ -251,24 +267,22 @@ def _rule(decision: Decision | None) -> str | None:
     return str(decision.verdict)
 
 
-def _about(
+def _add_job(
+    record: dict[str, Any],
     job: Job,
     resources: tuple[str | None, ...],
     decision: Decision | None,
     actor: Actor | None = None,
-) -> dict[str, Any]:
+) -> None:
     """What a job is, and by which rule and as whom it is done."""
-    about = {
-        "resources": [name and name[:MAX_NAME] for name in resources],
-        "profile": job.options.profile,
-        "rule": _rule(decision),
-        "role": None if actor is None else actor.role.arn,
-    }
+    record["resources"] = [name and name[:MAX_NAME] for name in resources]
+    record["profile"] = job.options.profile
+    record["rule"] = _rule(decision)
+    record["role"] = None if actor is None else actor.role.arn
     if job.options.traceparent is not None:
-        about["traceparent"] = job.options.traceparent
+        record["traceparent"] = job.options.traceparent
     if job.options.idempotency_key is not None:
-        about["idempotency_key"] = job.options.idempotency_key
-    return about
+        record["idempotency_key"] = job.options.idempotency_key
 
 
 def _shown(params: dict[str, Any]) -> dict[str, Any]:

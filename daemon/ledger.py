@@ -1,11 +1,11 @@
 """What became of each request, told once, when it is over: what counts or writes of it is here."""
 
-import asyncio
+import logging
 from dataclasses import dataclass
 
 from botod.daemon.audit import READING, Audit
 from botod.daemon.job import Job
-from botod.daemon.job_line import JobLog
+from botod.daemon.job_line import JobLog, logger
 from botod.daemon.metrics.job_figures import JobFigures
 from botod.daemon.policy import Permit
 from botod.daemon.runs import Run
@@ -50,7 +50,7 @@ class Ledger:
         self.counts.jobs_total += 1
         if self._audit is not None:
             self._audit.began()
-        if self._audit is not None or self.log.is_on:
+        if self._audit is not None or logger.isEnabledFor(logging.INFO):
             run.unit = self._units.of(run.sender)  # now: at its end the peer may have gone
 
     def joined(self, sender: Sender, job: Job, permit: Permit, found: Run | Outcome) -> None:
@@ -74,10 +74,10 @@ class Ledger:
         """Nothing of a job is left: it was done, and its answer streamed, or `error` ended it."""
         if error is not None:
             self.counts.failed_total += 1
-        took_s = asyncio.get_running_loop().time() - run.began
+        took_s = run.future.get_loop().time() - run.began
         if not run.is_elsewhere:  # it is counted there, and here as joined
             self.figures.ended(run, error, took_s)
-        if self.log.is_on:
+        if logger.isEnabledFor(logging.INFO):
             self.log.ended(run, error, took_s)
         if self._audit is not None:
             self._audit.ended(run, error, took_s)

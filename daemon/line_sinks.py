@@ -7,8 +7,8 @@ import os
 import socket
 import stat
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, takewhile
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 FILE_BYTES = 256 * 1024
@@ -59,6 +59,9 @@ class FileSink:
         batch = first_of(lines, FILE_BYTES if is_file else PIPE_BYTES)
         data = b"".join([b"\n", *batch] if self._is_torn else batch)
         written = os.write(self._fd, data)
+        if written == len(data):
+            self._is_torn = False
+            return len(batch)
         ends = list(accumulate(map(len, batch), initial=int(self._is_torn)))
         number = bisect_right(ends, written) - 1  # a stack is one line here, with several ends
         part = written - (ends[number] if number >= 0 else 0)
@@ -183,14 +186,11 @@ class JournalSink:
             os.close(memory)
 
 
-def first_of(lines: Iterable[bytes], most_bytes: int) -> list[bytes]:
+def first_of(lines: Sequence[bytes], most_bytes: int) -> Sequence[bytes]:
     """Those of the first that have so many bytes together; one at least."""
     total = 0
-
-    def fits(line: bytes) -> bool:
-        nonlocal total
-        is_first = not total
+    for number, line in enumerate(lines):
         total += len(line)
-        return is_first or total <= most_bytes
-
-    return list(takewhile(fits, lines))
+        if total > most_bytes and number:
+            return lines[:number]
+    return lines

@@ -1,4 +1,4 @@
-"""What a line of the log looks like: structlog's processors, for our events and for all others'.
+"""What a line of the log looks like: structlog's processors, and templates of lines about jobs.
 
 As text a line is `time LEVEL [worker N] logger: words key=value …`; as JSON an object. No value can
 end a line, or look like another field: peers choose names of buckets, queues and methods.
@@ -6,9 +6,10 @@ end a line, or look like another field: peers choose names of buckets, queues an
 
 import json
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import structlog
@@ -23,6 +24,9 @@ NUMBERS = (int, float)
 
 TRIMMED = 16_384
 """Characters of one text in a line: some fifty frames of a stack."""
+
+WORDS_KEPT = 1024
+"""Texts that come again and again are remembered as they stand in a line."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -41,19 +45,12 @@ def _second(seconds: int) -> str:
 
 def render_text(_logger: Any, _method: str, event: Event) -> str:
     """A line for people; words of several lines go on with a tab at the beginning of each."""
-    head = [event.pop("time"), event.pop("level").upper()]
+    begin = [event.pop("time"), event.pop("level").upper()]
     if "worker" in event:
-        head.append(f"worker {event.pop('worker')}")
+        begin.append(f"worker {event.pop('worker')}")
     logger, words, more = event.pop("logger"), _words_of(event), event.pop("exception", "")
-    fields = "".join([f" {name}={value_text(value)}" for name, value in event.items()])
     tail = _harmless(f"\n{more}") if more else ""
-    return f"{' '.join(head)} {logger}: {_harmless(words)}{fields}{tail}"
-
-
-def render_words(_logger: Any, _method: str, event: Event) -> str:
-    """The words and fields alone, for a logger that puts the rest before them."""
-    words = _words_of(event)
-    return words + "".join([f" {name}={value_text(value)}" for name, value in event.items()])
+    return f"{' '.join(begin)} {logger}: {_harmless(words)}{_fields_of(event)}{tail}"
 
 
 def render_json(_logger: Any, _method: str, event: Event) -> str:
@@ -68,12 +65,68 @@ RENDERERS: dict[str, Callable[[Any, str, Event], str]] = {
 """By the name of the format."""
 
 
+@lru_cache
+def head(form: str, level: str, worker: int | None, logger: str) -> str:
+    """What a line begins with before its words, with %s for the time."""
+    about = _about("%s", level, worker, logger)
+    if form == "json":
+        return render_json(None, level, about)[:-1] + ","
+    return render_text(None, level, about | {"event": ""})
+
+
+def _about(at: str, level: str, worker: int | None, logger: str) -> dict[str, Any]:
+    about: dict[str, Any] = {"time": at, "level": level}
+    if worker is not None:
+        about["worker"] = worker
+    about["logger"] = logger
+    return about
+
+
+class Templates:
+    """Words of lines whose fields' names the code knows beforehand, each by one formatting.
+
+    A template is what the renderers make of %s in the place of each value, so the lines look like
+    theirs. It takes 1 us, where a renderer takes 3.
+
+    event: what the words begin with. text: how a text stands in them; word: the same, of one that
+    comes again and again.
+    """
+
+    def __init__(self, form: str, event: str) -> None:
+        self.text = encode_basestring_ascii if form == "json" else value_text
+        self.word = lru_cache(WORDS_KEPT)(self.text)
+        self._form = form
+        self._event = event
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def fill(self, fields: Mapping[str, Any]) -> str:
+        """What stands behind the head. fields: numbers, and texts as `text` has them.
+
+        Of an operation and its outcome the operation comes first.
+        """
+        names = tuple(fields)
+        template = self._known.get(names)
+        if template is None:
+            template = self._known[names] = self._template(names)
+        return template % tuple(fields.values())
+
+    def _template(self, names: tuple[str, ...]) -> str:
+        event: Event = {"event": self._event, **dict.fromkeys(names, "%s")}
+        if self._form == "json":
+            return render_json(None, "", event)[1:].replace('"%s"', "%s")
+        return _words_of(event) + _fields_of(event)
+
+
 def _words_of(event: Event) -> str:
     """What a line begins with, taken out of the event: of a job what it was, and how it went."""
     words: str = event.pop("event")
     if "operation" in event and "outcome" in event:
         words = f"{words} {value_text(event.pop('operation'))} {value_text(event.pop('outcome'))}"
     return words
+
+
+def _fields_of(event: Event) -> str:
+    return "".join([f" {name}={value_text(value)}" for name, value in event.items()])
 
 
 def value_text(value: Any) -> str:
@@ -106,10 +159,8 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
     def __init__(self, form: str, worker: int | None) -> None:
         def about(_logger: Any, _method: str, event: Event) -> Event:
             record = event["_record"]
-            told: Event = {"time": iso_time(record.created), "level": record.levelname.lower()}
-            if worker is not None:
-                told["worker"] = worker
-            told["logger"] = record.name
+            at, level = iso_time(record.created), record.levelname.lower()
+            told = _about(at, level, worker, record.name)
             told.update(event)
             told["event"] = told["event"][:TRIMMED]  # names that peers choose may stand in it
             return told

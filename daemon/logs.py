@@ -4,14 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import Any
-
-import structlog
 
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.line_sinks import FileSink
 from botod.daemon.line_writer import DirectWriter, LineWriter
-from botod.daemon.log_format import RENDERERS, Event, LineFormatter, iso_time
+from botod.daemon.log_format import LineFormatter, head, iso_time
 from botod.daemon.repeats import Repeats, Said
 
 ROOM_BYTES = 4 * 1024 * 1024
@@ -26,7 +23,7 @@ MODE = 0o640
 
 
 class Logs:
-    """The log of this process.
+    """The log of this process. form: of its lines.
 
     config: whose `[log]` it is. worker: of several, which one; None: there are no others, or it is
     their master. has_threads: False: it is to fork, so that it writes at once, what can be.
@@ -40,7 +37,7 @@ class Logs:
         except OSError as error:
             raise ConfigError(f"[log] file = {path!r}: {error.strerror}") from None
         self._worker = worker
-        self._form = config.log.format
+        self.form = config.log.format
         self.writer: LineWriter | DirectWriter = (
             LineWriter(sink, room_bytes=ROOM_BYTES, lost=self._lost, name="log")
             if has_threads
@@ -56,8 +53,8 @@ class Logs:
 
     def reload(self, config: Config) -> None:
         """Have the levels and the form of another configuration; the file stays."""
-        self._form = config.log.format
-        self._handler.setFormatter(LineFormatter(self._form, self._worker))
+        self.form = config.log.format
+        self._handler.setFormatter(LineFormatter(self.form, self._worker))
         self._handler.repeats.most = config.log.repeats
         logging.getLogger().setLevel(config.daemon.log_level.upper())
         for name in self._levelled:
@@ -70,39 +67,20 @@ class Logs:
         """Go on in the file that has the name now: the one before was renamed."""
         self.writer.reopen()
 
-    def job_logger(self, name: str) -> Any:
-        """structlog's logger for lines about jobs, which is called as `name`.
-
-        It knows no levels, and takes a third of the time that a record takes on its way.
-        """
-        return structlog.wrap_logger(
-            _Lines(self),
-            processors=[self._about(name), self._rendered],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
-        ).bind()
-
-    def put(self, text: str) -> None:
+    def put(self, line: str) -> None:
         """Have a line written."""
-        self.writer.put(text.encode("utf-8", "backslashreplace") + b"\n")
+        self.writer.put(f"{line}\n".encode("utf-8", "backslashreplace"))
 
-    def _about(self, name: str) -> Any:
-        def about(_logger: Any, method: str, event: Event) -> Event:
-            told: Event = {"time": iso_time(time.time()), "level": method}
-            if self._worker is not None:
-                told["worker"] = self._worker
-            told["logger"] = name
-            told.update(event)
-            return told
+    def tell(self, logger: str, words: str) -> None:
+        """Have a line of level info written, whose words are made already, as `form` has them.
 
-        return about
-
-    def _rendered(self, logger: Any, method: str, event: Event) -> str:
-        return RENDERERS[self._form](logger, method, event)
+        It passes by the loggers: their levels, and what counts repeats.
+        """
+        self.put(head(self.form, "info", self._worker, logger) % iso_time(time.time()) + words)
 
     def _lost(self, number: int, why: str) -> bytes:
-        event = {"event": f"{number:,} lines of this log are lost: {why}"}
-        told = self._about(__name__)(None, "warning", event)
-        return self._rendered(None, "warning", told).encode() + b"\n"
+        words = f"{number:,} lines of this log are lost: {why}"
+        return f"{self._handler.line(__name__, logging.WARNING, words)}\n".encode()
 
 
 class LogHandler(logging.Handler):
@@ -121,6 +99,10 @@ class LogHandler(logging.Handler):
         elif self._timer is None:
             self._arm()
 
+    def line(self, logger: str, level: int, words: str) -> str:
+        """What a line of these words looks like."""
+        return self.format(logging.LogRecord(logger, level, "", 0, words, None, None))
+
     def close(self) -> None:
         """Called by logging.shutdown, at the end of the process."""
         self.repeats.end_windows(now=float("inf"))
@@ -133,8 +115,7 @@ class LogHandler(logging.Handler):
             return self.format(record)
         except Exception:  # noqa: BLE001
             words = f"a line without its arguments: {record.msg!r}"
-            name, level = record.name, record.levelno
-            return self.format(logging.LogRecord(name, level, "", 0, words, None, None))
+            return self.line(record.name, record.levelno, words)
 
     def _arm(self) -> None:
         """Have a loop, where one runs, tell what was left out; else it waits for the next line."""
@@ -152,12 +133,4 @@ class LogHandler(logging.Handler):
 
     def _tell_repeats(self, said: Said, number: int) -> None:
         words = f"repeated {number:,} times: {said.words}"
-        record = logging.LogRecord(said.logger, said.level, "", 0, words, None, None)
-        self._logs.put(self.format(record))
-
-
-class _Lines:
-    """What structlog's logger calls at its end, by the name of a level."""
-
-    def __init__(self, logs: Logs) -> None:
-        self.debug = self.info = self.warning = self.error = logs.put
+        self._logs.put(self.line(said.logger, said.level, words))

@@ -6,7 +6,6 @@ import logging
 from botod.daemon.audit import ROOM_BYTES, Audit, lost_line
 from botod.daemon.config import Config, ConfigError
 from botod.daemon.job_line import JobLog
-from botod.daemon.job_line import logger as job_logger
 from botod.daemon.ledger import Ledger
 from botod.daemon.line_sinks import FileSink, JournalSink
 from botod.daemon.line_writer import LineWriter
@@ -31,8 +30,7 @@ class Records:
         """Open the audit record. Needs the running loop. Raises ConfigError."""
         self._logs = logs
         self._audit = make_audit(config, share)
-        lines = None if logs is None else logs.job_logger(job_logger.name)
-        log = JobLog(lines, shows_resources=config.log.resources)
+        log = JobLog(logs, shows_resources=config.log.resources)
         self.ledger = Ledger(log=log, audit=self._audit)
 
     @property

@@ -48,7 +48,7 @@ def pieces() -> Iterator[Piece]:
     yield Piece("metrics: a transfer is timed", 0.5, read_clocks)
     for form in ("text", "json"):
         config = replace(Config(), log=LogSettings(file=NOWHERE, format=form))
-        log = JobLog(Logs(config, worker=None).job_logger("botod.daemon.ledger"))
+        log = JobLog(Logs(config, worker=None))
         yield Piece(f"log: a job's line, {form}", 20.0, lambda log=log: log.ended(run, None, 0.01))
     audit = asyncio.run(an_audit())
     trace = audit.tracing.trace("GET", "http://h:80")

@@ -1,14 +1,18 @@
 """The line that the log has about a job."""
 
+import json
 import logging
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from botod.daemon.gathering import Together
 from botod.daemon.job import Job
 from botod.daemon.job_line import MAX_RESOURCE, JobLog
+from botod.daemon.log_format import RENDERERS, render_json, render_text
 from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.policy import Permit
@@ -91,6 +95,42 @@ def test_unit_and_resources(caplog: pytest.LogCaptureFixture) -> None:
 def test_names_may_be_left_out(caplog: pytest.LogCaptureFixture) -> None:
     """They may be personal."""
     assert "resource" not in line(caplog, run_of(resources=("b/k",)), shows_resources=False)
+
+
+class Kept:
+    """Keeps the words of lines."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+        self.words: list[str] = []
+
+    def tell(self, logger: str, words: str) -> None:
+        self.words.append(words)
+
+
+@given(
+    resources=st.lists(st.none() | st.text()).map(tuple),
+    unit=st.none() | st.text(),
+    queued_s=st.floats(0, 1e6),
+    moved=st.builds(Moved, st.integers(0), st.integers(0)),
+    together=st.none() | st.just(Together(3, 7)),
+    kind=st.none() | st.text(),
+    shows_resources=st.booleans(),
+)
+def test_both_forms_say_the_same_as_a_renderer_would(
+    kind: str | None, *, shows_resources: bool, **about: Any
+) -> None:
+    """Of whatever is known of a job."""
+    error = None if kind is None else RpcError(Code.SERVICE_ERROR, "no", {"type": kind})
+    words = {}
+    for form in RENDERERS:
+        kept = Kept(form)
+        JobLog(kept, shows_resources=shows_resources).ended(run_of(**about), error, 0.01234)
+        (words[form],) = kept.words
+    fields = json.loads("{" + words["json"])
+    assert words["json"] == render_json(None, "info", fields)[1:]
+    begin = {"time": "T", "level": "info", "logger": "x"}
+    assert f"T INFO x: {words['text']}" == render_text(None, "info", begin | fields)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import os
 import threading
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +16,11 @@ from support.loops import BOUND_S
 
 
 class Disk:
-    """A sink that fails, or waits, where it is told to. lines: what it has."""
+    """A sink that fails, or waits, where it is told to. lines: what it has, of so many writes."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+        self.writes_num = 0
         self.error: OSError | None = None
         self.works = threading.Event()
         self.works.set()
@@ -33,6 +36,7 @@ class Disk:
         if self.error is not None:
             raise self.error
         self.lines += lines
+        self.writes_num += 1
         return len(lines)
 
     def reopen(self) -> None:
@@ -64,9 +68,42 @@ def test_all_lines_are_there_at_the_end() -> None:
     assert all(map(writer.put, lines))
     assert writer.close()
     assert disk.lines == lines
-    assert writer.waiting_bytes == 0
+    assert writer.has_room(100_000)
     assert disk.is_closed.is_set()
     assert writer.close()
+
+
+def test_what_comes_within_a_pause_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread looks once for all of it; the end does not wait for the pause."""
+    monkeypatch.setattr(line_writer, "PAUSE_S", BOUND_S)
+    disk = Disk()
+    writer = writer_to(disk)
+    for line in (b"first\n", b"second\n", b"third\n"):
+        assert writer.put(line)
+    assert writer.close()
+    assert (disk.writes_num, disk.lines) == (1, [b"first\n", b"second\n", b"third\n"])
+
+
+def test_without_lines_the_thread_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not wake at all, and uses no CPU; the next line is written all the same."""
+    monkeypatch.setattr(line_writer, "PAUSE_S", 0.001)
+    disk = Disk()
+    writer = writer_to(disk)
+    for _ in range(2):
+        until_it_rests(writer)
+        assert writer.put(b"line\n")
+        assert disk.tried.acquire(timeout=BOUND_S)
+    assert writer.close()
+
+
+def until_it_rests(writer: LineWriter) -> None:
+    """Until its thread does not wake, as the kernel counts, for the time of twenty pauses."""
+    status = Path(f"/proc/self/task/{writer._thread.native_id}/status")
+    end, before = time.monotonic() + BOUND_S, ""
+    while (now := status.read_text().partition("voluntary_ctxt_switches")[2]) != before:
+        assert time.monotonic() < end, "it wakes again and again"
+        before = now
+        time.sleep(20 * line_writer.PAUSE_S)
 
 
 def test_what_finds_no_room_is_counted_and_told() -> None:

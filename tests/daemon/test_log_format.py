@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.daemon.log_format import (
+    RENDERERS,
     TRIMMED,
     LineFormatter,
+    Templates,
+    head,
     iso_time,
     render_json,
     render_text,
-    render_words,
     value_text,
 )
 
@@ -68,12 +70,32 @@ def test_a_traceback_goes_on_with_tabs() -> None:
 def test_a_job_s_line() -> None:
     """What it was and how it went stand first."""
     job = {"event": "job", "operation": "s3.get_object", "outcome": "ok", "took_ms": 1.5}
-    words = "job s3.get_object ok took_ms=1.5"
     assert render_text(None, "info", HEAD | job) == (
-        f"2026-01-02T03:04:05.678Z INFO botod.pool: {words}"
+        "2026-01-02T03:04:05.678Z INFO botod.pool: job s3.get_object ok took_ms=1.5"
     )
-    assert render_words(None, "info", dict(job)) == words
     assert json.loads(render_json(None, "info", HEAD | job)) == HEAD | job
+
+
+TEXTS = st.text(st.characters(codec=None, exclude_categories=()))
+NAMES = st.sampled_from(("operation", "outcome", "unit", "resource", "sent_bytes", "took_ms"))
+
+
+@pytest.mark.parametrize("form", RENDERERS)
+@given(
+    fields=st.dictionaries(NAMES, TEXTS | st.integers() | st.floats(0, 1e9)),
+    worker=st.none() | st.integers(0, 99),
+)
+def test_a_template_is_filled_in_as_the_renderer_would_have_it(
+    form: str, fields: dict[str, Any], worker: int | None
+) -> None:
+    """Byte by byte, whichever fields there are, and whatever stands in them."""
+    templates, fields = Templates(form, "job"), dict(sorted(fields.items()))
+    given = {key: templates.text(one) if type(one) is str else one for key, one in fields.items()}
+    line = head(form, "info", worker, "botod.x") % "T" + templates.fill(given)
+    about = {"time": "T", "level": "info", "worker": worker, "logger": "botod.x", "event": "job"}
+    if worker is None:
+        del about["worker"]
+    assert line == RENDERERS[form](None, "info", about | fields)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +120,7 @@ def test_what_a_value_looks_like(value: object, text: str) -> None:
     assert value_text(value) == text
 
 
-@given(st.text(st.characters(codec=None, exclude_categories=())))
+@given(TEXTS)
 def test_no_value_ends_its_line_or_its_field(value: str) -> None:
     """It can be read back, and shows nothing that a terminal would act on."""
     text = value_text(value)

@@ -11,6 +11,7 @@ import pytest
 
 from botod.daemon import repeats
 from botod.daemon.config import Config, ConfigError
+from botod.daemon.log_format import Templates
 from botod.daemon.logs import Logs
 from botod.daemon.settings import LogSettings
 from support.loops import run, until
@@ -54,13 +55,13 @@ def test_levels_of_modules_hold_until_another_reload(tmp_path: Path) -> None:
     assert [line.rpartition(" ")[2] for line in ended(logs, path)] == ["one", "five"]
 
 
-def test_the_line_about_a_job_goes_the_same_way(tmp_path: Path) -> None:
-    """In the form that holds, with the worker's number."""
+def test_a_line_that_is_made_goes_the_same_way(tmp_path: Path) -> None:
+    """With the head of the form that holds, and the worker's number."""
     path = tmp_path / "log"
     logs = Logs(config(path, format="json"), worker=3)
-    logs.job_logger("botod.jobs").info("job", operation="s3.get_object", outcome="ok")
-    logs.reload(config(path))
-    logs.job_logger("botod.jobs").info("job", operation="s3.get_object", outcome="ok")
+    for form in ("json", "text"):
+        logs.tell("botod.jobs", Templates(form, "job").fill({"uid": 7}))
+        logs.reload(config(path))
     first, second = ended(logs, path)
     parsed = json.loads(first)
     assert parsed.pop("time")[10] == "T"
@@ -69,10 +70,10 @@ def test_the_line_about_a_job_goes_the_same_way(tmp_path: Path) -> None:
         "worker": 3,
         "logger": "botod.jobs",
         "event": "job",
-        "operation": "s3.get_object",
-        "outcome": "ok",
+        "uid": 7,
     }
-    assert second.endswith(" INFO worker 3 botod.jobs: job s3.get_object ok")
+    assert second[10] == "T"
+    assert second.endswith("Z INFO worker 3 botod.jobs: job uid=7")
 
 
 def test_repeats_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,23 +2,35 @@
 
 import asyncio
 import logging
+import math
 import sys
 import threading
 import time
-from types import FrameType
+from types import FrameType, SimpleNamespace
+from typing import cast
 
 import pytest
 
 from botod.pool import sleep, spawn, wait, watched_visits
-from botod.pool.visits import CPU_STALE_S, OTHERS, VISITS, Visits
+from botod.pool.spawned import Spawned
+from botod.pool.visits import CPU_STALE_S, OTHERS, VISITS, Visits, Watchdog, clock
 from support.loops import BOUND_S
+
+
+def visit(visits: Visits, wall_s: float, name: str = "job") -> None:
+    """Have one visit, of so long."""
+    thread = visits.begin(name)
+    thread.began = 0.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botod.pool.visits.clock", lambda: wall_s)
+        visits.end(thread, cast("Spawned[None]", SimpleNamespace(frame=None)))
 
 
 def test_the_histogram_puts_each_visit_in_its_bucket() -> None:
     """A visit counts in the first bucket whose bound it does not exceed."""
     visits = Visits()
     for wall_s in (0.00005, 0.0001, 0.0005, 0.005, 0.05):
-        visits.count("job", wall_s)
+        visit(visits, wall_s)
     stats = visits.stats()
     assert stats.buckets_num == (2, 1, 1, 1, 0)
     assert (stats.visits_num, stats.over_10ms_num, stats.over_100ms_num) == (5, 1, 0)
@@ -94,7 +106,7 @@ def test_visits_are_counted_by_what_ran(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("botod.pool.visits.NAMES_MAX", 2)
     visits = Visits()
     for name, wall_s in (("a", 0.005), ("b", 0.05), ("a", 0.2), ("c", 0.001), ("d", 0.001)):
-        visits.count(name, wall_s)
+        visit(visits, wall_s, name)
     stats = visits.stats()
     assert set(stats.by_name) == {"a", "b", OTHERS}
     assert stats.by_name["a"].visits_num == 2
@@ -143,6 +155,18 @@ def test_the_watchdog_shows_a_visit_while_it_lasts(
     assert "blocks has kept the loop" in lasting[0]
     assert "return told.wait(BOUND_S)" in lasting[0]
     assert "kept the loop for" in caplog.records[-1].getMessage()
+
+
+def test_the_watchdog_rests_only_once_there_was_no_visit() -> None:
+    """A loop with jobs wakes it once, and not each time it looks while none of them runs."""
+    visits = Visits(warn_over_s=math.inf)
+    watchdog, before = Watchdog(visits), clock()
+    assert watchdog._is_quiet(before)
+    thread = visits.begin("job")
+    assert not watchdog._is_quiet(math.inf)
+    visits.end(thread, cast("Spawned[None]", SimpleNamespace(frame=None)))
+    assert not watchdog._is_quiet(before)
+    assert watchdog._is_quiet(clock())
 
 
 def test_the_watchdog_is_quiet_about_short_visits(caplog: pytest.LogCaptureFixture) -> None:
