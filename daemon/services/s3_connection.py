@@ -79,7 +79,7 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
         """
         asked = self.for_bucket(bucket)  # another job may learn more before the answer is here
         response = send(asked)
-        if not asked.learn(bucket, response):
+        if response.status not in MOVED or not asked.learn(bucket, response):
             return response
         return send(self.for_bucket(bucket))
 
@@ -93,11 +93,11 @@ class _Connection(pooled(S3Connection)):  # type: ignore[misc]
         return self if region is None else self._in_region(region)
 
     def learn(self, bucket: str, response: Any) -> bool:
-        """Whether an answer says that the bucket is elsewhere, which then is known.
+        """Whether one of the answers MOVED says where the bucket is, which then is known.
 
         Raises BotoServerError for another error of that kind.
         """
-        if not self.is_aws or response.status not in MOVED:
+        if not self.is_aws:
             return False
         body = response.read(MAX_ERROR_BYTES)
         response.close()
