@@ -44,6 +44,9 @@ BUCKETS_MAX = 1024
 class _ByPath(OrdinaryCallingFormat):  # type: ignore[misc]
     """A bucket in the path."""
 
+    def build_host(self, server: str, _bucket: str) -> str:
+        return server
+
     def build_path_base(self, bucket: str, key: str = "") -> str:
         path = key if PLAIN_KEY.fullmatch(key) else quote(key)
         return f"/{bucket}/{path}" if bucket else f"/{path}"
