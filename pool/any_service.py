@@ -5,11 +5,12 @@ own way. Here a request is sent as it was put together elsewhere, to the byte: b
 authorizes it, retries it and takes its connection from the pool, and nothing else.
 """
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from botod.pool.boto import pooled
-from botod.pool.signing import CONTENT_SHA256, HmacV4, named
+from botod.pool.signing import CONTENT_SHA256, HmacV4, Names, lines_to_sign, named, names_to_sign
 
 from boto.connection import AWSAuthConnection, HTTPRequest
 
@@ -42,9 +43,9 @@ class ExactV4(HmacV4):
         query = req.path.partition("?")[2]
         self._authorize(req, date, canonical_query(query), payload)
 
-    def headers_to_sign(self, http_request: Any) -> dict[str, Any]:
-        headers = http_request.headers
-        return {name: value for name, value in headers.items() if name.lower() not in UNSIGNED}
+    def _names_and_lines(self, req: Any) -> tuple[str, list[str]]:
+        names, signed = _names(tuple(req.headers))
+        return names, lines_to_sign(req.headers, signed, str)
 
     def canonical_uri(self, http_request: Any) -> str:
         path: str = http_request.path.partition("?")[0]
@@ -99,6 +100,11 @@ class AnyServiceConnection(pooled(AWSAuthConnection)):  # type: ignore[misc]
         )
         request.headers["Host"] = self._auth_handler.host_header(host, request)
         return self._mexe(request, sender)
+
+
+@lru_cache(1024)
+def _names(given: tuple[str, ...]) -> Names:
+    return names_to_sign([name for name in given if name.lower() not in UNSIGNED])
 
 
 def canonical_query(query: str) -> str:

@@ -29,7 +29,9 @@ def off_the_loop(size_bytes: int, call: Callable[[], T]) -> T:
 
 def sha256(data: bytes) -> str:
     """The hex digest."""
-    return off_the_loop(len(data), lambda: hashlib.sha256(data).hexdigest())
+    if len(data) < OFFLOAD_BYTES:
+        return hashlib.sha256(data).hexdigest()
+    return bridge.in_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 class _Hash:

@@ -32,6 +32,9 @@ from boto.connection import AWSAuthConnection
 
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
 
+FIRST_SPECIAL = 300
+"""An answer with a lower status is what was asked for."""
+
 FIRST_ERROR = 400
 """An answer with this status, or a higher one, is an error."""
 
@@ -72,6 +75,8 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         self.provider = keys
         self._auth_handler = faster(self._auth_handler)
         self._auth_handler.update_provider(keys)
+        capability = self._required_auth_capability()
+        self._says_host = "s3" not in capability and not getattr(self, "anon", False)
         self._name_region()
         if hasattr(self, "_mutex"):  # STS holds one over its request
             self._mutex = GreenletLock()
@@ -89,7 +94,7 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
 
     def get_path(self, path: str = "/") -> str:
         """boto's, which takes each apart for a microsecond; most need nothing done to them."""
-        is_normal = path.startswith("/") and "//" not in path and self.path == "/"
+        is_normal = path[:1] == "/" == self.path and "//" not in path
         return path if is_normal else str(super().get_path(path))
 
     def _mexe(
@@ -110,11 +115,10 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
         is_usual = not (retry_handler or self.https_connection_factory)
         if not self.retries_itself or (is_usual and not boto.log.isEnabledFor(logging.DEBUG)):
             outcome = self._first_try(request, sender)
-            if not isinstance(outcome, Exception):
-                _take_hints(terms, outcome)
-            if not self._is_for_the_loop(outcome):
-                if isinstance(outcome, Exception):
+            if isinstance(outcome, Exception):
+                if not self.retries_itself:
                     raise outcome
+            elif outcome.status < FIRST_SPECIAL or not self._is_for_the_loop(outcome, terms):
                 if self.request_hook is not None:
                     self.request_hook.handle_request_data(request, outcome)
                 return outcome
@@ -126,15 +130,15 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
 
     def _first_try(self, request: Any, sender: Any) -> HTTPResponse | Exception:
         """What the loop does to send a request; its answer, or an error that the loop catches."""
-        connection = self.get_http_connection(request.host, request.port, self.is_secure)
+        connection = self.new_http_connection(request.host, request.port, self.is_secure)
         if isinstance(request.body, str):
             request.body = request.body.encode()
         try:
             request.authorize(connection=self)
-            is_s3 = "s3" in self._required_auth_capability()
-            if not is_s3 and not getattr(self, "anon", False) and not request.headers.get("Host"):
+            if self._says_host and not request.headers.get("Host"):
                 self.set_host_header(request)
-            request.start_time = datetime.now()  # noqa: DTZ005 - as boto has it
+            if self.request_hook is not None:
+                request.start_time = datetime.now()  # noqa: DTZ005 - as boto has it
             send = sender or _send
             response: HTTPResponse = send(
                 connection, request.method, request.path, request.body, request.headers
@@ -145,19 +149,19 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             response.chunked = False
         return response
 
-    def _is_for_the_loop(self, outcome: HTTPResponse | Exception) -> bool:
-        """Whether boto's loop tries again, or elsewhere, after this."""
-        if isinstance(outcome, Exception):
-            return self.retries_itself
-        status = outcome.status
-        if status in RETRIED:
-            return self.retries_itself
-        is_redirect = 300 <= status < 400 and bool(outcome.getheader("location"))  # noqa: PLR2004
-        return is_redirect and (self.retries_itself or self.follows_redirects)
+    def _is_for_the_loop(self, response: HTTPResponse, terms: Terms) -> bool:
+        """Whether boto's loop tries again, or elsewhere. The terms get what an error hints at."""
+        if response.status < FIRST_ERROR:
+            is_redirect = bool(response.getheader("location"))
+            return is_redirect and (self.retries_itself or self.follows_redirects)
+        terms.hints = Hints(
+            response.getheader("date") or "", response.getheader("retry-after") or ""
+        )
+        return self.retries_itself and response.status in RETRIED
 
     def new_http_connection(self, host: str | None, port: int, is_secure: bool) -> Any:  # noqa: FBT001
         """A place to make requests to; each leases its slot when it starts."""
-        failed = sys.exc_info()[1]
+        failed = sys.exception()
         if isinstance(failed, ConnectionError):
             # boto tries again and keeps the error of the try before, which holds boto's frame by
             # its traceback: a cycle, with the connection of that try in it.
@@ -230,13 +234,6 @@ def _send(connection: Any, method: str, path: str, body: Any, headers: Any) -> A
     """Send a request whose body is at hand, as boto's loop does."""
     connection.request(method, path, body, headers)
     return connection.getresponse()
-
-
-def _take_hints(terms: Terms, response: HTTPResponse) -> None:
-    if response.status >= FIRST_ERROR:
-        terms.hints = Hints(
-            response.getheader("date") or "", response.getheader("retry-after") or ""
-        )
 
 
 @lru_cache(1024)

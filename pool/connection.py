@@ -32,13 +32,18 @@ READ_BLOCK_BYTES = 64 * 1024
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
-CURLS_OWN = {
-    name.lower(): f"{name}:".encode()
+CURLS_OWN = [
+    (name.lower(), f"{name}:")
     for name in ("Accept", "Content-Type", "Expect", "Proxy-Connection", "User-Agent")
-}
+]
 """Headers that curl adds unless it is told not to, and how it is told."""
 
+ONLY_AS_IT_IS = "Accept-Encoding: identity"
+"""What http.client asks for where nobody says what to ask for."""
+
 BYTES = (bytes, bytearray, memoryview)
+AT_HAND = (str, type(None), *BYTES)
+"""Bodies whose length is known."""
 
 BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
 """Methods whose empty body is said in the request: `Content-Length: 0`."""
@@ -75,7 +80,8 @@ class HTTPConnection:
         return f"<HTTPConnection to {self._origin}>"
 
     def __del__(self) -> None:
-        self.close()
+        if self._transfer is not None:
+            self.close()
 
     def set_debuglevel(self, level: int) -> None:
         self.debuglevel = level
@@ -105,11 +111,15 @@ class HTTPConnection:
         chunked is not framed yet.
         """
         self._begin(method, url)
-        self._say((headers or {}).items())
+        if headers:
+            self._say(headers.items())
         said = self._said
-        self._say_first(host="host" not in said, coding="accept-encoding" not in said)
-        has_length = body is None or isinstance(body, (str, *BYTES))
-        if not has_length and "content-length" not in said and "transfer-encoding" not in said:
+        if "accept-encoding" not in said:
+            self._lines.insert(0, ONLY_AS_IT_IS)
+        if "host" not in said:
+            self._lines.insert(0, host_line(self._origin))
+        has_length = isinstance(body, AT_HAND) or "content-length" in said
+        if not has_length and "transfer-encoding" not in said:
             self.putheader("Transfer-Encoding", "chunked")
             encode_chunked = True
         self.endheaders(body, encode_chunked=encode_chunked)
@@ -122,26 +132,24 @@ class HTTPConnection:
         skip_accept_encoding: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         self._begin(method, url)
-        self._say_first(host=not skip_host, coding=not skip_accept_encoding)
+        if not skip_host:
+            self._lines.append(host_line(self._origin))
+        if not skip_accept_encoding:
+            self._lines.append(ONLY_AS_IT_IS)
 
     def putheader(self, name: str, *values: Any) -> None:
         self._say(((name, values[0] if len(values) == 1 else "\r\n\t".join(map(_text, values))),))
 
     def _begin(self, method: str, url: str) -> None:
-        self.close()
+        if self._transfer is not None:
+            self.close()
         # Visible ASCII: a space or a control character would split the request line.
         is_target = url.isascii() and url.isprintable() and url and " " not in url
         if not is_target or not HEADER_NAME.fullmatch(method):
             raise ValueError(f"not a request line: {method} {url}")
         self._line = (method, url)
         self._lines, self._said = [], {}
-
-    def _say_first(self, *, host: bool, coding: bool) -> None:
-        """Put the headers that nobody gave where http.client puts them."""
-        if coding:
-            self._lines.insert(0, "Accept-Encoding: identity")
-        if host:
-            self._lines.insert(0, host_line(self._origin))
+        self._unframer = None
 
     def _say(self, headers: Iterable[tuple[str, Any]]) -> None:
         """Take headers as curl is to have them. Raises ValueError for one that cannot be sent."""
@@ -151,13 +159,15 @@ class HTTPConnection:
         for name, given in headers:
             value = given if type(given) is str else _text(given)
             # isprintable is quick to say yes, and no to some that may be sent: a tab, latin-1's
-            # blanks.
-            if not value.isprintable() and not HEADER_VALUE.fullmatch(value):
+            # blanks. Of blanks it allows the one of ASCII.
+            is_usual = value[:1] > " " and value.isprintable()
+            if not is_usual and not HEADER_VALUE.fullmatch(value):
                 raise ValueError(f"not a header that can be sent: {name!r}")
             lower, with_value, empty = _named(name)
             said[lower] = value
             if lower != "content-length":
-                lines.append(with_value + value if value and not value.isspace() else empty)
+                is_there = is_usual or (value and not value.isspace())
+                lines.append(with_value + value if is_there else empty)
 
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
         """Lease a slot (park until there is one), hand the request to curl, and send the body.
@@ -170,15 +180,19 @@ class HTTPConnection:
             message_body = message_body.encode("latin-1")
         body = bytes(message_body) if isinstance(message_body, BYTES) else b""
         request = self._built(body)
+        bridge.require_greenlet()  # now, not at the answer: nothing was sent yet
+        self._idempotent = current_terms().idempotent
+        transfer = self._transfer = self._pool.start(request)
         upload = request.upload
-        is_chunked = upload is not None and upload.length_bytes is None
-        is_to_be_fed = upload is not None and upload.whole is None and message_body is not None
-        self._unframer = Unframer() if is_chunked and not encode_chunked else None
-        self._start(request)
-        if is_to_be_fed:
+        if upload is None or upload.whole is not None:  # curl has all that there is
+            return
+        is_chunked = upload.length_bytes is None
+        if is_chunked and not encode_chunked:
+            self._unframer = Unframer()
+        if message_body is not None:
             self.send(body or message_body)
         if is_chunked and encode_chunked:
-            self._pool.client.finish(self._started())
+            self._pool.client.finish(transfer)
 
     def send(self, data: Any) -> None:
         """Send a piece of the body, or a file or an iterable; parks while curl has enough to do.
@@ -202,12 +216,8 @@ class HTTPConnection:
         """Wait for status and headers. Raises what came instead, by what had been sent."""
         transfer = self._started()
         upload = transfer.request.upload
-        if upload is not None and not upload.complete and not transfer.ended:
-            self.close()
-            due = "its last chunk did not come"
-            if upload.length_bytes is not None:
-                due = f"its Content-Length is {upload.length_bytes}"
-            raise ValueError(f"the body ended after {upload.fed_bytes} bytes, {due}")
+        if upload is not None and upload.whole is None:
+            self._require_all(transfer, upload)
         while transfer.state in (State.CONNECTING, State.SENDING):
             wait_for_change(self._pool, transfer, idempotent=self._idempotent)
         self._transfer = None
@@ -220,10 +230,15 @@ class HTTPConnection:
             raise http.client.ResponseNotReady
         return self._transfer
 
-    def _start(self, request: Request) -> None:
-        bridge.require_greenlet()  # now, not at the answer: nothing was sent yet
-        self._idempotent = current_terms().idempotent
-        self._transfer = self._pool.start(request)
+    def _require_all(self, transfer: Transfer, upload: Upload) -> None:
+        """Raise ValueError if more of the body is due."""
+        if upload.complete or transfer.ended:
+            return
+        self.close()
+        due = "its last chunk did not come"
+        if upload.length_bytes is not None:
+            due = f"its Content-Length is {upload.length_bytes}"
+        raise ValueError(f"the body ended after {upload.fed_bytes} bytes, {due}")
 
     def _feed(self, transfer: Transfer, piece: bytes) -> None:
         self._pool.client.feed(transfer, piece)
@@ -235,7 +250,8 @@ class HTTPConnection:
     def _built(self, body: bytes) -> Request:
         assert self._line is not None, "built before putrequest"
         method, target = self._line
-        length = _body_length(self._said, len(body))
+        said = self._said
+        length = _body_length(said, len(body))
         if length != 0 and method == "HEAD":
             raise Unsupported("a HEAD request with a body is not carried")
         # The length of a body comes from curl, which then sends exactly as much; of a request
@@ -244,14 +260,17 @@ class HTTPConnection:
         if length != 0 or method in BODY_METHODS:
             is_small = length == len(body) <= WHOLE_BYTES
             upload = Upload(length, body if is_small else None)
-        lines = [line.encode("latin-1") for line in self._lines]
-        lines += [line for name, line in CURLS_OWN.items() if name not in self._said]
-        if upload is None and "content-length" in self._said:
-            lines.append(b"Content-Length: 0")
-        is_last = "close" in self._said.get("connection", "").lower()
+        lines = self._lines
+        for name, line in CURLS_OWN:
+            if name not in said:
+                lines.append(line)
+        if upload is None and "content-length" in said:
+            lines.append("Content-Length: 0")
+        encoded = tuple("\n".join(lines).encode("latin-1").split(b"\n"))
+        is_last = "connection" in said and "close" in said["connection"].lower()
         self._line = None
         del self._lines, self._said  # curl has them; thousands may wait
-        return Request(method, self._origin, target, tuple(lines), upload, self._proxy, is_last)
+        return Request(method, self._origin, target, encoded, upload, self._proxy, is_last)
 
 
 @lru_cache(1024)
@@ -280,13 +299,14 @@ def _body_length(said: Mapping[str, str], body_bytes: int) -> int | None:
 
     None: it comes in chunks.
     """
-    coding, declared = said.get("transfer-encoding"), said.get("content-length")
-    if coding is not None:
-        if coding.lower() != "chunked" or declared is not None:
+    if "transfer-encoding" in said:
+        coding = said["transfer-encoding"]
+        if coding.lower() != "chunked" or "content-length" in said:
             raise Unsupported(f"a body with Transfer-Encoding: {coding} is not carried")
         return None
-    if declared is None:
+    if "content-length" not in said:
         return body_bytes
+    declared = said["content-length"]
     if not declared.isdecimal():
         raise ValueError(f"not a Content-Length: {declared!r}")
     if body_bytes and int(declared) != body_bytes:

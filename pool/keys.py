@@ -50,6 +50,10 @@ class HeldKeys(Provider):  # type: ignore[misc]
     """
 
     clock_offset_s = 0.0
+    # boto's are properties, which ask first whether to fetch new ones.
+    access_key: str = ""
+    secret_key: str = ""
+    security_token: str | None = None
 
     def __init__(self, access_key: str, secret_key: str, security_token: str | None = None) -> None:
         super().__init__("aws", access_key, secret_key, security_token)
@@ -68,9 +72,6 @@ class HeldKeys(Provider):  # type: ignore[misc]
 
     def hold(self, access_key: str, secret_key: str, security_token: str | None = None) -> None:
         """Sign with these from the next request on."""
-        self._access_key = access_key
-        self._secret_key = secret_key
-        self._security_token = security_token
-
-    def _credentials_need_refresh(self) -> bool:
-        return False
+        self.access_key = access_key
+        self.secret_key = secret_key
+        self.security_token = security_token

@@ -25,7 +25,7 @@ class Pieces:
 
     def __init__(self, pieces: Iterable[Piece] = ()) -> None:
         self._pieces = list(pieces)
-        self.size_bytes = size_of(self._pieces)
+        self.size_bytes = size_of(self._pieces) if pieces else 0
 
     def add(self, data: bytes) -> None:
         if not data:
@@ -42,8 +42,8 @@ class Pieces:
     def take(self, size: int | None = None) -> list[Piece]:
         """Up to `size` bytes of those that are here; None: all of them."""
         if size is None or size >= self.size_bytes:
-            taken = self._pieces
-            self.clear()
+            taken, self._pieces = self._pieces, []
+            self.size_bytes = 0
             return taken
         taken, missing = [], size
         while missing:

@@ -2,7 +2,6 @@
 
 import http.client
 import re
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +22,7 @@ class HTTPResponse:
     """The answer to one request; its body arrives while it is read.
 
     `read()` without an amount may be repeated and gives the same bytes, as boto expects.
+    fields: the headers by their names in lower case; several of one name are joined.
     """
 
     def __init__(self, pool: Pool, transfer: Transfer, *, idempotent: bool) -> None:
@@ -31,21 +31,22 @@ class HTTPResponse:
         self._idempotent = idempotent
         self._whole: bytes | None = None
         self._closed = False
-        self._parsed: list[tuple[str, str]] | None = None
-        self._fields: Mapping[str, str] | None = None
         self._chunked: bool | None = None
-        self._lines = transfer.head
-        transfer.head = []
-        status_line = _status_line(self._lines[0])
+        head, transfer.head = transfer.head, []
+        status_line = _status_line(head[0])
         if status_line is None:
             raise unanswered(transfer, "no HTTP status line came", idempotent=idempotent)
         self.version, self.status, self.reason = status_line
+        self.fields: dict[str, str] = {}
+        self._pairs: list[tuple[str, str]] = []
+        self._take_fields(b"".join(head[1:]).decode("latin-1"))
 
     def __repr__(self) -> str:
         return f"<HTTPResponse {self.status} {self.reason} of {self._transfer!r}>"
 
     def __del__(self) -> None:
-        self.close()
+        if not self._transfer.ended:
+            self.close()
 
     @property
     def msg(self) -> http.client.HTTPMessage:
@@ -71,26 +72,16 @@ class HTTPResponse:
     def chunked(self, value: object) -> None:
         self._chunked = bool(value)  # boto writes 0 after a HEAD
 
-    # Parsed when the first is asked for, which many callers never do. Not by cached_property: up to
-    # Python 3.11 that takes a lock.
-
-    @property
-    def _pairs(self) -> list[tuple[str, str]]:
-        if self._parsed is None:
-            self._parsed = self._parse()
-        return self._parsed
-
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """The headers by their names in lower case; several of one name are joined."""
-        if self._fields is None:
-            self._fields = _by_name(self._pairs)
-        return self._fields
-
-    def _parse(self) -> list[tuple[str, str]]:
-        lines = b"".join(self._lines[1:]).decode("latin-1").rstrip("\r\n").split("\n")
-        fields = (line.partition(":") for line in lines if line)
-        return [(name.strip(" \t"), value.strip(" \t\r")) for name, _colon, value in fields]
+    def _take_fields(self, text: str) -> None:
+        fields, pairs = self.fields, self._pairs
+        for line in text.split("\n"):
+            if not line:
+                continue
+            name, _colon, value = line.partition(":")
+            name, value = name.strip(" \t"), value.strip(" \t\r")
+            pairs.append((name, value))
+            lower = name.lower()
+            fields[lower] = f"{fields[lower]}, {value}" if lower in fields else value
 
     def read(self, amt: int | None = None) -> bytes:
         """`amt` bytes, fewer at the end; without it all that is left, and the same again later."""
@@ -112,8 +103,10 @@ class HTTPResponse:
             pieces += more
             if missing is not None:
                 missing -= size_of(more)
-            if transfer.ended and not transfer.unread_bytes:
-                self._raise_failure()
+            # Less than was asked for is all that is here.
+            if transfer.ended and (missing != 0 or not transfer.unread_bytes):
+                if transfer.state is not State.COMPLETE:
+                    raise failure_error(transfer, idempotent=self._idempotent)
                 break
             if not more:
                 wait_for_change(self._pool, transfer, idempotent=self._idempotent)
@@ -128,18 +121,6 @@ class HTTPResponse:
         """Let go of the answer; a transfer still under way is stopped and its slot given back."""
         self._closed = True
         self._pool.client.abort(self._transfer)
-
-    def _raise_failure(self) -> None:
-        if self._transfer.state is not State.COMPLETE:
-            raise failure_error(self._transfer, idempotent=self._idempotent)
-
-
-def _by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        lower = name.lower()
-        values[lower] = f"{values[lower]}, {value}" if lower in values else value
-    return values
 
 
 @lru_cache(256)

@@ -11,9 +11,11 @@ may be held by the time it goes on, so keys are read after the last such place, 
 
 import hashlib
 import hmac
+import logging
 import re
 from base64 import b64encode
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -30,7 +32,8 @@ used no more, hence one of a secret that was replaced, goes when so many newer o
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 CONTENT_SHA256 = "x-amz-content-sha256"
-SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
+NOTHING = hashlib.sha256().hexdigest()
+"""The hash of an empty body."""
 
 UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/-]*)?")
@@ -148,10 +151,10 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
 
     def _stamp(self, headers: dict[str, Any]) -> str:
         at = boto.auth.datetime.datetime.utcnow()
-        at += timedelta(seconds=_offset_s(self._provider))
-        now = at.isoformat(timespec="seconds")
-        date: str = now.replace("-", "").replace(":", "") + "Z"
-        headers["X-Amz-Date"] = date
+        offset_s = _offset_s(self._provider)
+        if offset_s:
+            at += timedelta(seconds=offset_s)
+        date = headers["X-Amz-Date"] = _stamp_of(at.replace(microsecond=0))
         token = self._provider.security_token
         if token:
             headers["X-Amz-Security-Token"] = token
@@ -159,28 +162,43 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
 
     def _authorize(self, req: Any, date: str, query: str, payload: str) -> None:
         """Sign what was put together. Nothing parks from the reading of the token to the end."""
-        names, lines = _canonical_headers(self.headers_to_sign(req))
+        names, lines = self._names_and_lines(req)
         canonical = "\n".join((
             req.method.upper(),
             self.canonical_uri(req),
             query,
-            lines,
+            *lines,
             "",
             names,
             payload,
         ))
-        boto.log.debug("CanonicalRequest:\n%s", canonical)
-        req.timestamp = date[:8]
-        req.region_name = self.determine_region_name(req.host)
-        req.service_name = self.determine_service_name(req.host)
+        day = req.timestamp = date[:8]
+        region = self.region_name
+        if region is None:
+            region = self.determine_region_name(req.host)
+        req.region_name = region
+        service = req.service_name = self.determine_service_name(req.host)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        scope = "/".join((date[:8], req.region_name, req.service_name, "aws4_request"))
+        scope = f"{day}/{region}/{service}/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}"
-        boto.log.debug("StringToSign:\n%s", text)
+        if boto.log.isEnabledFor(logging.DEBUG):
+            boto.log.debug("CanonicalRequest:\n%s", canonical)
+            boto.log.debug("StringToSign:\n%s", text)
         req.headers["Authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={self._provider.access_key}/{scope},"
             f"SignedHeaders={names},Signature={self.signature(req, text)}"
         )
+
+    def _names_and_lines(self, req: Any) -> tuple[str, list[str]]:
+        """The names of the headers that are signed, joined, and their lines."""
+        host = str(req.headers.get("Host") or self.host_header(self.host, req))
+        headers = {**req.headers, "Host": host}
+        names, signed = _names_for_v4(tuple(headers))
+        return names, lines_to_sign(headers, signed, _decoded)
+
+    def determine_service_name(self, host: str) -> str:
+        known = self.service_name
+        return str(super().determine_service_name(host)) if known is None else known
 
     def signature(self, http_request: Any, string_to_sign: str) -> str:
         mac = keyed_v4(
@@ -193,7 +211,7 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
         return mac.hexdigest()
 
     def query_string(self, http_request: Any) -> str:
-        return _query(http_request.params)
+        return _query(http_request.params) if http_request.params else ""
 
     def canonical_uri(self, http_request: Any) -> str:
         path: str = http_request.auth_path
@@ -201,11 +219,11 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
 
     def payload(self, http_request: Any) -> str:
         body = http_request.body
-        if not body and isinstance(body, (bytes, str)):
-            return SHA256_OF_NOTHING
+        if isinstance(body, (bytes, str)):
+            return sha256(body if isinstance(body, bytes) else body.encode()) if body else NOTHING
         if hasattr(body, "seek") and hasattr(body, "read"):
             return str(compute_hash(body, hash_algorithm=hashlib.sha256)[0])
-        return sha256(body if isinstance(body, bytes) else body.encode())
+        return sha256(body.encode())
 
 
 class S3HmacV4(boto.auth.S3HmacAuthV4Handler, HmacV4):  # type: ignore[misc]
@@ -229,6 +247,11 @@ class S3HmacV4(boto.auth.S3HmacAuthV4Handler, HmacV4):  # type: ignore[misc]
         is_plain = PLAIN_PATH.fullmatch(req.auth_path)
         signed = req if is_plain else self.mangle_path_and_params(req)
         self._authorize(signed, date, self.query_string(signed), headers[CONTENT_SHA256])
+
+    def _names_and_lines(self, req: Any) -> tuple[str, list[str]]:
+        headers = {"Host": self.host_header(self.host, req), **req.headers}
+        names, signed = _names_for_s3(tuple(headers))
+        return names, lines_to_sign(headers, signed, str)
 
     def canonical_uri(self, http_request: Any) -> str:
         path: str = http_request.path.partition("?")[0]
@@ -307,15 +330,55 @@ def keyed_v4(secret_key: str, day: str, region: str, service: str) -> hmac.HMAC:
     return hmac.new(key, digestmod="sha256")
 
 
-def _canonical_headers(headers: dict[str, Any]) -> tuple[str, str]:
-    """The names joined, and the lines. The lines are sorted whole: `a-b:` before `a:`."""
-    names, lines = [], []
-    for header, value in headers.items():
-        name, text = header.lower().strip(), str(value)
-        names.append(name)
+@lru_cache(4)
+def _stamp_of(second: datetime) -> str:
+    return second.isoformat().replace("-", "").replace(":", "") + "Z"
+
+
+Names = tuple[str, list[tuple[str, str]]]
+"""Of the headers that are signed: joined, as a signature lists them; and each as it was given and
+as it is signed."""
+
+
+# Most requests have headers of the same few names as others before them.
+
+
+@lru_cache(1024)
+def _names_for_v4(given: tuple[str, ...]) -> Names:
+    signed = [name for name in given if name == "Host" or name.lower().startswith("x-amz")]
+    return names_to_sign(signed)
+
+
+@lru_cache(1024)
+def _names_for_s3(given: tuple[str, ...]) -> Names:
+    return names_to_sign([name for name in given if name.lower() != "authorization"])
+
+
+def names_to_sign(given: list[str]) -> Names:
+    """Those of headers that are all signed."""
+    pairs = [(name, name.lower().strip()) for name in given]
+    return ";".join(sorted([name for _given, name in pairs])), pairs
+
+
+def lines_to_sign(
+    headers: dict[str, Any], names: list[tuple[str, str]], text_of: Callable[[Any], str]
+) -> list[str]:
+    """A line for each header. They are sorted whole: `a-b:` before `a:`.
+
+    text_of: what a value is that is no text.
+    """
+    lines = []
+    for given, name in names:
+        value = headers[given]
+        text = value if type(value) is str else text_of(value)
         folded = text.strip() if '"' in text else " ".join(text.split())
         lines.append(f"{name}:{folded}")
-    return ";".join(sorted(names)), "\n".join(sorted(lines))
+    lines.sort()
+    return lines
+
+
+def _decoded(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _query(params: dict[str, Any]) -> str:
@@ -323,9 +386,13 @@ def _query(params: dict[str, Any]) -> str:
 
 
 def _quoted(value: Any) -> str:
-    if type(value) is str and UNRESERVED.fullmatch(value):
+    if type(value) is not str:
+        value = boto.utils.get_utf8_value(value)
+    elif UNRESERVED.fullmatch(value):
         return value
-    return "".join(map(QUOTED.__getitem__, boto.utils.get_utf8_value(value)))
+    else:
+        value = value.encode()
+    return "".join(map(QUOTED.__getitem__, value))
 
 
 _quoted_name = lru_cache(1024, typed=True)(_quoted)

@@ -187,9 +187,9 @@ def headers(algorithm: str, text: str) -> dict[str, str]:
 def compare(sent: Mapping[str, str], result: Result) -> None:
     """Raise BadAnswer if S3 names another checksum than what was sent with the body."""
     for param, name in PARAMS.items():
-        text, told = sent.get(header_of(name)), result.get(param)
-        if text is not None and told is not None:
-            require(name, told=told, found=text)
+        header = HEADERS[name]
+        if header in sent and param in result:
+            require(name, told=result[param], found=sent[header])
 
 
 def expected_of(response: Any) -> Expected | None:
@@ -198,7 +198,7 @@ def expected_of(response: Any) -> Expected | None:
     if fields.get("x-amz-checksum-type") == "COMPOSITE":
         return None
     for name, header in HEADERS.items():
-        text = fields.get(header)
-        if text and "-" not in text:  # value-N is over the checksums of N parts
-            return Expected(name, text)
+        # value-N is over the checksums of N parts
+        if header in fields and fields[header] and "-" not in fields[header]:
+            return Expected(name, fields[header])
     return None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from botod.daemon.services.answers import metadata, read_document, text_of
+from botod.daemon.services.answers import first_of, metadata, read_document, text_of
 from botod.daemon.services.operation import Endpoint, Params, Result
 from botod.pool import HeldKeys, Pool, pooled
 
@@ -50,8 +50,8 @@ def ask_and_read(
     response = connection.make_request(action, form, path, "POST")
 
     def read_root(root: ET.Element) -> tuple[T, str | None]:
-        result = root.find(f"{{*}}{action}Result")
-        inner = root.find("{*}ResponseMetadata")
+        result = first_of(root, f"{action}Result")
+        inner = first_of(root, "ResponseMetadata")
         request_id = None if inner is None else text_of(inner, "RequestId") or ""
         return read(root if result is None else result), request_id
 

@@ -18,7 +18,7 @@ from botod.daemon.services.answers import (
     whole_number,
 )
 from botod.daemon.services.operation import Params, Result, Source
-from botod.daemon.services.s3_headers import query_of, with_headers
+from botod.daemon.services.s3_headers import by_header, query_of, with_headers
 from botod.daemon.services.sending import send_source
 from botod.daemon.services.shapes import BucketName, InvalidParam, Text
 
@@ -41,7 +41,7 @@ def create_bucket(connection: Any, params: Params) -> Result:
             f"{escape(location)}</LocationConstraint></CreateBucketConfiguration>"
         ).encode()
     response = checked(request(connection, "PUT", params, data=data))
-    return with_headers(response, {"location": "Location"})
+    return with_headers(response, by_header({"Location": "location"}))
 
 
 def delete_bucket(connection: Any, params: Params) -> Result:
@@ -62,13 +62,13 @@ def list_buckets(connection: Any, params: Params) -> Result:
 
 def head_bucket(connection: Any, params: Params) -> Result:
     response = checked(request(connection, "HEAD", params))
-    return with_headers(response, {"x-amz-bucket-region": "BucketRegion"})
+    return with_headers(response, by_header({"BucketRegion": "x-amz-bucket-region"}))
 
 
 def delete_object(connection: Any, params: Params) -> Result:
     query = query_of(params, {"VersionId": "versionId"})
     response = checked(request(connection, "DELETE", params, query=query))
-    return with_headers(response, {"x-amz-version-id": "VersionId"})
+    return with_headers(response, _DELETED)
 
 
 def delete_objects(connection: Any, params: Params) -> Result:
@@ -124,35 +124,20 @@ def request(
     source: Source | None = None,
 ) -> Any:
     """One request about the bucket and key that the params name, sent to the bucket's region."""
-    send = partial(
-        _send, method=method, params=params, query=query, headers=headers, data=data, source=source
-    )
-    return connection.asked(params.get("Bucket", ""), send)
+    bucket, key = params.get("Bucket", ""), params.get("Key", "")
+    query_args = _query_args(query) if query else None
+    sender = None if source is None else partial(send_source, source)
+
+    def send(to: Any) -> Any:
+        return to.make_request(method, bucket, key, headers, data, query_args, sender)
+
+    return connection.asked(bucket, send)
 
 
-def _send(
-    connection: Any,
-    *,
-    method: str,
-    params: Params,
-    query: dict[str, str] | None,
-    headers: dict[str, str] | None,
-    data: bytes,
-    source: Source | None,
-) -> Any:
-    query_args = "&".join(
-        f"{name}={quote(value, safe='-_.~')}" if value else name
-        for name, value in (query or {}).items()
-    )
-    return connection.make_request(
-        method,
-        params.get("Bucket", ""),
-        params.get("Key", ""),
-        headers=None if headers is None else dict(headers),  # signing adds to them
-        data=data,
-        query_args=query_args or None,
-        sender=None if source is None else partial(send_source, source),
-    )
+def _query_args(query: dict[str, str]) -> str:
+    return "&".join([
+        f"{name}={quote(value, safe='-_.~')}" if value else name for name, value in query.items()
+    ])
 
 
 def copy_source(source: str | dict[str, str]) -> tuple[str, str]:
@@ -206,6 +191,8 @@ def _unquoted(text: str, *, is_quoted: bool) -> str:
 
 
 _XML_SPACES = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+
+_DELETED = by_header({"VersionId": "x-amz-version-id"})
 
 _LIST_QUERY = {
     "ContinuationToken": "continuation-token",

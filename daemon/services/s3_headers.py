@@ -2,17 +2,40 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botod.daemon.services import checksums
 from botod.daemon.services.answers import metadata, moment, whole_number
 from botod.daemon.services.operation import Params, Result
 
+Reader = Callable[[str, str], Any]
+"""Makes a result of a header's value; it is told the result's name, for an error."""
 
-def by_header(names: Mapping[str, str]) -> dict[str, str]:
-    """Names of results by their headers, in lower case."""
-    return {header.lower(): name for name, header in names.items()}
+Results = Mapping[str, tuple[str, Reader | None]]
+"""By headers in lower case: the result's name, and its reader; None: the value is the result."""
+
+
+def _flag(text: str, _name: str) -> bool:
+    return text == "true"
+
+
+READERS: Mapping[str, Reader] = {
+    "BucketKeyEnabled": _flag,
+    "ContentLength": whole_number,
+    "DeleteMarker": _flag,
+    "LastModified": moment,
+    "MissingMeta": whole_number,
+    "PartsCount": whole_number,
+    "Size": whole_number,
+    "TagCount": whole_number,
+}
+"""Results that are more than their header's text."""
+
+
+def by_header(names: Mapping[str, str]) -> Results:
+    """The results that stand in an answer's head. names: their headers."""
+    return {header.lower(): (name, READERS.get(name)) for name, header in names.items()}
 
 
 CONTENT = {
@@ -159,21 +182,17 @@ OBJECT_RESULT = by_header(
     }
 )
 
-NUMBERS = ("ContentLength", "MissingMeta", "PartsCount", "Size", "TagCount")
-
 METADATA = "x-amz-meta-"
 """How the headers of an object's own metadata begin."""
-
-FLAGS = ("BucketKeyEnabled", "DeleteMarker")
 
 
 def headers_of(params: Params, names: Mapping[str, str]) -> dict[str, str]:
     """The headers for those of the params that `names` has."""
     headers = {}
     for name, value in params.items():
-        header = names.get(name)
-        if header is None:
+        if name not in names:
             continue
+        header = names[name]
         if isinstance(value, bytes):  # a key of the customer's
             digest = hashlib.md5(value, usedforsecurity=False).digest()
             headers[header] = base64.b64encode(value).decode()
@@ -184,7 +203,9 @@ def headers_of(params: Params, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def metadata_headers(params: Params) -> dict[str, str]:
-    return {METADATA + name: value for name, value in params.get("Metadata", {}).items()}
+    if "Metadata" not in params:
+        return {}
+    return {METADATA + name: value for name, value in params["Metadata"].items()}
 
 
 def query_of(params: Params, names: Mapping[str, str]) -> dict[str, str]:
@@ -198,30 +219,21 @@ def wire_text(value: Any) -> str:
     return str(value)
 
 
-def with_headers(response: Any, names: Mapping[str, str]) -> Result:
-    """The values of those headers that the response has, under AWS's result names.
-
-    names: results by their headers.
-    """
-    fields = response.fields
-    result: Result = {names[header]: fields[header] for header in fields if header in names}
-    for name in FLAGS:
-        if name in result:
-            result[name] = result[name] == "true"
-    for name in NUMBERS:
-        if name in result:
-            result[name] = whole_number(result[name], name)
-    return result | metadata(response)
+def with_headers(response: Any, results: Results) -> Result:
+    """What those of the headers say that the response has, under AWS's result names."""
+    found: Result = {}
+    for header, text in response.fields.items():
+        if header in results:
+            name, read = results[header]
+            found[name] = text if read is None else read(text, name)
+    return found | metadata(response)
 
 
 def object_headers(response: Any) -> Result:
     """What a response says about an object."""
     result = with_headers(response, OBJECT_RESULT)
-    if "LastModified" in result:
-        result["LastModified"] = moment(result["LastModified"], "LastModified")
-    result["Metadata"] = {
-        name.removeprefix(METADATA): value
-        for name, value in response.fields.items()
-        if name.startswith(METADATA)
-    }
+    result["Metadata"] = own = {}
+    for header, text in response.fields.items():
+        if header.startswith(METADATA):
+            own[header.removeprefix(METADATA)] = text
     return result

@@ -21,6 +21,9 @@ from botod.daemon.services.s3_headers import (
     with_headers,
 )
 
+_CHECKED = frozenset({"ContentMD5", *checksums.PARAMS})
+_LOCKED = frozenset(LOCK)
+
 UNSIGNED = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
 """For a body whose hash would have to be known before its first byte is sent."""
 
@@ -66,10 +69,10 @@ def copy_object(connection: Any, params: Params) -> Result:
 
 def _checksum(params: Params, body: Any) -> dict[str, str]:
     """The header for a checksum that is asked for, or that S3 wants. Parks."""
-    if "ContentMD5" in params or any(name in params for name in checksums.PARAMS):
+    if not _CHECKED.isdisjoint(params):
         return {}
     algorithm = params.get("ChecksumAlgorithm")
-    if algorithm is None and any(name in params for name in LOCK):
+    if algorithm is None and not _LOCKED.isdisjoint(params):
         algorithm = checksums.DEFAULT  # S3 takes no object to be locked without one
     if algorithm is None:
         return {}

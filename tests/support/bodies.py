@@ -33,11 +33,8 @@ class BodyResponse:
 
     def __init__(self, body: bytes, *, says_length: bool = True) -> None:
         self._body = body
-        self._length = str(len(body)) if says_length else None
+        self.fields = {"content-length": str(len(body))} if says_length else {}
         self.is_closed = False
-
-    def getheader(self, _name: str) -> str | None:
-        return self._length
 
     def read_pieces(self, size: int) -> list[bytes]:
         data, self._body = self._body[:size], self._body[size:]

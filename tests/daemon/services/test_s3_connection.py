@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from botod.daemon.services import CATALOG, s3_connection
 from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.operation import CannotBeCarried, Endpoint
-from botod.daemon.services.s3_connection import _CallingFormat, connect
+from botod.daemon.services.s3_connection import _BY_HOST, _BY_PATH, _ByBucket, _is_ours, connect
 from botod.pool import HeldKeys, spawn
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S
@@ -19,8 +21,11 @@ from support.pools import KEYS, open_pool
 from support.services import CannedService, reply
 
 from boto.exception import BotoServerError
+from boto.s3.connection import OrdinaryCallingFormat, SubdomainCallingFormat
 
 NO_POOL: Any = None
+
+AWS = ("s3.us-east-1.amazonaws.com", 443, True)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +38,28 @@ NO_POOL: Any = None
 )
 def test_a_bucket_s_host(bucket: str, host: str, path: str) -> None:
     """AWS's buckets have a host name each, unless AWS's certificate could not match it."""
-    calling = _CallingFormat()
+    calling = _ByBucket()
     assert calling.build_host("s3.eu-central-1.amazonaws.com", bucket) == host
     assert calling.build_path_base(bucket, "k") == path
+
+
+@pytest.mark.parametrize(
+    ("ours", "boto_s"),
+    [
+        (_BY_PATH, OrdinaryCallingFormat()),
+        (_BY_HOST, SubdomainCallingFormat()),
+        (_ByBucket(), SubdomainCallingFormat()),
+    ],
+)
+@pytest.mark.parametrize("bucket", ["", "photos"])
+@given(
+    key=some.text(max_size=12, alphabet=some.characters(exclude_categories=["Cs"]))
+    | some.text("aZ09-_.~/% +", max_size=12)
+)
+def test_paths_are_boto_s(ours: Any, boto_s: Any, bucket: str, key: str) -> None:
+    """Whatever the key: what goes out, and what is signed of it."""
+    assert ours.build_path_base(bucket, key) == boto_s.build_path_base(bucket, key)
+    assert ours.build_auth_path(bucket, key) == boto_s.build_auth_path(bucket, key)
 
 
 def test_own_endpoints_have_one_host_for_all_buckets() -> None:
@@ -71,7 +95,7 @@ def aws_connection(region: str = "us-east-1") -> Any:
 )
 def test_redirects_within_s3_are_followed(host: str, port: int, is_secure: bool) -> None:
     """Its hosts of all regions, by all their names."""
-    assert aws_connection()._is_ours(host, port, is_secure=is_secure)
+    assert _is_ours((host, port, is_secure), AWS, is_aws=True)
 
 
 @pytest.mark.parametrize(
