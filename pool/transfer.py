@@ -35,6 +35,10 @@ class State(Enum):
 
 BLANK_LINES = (b"\r\n", b"\n")
 
+SEND: int = pycurl.PREREQFUNC_OK
+DO_NOT_SEND: int = pycurl.PREREQFUNC_ABORT
+"""What curl is told when it asks whether it may."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -146,7 +150,7 @@ class Transfer:
         byte of an answer, up to five times. One transfer is one message: the second is refused.
         """
         if self.sent:
-            return int(pycurl.PREREQFUNC_ABORT)
+            return DO_NOT_SEND
         assert not self.ended, f"{self} cannot become sending"
         self.sent = self._takes_head = True
         self.sent_at = clock()
@@ -157,7 +161,7 @@ class Transfer:
             self._on_sent()
         if self._tells_sent:
             self._wake()
-        return int(pycurl.PREREQFUNC_OK)
+        return SEND
 
     def curl_header(self, line: bytes) -> None:
         """Take a line of the head, or of a trailer or a proxy's answer, which nobody reads."""
