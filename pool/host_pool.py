@@ -5,6 +5,7 @@ import copy
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 
 import pycurl
 
@@ -185,9 +186,9 @@ class HostPool:
 
     def _wait_for_slot(self, timeout_s: float, terms: Terms) -> None:
         now = self._loop.time()
-        granted: asyncio.Future[None] = self._loop.create_future()
+        spawned, turn = bridge.running(), object()
         waiter = Waiter(
-            lambda: bridge.settle(granted),
+            partial(spawned.wake_soon, turn),
             since=now,
             deadline=now + timeout_s,
             key=terms.key,
@@ -196,7 +197,7 @@ class HostPool:
         try:
             self.queue.join(waiter)
             self._arm()
-            bridge.wait(granted)
+            spawned.park_for(turn)
         except PoolFull as error:
             raise self._at_origin(error) from None
         except DeadlineExceeded as error:
