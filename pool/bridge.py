@@ -6,7 +6,7 @@ How a function can be put aside where it would block is told in `spawned`.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 import greenlet
 
@@ -44,7 +44,7 @@ def spawn_until(
     outer = current_deadline()
     if outer is not None:
         deadline = outer if deadline is None else min(outer, deadline)
-    return _spawned(deadline, partial(fn, *args, **kwargs), fn)
+    return Spawned(partial(fn, *args, **kwargs), name=_name(fn), deadline=deadline)
 
 
 def spawn_apart(
@@ -57,13 +57,13 @@ def spawn_apart(
 
     For tidying up after a cancel or a deadline, when the function itself can wait for nothing more.
     """
-    return _spawned(deadline, partial(fn, *args, **kwargs), fn)
+    return Spawned(partial(fn, *args, **kwargs), name=_name(fn), deadline=deadline)
 
 
 def wait(awaitable: Awaitable[T]) -> T:
     """Park until `awaitable` is done; its result, or its exception raised here."""
     try:
-        spawned = _running()
+        spawned = running()
     except NotInGreenlet:
         if asyncio.iscoroutine(awaitable):
             awaitable.close()  # else Python warns that it was never awaited, and hides the cause
@@ -76,12 +76,10 @@ def wait(awaitable: Awaitable[T]) -> T:
 
 def sleep(seconds: float) -> None:
     """Park for `seconds`; the loop goes on."""
-    spawned = _running()
-    loop = spawned.get_loop()
-    future: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_later(seconds, settle, future)
+    spawned, due = running(), object()
+    timer = spawned.get_loop().call_later(seconds, spawned.wake, due)
     try:
-        spawned.park(future)
+        spawned.park_for(due)
     finally:
         timer.cancel()
 
@@ -95,7 +93,7 @@ def in_thread(call: Callable[[], T]) -> T:
 
 def require_greenlet() -> None:
     """Raise NotInGreenlet, which says what to do, unless `wait` and `sleep` would work."""
-    _running()
+    running()
 
 
 def in_greenlet() -> bool:
@@ -105,24 +103,23 @@ def in_greenlet() -> bool:
 
 def current_deadline() -> float | None:
     """The running function's deadline in seconds of the loop's clock; None outside or without."""
-    spawned = getattr(greenlet.getcurrent(), "spawned", None)
-    return None if spawned is None else cast("Spawned[Any]", spawned).deadline
+    spawned: Spawned[Any] | None = getattr(greenlet.getcurrent(), "spawned", None)
+    return None if spawned is None else spawned.deadline
 
 
-def _spawned(
-    deadline: float | None, call: Callable[[], T], fn: Callable[..., object]
-) -> Spawned[T]:
-    return Spawned(call, name=getattr(fn, "__qualname__", repr(fn)), deadline=deadline)
-
-
-def _running() -> Spawned[Any]:
-    spawned = getattr(greenlet.getcurrent(), "spawned", None)
+def running() -> Spawned[Any]:
+    """The spawned function that the caller is in. Raises NotInGreenlet, which says what to do."""
+    spawned: Spawned[Any] | None = getattr(greenlet.getcurrent(), "spawned", None)
     if spawned is None:
         raise NotInGreenlet(
             "blocking style outside a greenlet: run the function by botod.pool.spawn(fn, ...) "
             "and await what it returns; in a coroutine, await directly"
         )
-    return cast("Spawned[Any]", spawned)
+    return spawned
+
+
+def _name(fn: Callable[..., object]) -> str:
+    return getattr(fn, "__qualname__", None) or repr(fn)
 
 
 def settle(future: "asyncio.Future[None]") -> None:

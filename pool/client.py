@@ -6,6 +6,7 @@ never queues: who starts a transfer holds a slot for it.
 """
 
 import logging
+import math
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -73,9 +74,11 @@ class CurlClient(CurlAsyncHTTPClient):
         self._thread = get_ident()
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms: float = math.inf
         self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
         self.ready = ReadySockets(self._loop, self._act)
         super().initialize(**tornado_options)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self.ready.want)
         self._era = 0
         self.options = _options(ca_file, connect_timeout_s, idle_timeout_s)
         self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_KEPT)
@@ -110,8 +113,11 @@ class CurlClient(CurlAsyncHTTPClient):
             self._put_by(handle)
             raise ValueError(f"not a request that can be sent: {error}") from error
         self._carrying[handle.curl] = self._handle_of[transfer] = handle
-        self._undisturbed(self._multi.add_handle, handle.curl)
-        self._set_timeout(0)
+        self._is_acting = True
+        try:
+            self._multi.add_handle(handle.curl)  # it asks by `_set_timeout` for its turn
+        finally:
+            self._is_acting = False
 
     def abort(self, transfer: Transfer) -> None:
         """Stop a transfer now; its connection is closed, not reused. No-op once it has ended.
@@ -126,7 +132,11 @@ class CurlClient(CurlAsyncHTTPClient):
             self._loop.call_soon_threadsafe(self.abort, transfer)
             return
         self.sockets.given_up(handle.opened, handle.ends, Reason.ABORTED)
-        self._detach(handle)
+        self._is_acting = True
+        try:
+            self._detach(handle, transfer)
+        finally:
+            self._is_acting = False
         transfer.end(State.ABORTED)
 
     def feed(self, transfer: Transfer, data: bytes) -> None:
@@ -181,25 +191,18 @@ class CurlClient(CurlAsyncHTTPClient):
             self._resume(transfer)
 
     def _resume(self, transfer: Transfer) -> None:
+        self._is_acting = True
         try:
             # Both directions: one that has reason to pause says so again when curl asks it.
-            self._undisturbed(self._handle_of[transfer].curl.pause, pycurl.PAUSE_CONT)
+            self._handle_of[transfer].curl.pause(pycurl.PAUSE_CONT)
         except pycurl.error:
             return  # it failed while paused; curl reports that failure in the next turn
+        finally:
+            self._is_acting = False
         self._set_timeout(0)
 
-    def _undisturbed(self, act: Callable[..., object], *args: object) -> None:
-        """Have curl do something; what is to be aborted meanwhile is aborted afterwards."""
-        was_acting, self._is_acting = self._is_acting, True
-        try:
-            act(*args)
-        finally:
-            self._is_acting = was_acting
-
-    def _detach(self, handle: Handle) -> None:
-        transfer = handle.transfer
-        assert transfer is not None, "a handle without a transfer is idle"
-        self._undisturbed(self._multi.remove_handle, handle.curl)
+    def _detach(self, handle: Handle, transfer: Transfer) -> None:
+        self._multi.remove_handle(handle.curl)
         del self._carrying[handle.curl], self._handle_of[transfer]
         self._put_by(handle)
 
@@ -233,7 +236,7 @@ class CurlClient(CurlAsyncHTTPClient):
             self.sockets.reused(transfer.request.origin)
         if curl_error is not None:
             self.sockets.given_up(handle.opened, handle.ends, Reason.FAILED)
-        self._detach(handle)
+        self._detach(handle, transfer)
         if curl_error is None:
             transfer.end(State.COMPLETE)
         else:
@@ -241,10 +244,9 @@ class CurlClient(CurlAsyncHTTPClient):
 
     def _start_anew(self, handle: Handle, transfer: Transfer) -> None:
         """Start on a new connection what was not sent, because its server had left the old one."""
-        self._undisturbed(self._multi.remove_handle, handle.curl)
+        self._multi.remove_handle(handle.curl)
         handle.carry(transfer, anew=True)
-        self._undisturbed(self._multi.add_handle, handle.curl)
-        self._set_timeout(0)
+        self._multi.add_handle(handle.curl)
 
     def _curl_create(self) -> pycurl.Curl:
         """Make one of the handles of `fetch`, which tells of its sockets as ours do."""
@@ -256,19 +258,20 @@ class CurlClient(CurlAsyncHTTPClient):
         self.ready.opened(fd)
         return int(pycurl.SOCKOPT_OK)
 
-    def _handle_socket(self, event: int, fd: int, _multi: Any, _data: Any) -> None:
-        self.ready.want(event, fd)
-
     def _act(self, fd: int, action: int) -> None:
         """Let curl do what it can on a socket that is ready."""
         if self._closed:  # by what a transfer before this one set off
             return
+        # To the end: what curl has told to be finished must still be there when its turn comes.
+        self._is_acting = True
         try:
-            self._undisturbed(self._multi.socket_action, fd, action)
-        except pycurl.error:  # of the whole multi; each transfer is told its own
-            logger.exception("curl failed")
-        # Nor here: what curl has told to be finished must still be there when its turn comes.
-        self._undisturbed(self._finish_pending_requests)
+            try:
+                self._multi.socket_action(fd, action)
+            except pycurl.error:  # of the whole multi; each transfer is told its own
+                logger.exception("curl failed")
+            self._finish_pending_requests()
+        finally:
+            self._is_acting = False
 
     def _set_timeout(self, msecs: int) -> None:
         """Called by curl, several times a request: act in so many milliseconds; -1: no need to.
@@ -276,17 +279,24 @@ class CurlClient(CurlAsyncHTTPClient):
         To act too early is harmless, so a timer that is due sooner stays, and -1 changes nothing.
         """
         if msecs == 0:
-            self._soon = self._soon or self._loop.call_soon(self._on_time)
-        elif msecs > 0:
-            due = self._loop.time() + msecs / 1000
-            if self._timer is not None and due < self._timer.when():
-                self._timer.cancel()
-                self._timer = None
-            # In nobody's context, which would be kept until then.
-            self._timer = self._timer or self._loop.call_at(due, self._on_timer, context=Context())
+            if self._soon is None:
+                self._soon = self._loop.call_soon(self._on_time)
+        elif 0 < msecs < self._timer_ms:  # what was set before, for no longer, is due sooner
+            self._set_timer(msecs)
+
+    def _set_timer(self, msecs: int) -> None:
+        due = self._loop.time() + msecs / 1000
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer_ms = msecs
+        # In nobody's context, which would be kept until then.
+        self._timer = self._loop.call_at(due, self._on_timer, context=Context())
 
     def _on_timer(self) -> None:
         self._timer = None
+        self._timer_ms = math.inf
         self._on_time()
 
     def _on_time(self) -> None:

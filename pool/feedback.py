@@ -19,21 +19,28 @@ class Feedback:
     def __repr__(self) -> str:
         return f"<Feedback {self.slots}/{self.most} slots>"
 
-    def good(self) -> None:
-        """An answer that did not ask for less."""
+    def good(self) -> bool:
+        """An answer that did not ask for less. Whether there is a slot more by it."""
         if self.slots == self.most:
-            return
+            return False
         self._credit += 1 / self.slots
-        if self._credit >= 1:
-            self._credit = 0.0
-            self.slots += 1
-
-    def bad(self) -> None:
-        """The host said that it has too much to do, or did not answer in time."""
+        if self._credit < 1:
+            return False
         self._credit = 0.0
-        if self.slots > 1:
-            self.slots -= 1
-            self.shrinks_total += 1
+        self.slots += 1
+        return True
+
+    def bad(self) -> bool:
+        """The host said that it has too much to do, or did not answer in time.
+
+        Whether there is a slot less by it.
+        """
+        self._credit = 0.0
+        if self.slots == 1:
+            return False
+        self.slots -= 1
+        self.shrinks_total += 1
+        return True
 
     def resize(self, most: int) -> None:
         """Have other slots at the most. Who has fewer now grows as before."""

@@ -7,15 +7,15 @@ in common with the one before only if they differ, and the rest for each.
 from collections.abc import Callable, Mapping
 from enum import Enum
 from random import random
-from typing import Any, NamedTuple
+from typing import Any
 
 import pycurl
 
 from botod.pool.lane import Tls
-from botod.pool.origin import Origin, Proxy
 from botod.pool.ready import ReadySockets
+from botod.pool.request import Request
 from botod.pool.sockets import Route, Sockets
-from botod.pool.transfer import Transfer
+from botod.pool.transfer import DO_NOT_SEND, Transfer
 from botod.pool.upload import Upload
 
 SMALL_BODY_BYTES = 64 * 1024
@@ -38,17 +38,6 @@ class Sending(Enum):
     WHOLE = "with the request"
     SMALL = "by callbacks, through a small buffer"
     LARGE = "by callbacks, through a large buffer"
-
-
-class _Kind(NamedTuple):
-    """What most requests have in common with the one before on the same handle."""
-
-    origin: Origin
-    proxy: Proxy | None
-    method: str
-    sending: Sending
-    anew: bool
-    is_last: bool
 
 
 class Handle:
@@ -85,7 +74,7 @@ class Handle:
         self.curl = pycurl.Curl()
         self._sockets = sockets
         self._ready_sockets = ready_sockets
-        self._set_for: _Kind | None = None
+        self._set_for: tuple[object, ...] | None = None
         self.set_up(options, era)
         # Each handle's own, or all connections of a burst would be replaced in one moment.
         self.curl.setopt(pycurl.MAXLIFETIME_CONN, _jittered(LONGEST_CONNECTION_S))
@@ -110,11 +99,11 @@ class Handle:
         self.ends = None
         request, curl = transfer.request, self.curl
         upload = request.upload
-        sending = _sending(upload)
-        kind = _Kind(request.origin, request.proxy, request.method, sending, anew, request.is_last)
+        sending = Sending.NOTHING if upload is None else _sending(upload)
+        kind = (request.origin, request.proxy, request.method, sending, anew, request.is_last)
         if kind != self._set_for:
             self._set_for = None  # should curl refuse some of it
-            self._set(kind)
+            self._set(request, sending, anew=anew)
             self._set_for = kind
         curl.setopt(pycurl.HEADERFUNCTION, transfer.curl_header)
         curl.setopt(pycurl.WRITEFUNCTION, transfer.curl_write)
@@ -129,43 +118,41 @@ class Handle:
             curl.setopt(pycurl.READFUNCTION, transfer.curl_read)
             curl.setopt(pycurl.INFILESIZE_LARGE, -1 if length is None else length)
 
-    def _set(self, kind: _Kind) -> None:
+    def _set(self, request: Request, sending: Sending, *, anew: bool) -> None:
         """Set what most requests have in common with the one before; it takes 3 us."""
         curl = self.curl
-        curl.setopt(pycurl.FRESH_CONNECT, int(kind.anew))
-        curl.setopt(pycurl.FORBID_REUSE, int(kind.is_last))
-        curl.setopt(pycurl.URL, f"{kind.origin}/")
+        curl.setopt(pycurl.FRESH_CONNECT, int(anew))
+        curl.setopt(pycurl.FORBID_REUSE, int(request.is_last))
+        curl.setopt(pycurl.URL, f"{request.origin}/")
         # Always set, or the environment would say: a daemon's proxy is in its configuration.
-        curl.setopt(pycurl.PROXY, "" if kind.proxy is None else kind.proxy.url)
+        curl.setopt(pycurl.PROXY, "" if request.proxy is None else request.proxy.url)
         # HTTPGET undoes NOBODY, POSTFIELDS and UPLOAD, so it comes first.
         curl.setopt(pycurl.HTTPGET, 1)
-        curl.setopt(pycurl.CUSTOMREQUEST, kind.method)
-        if kind.sending in (Sending.SMALL, Sending.LARGE):
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+        if sending in (Sending.SMALL, Sending.LARGE):
             curl.setopt(pycurl.UPLOAD, 1)
-        elif kind.method == "HEAD":
+        elif request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
-        is_large = kind.sending is Sending.LARGE
+        is_large = sending is Sending.LARGE
         curl.setopt(
             pycurl.UPLOAD_BUFFERSIZE, LARGE_BUFFER_BYTES if is_large else SMALL_BUFFER_BYTES
         )
 
-    def _carried(self) -> Transfer:
-        assert self.transfer is not None, "curl calls for a transfer that is not under way"
-        return self.transfer
-
     def _ready(self, *ends: *tuple[str, str, int, int]) -> int:
         """Say whether to send, on the connection with these ends."""
-        transfer = self._carried()
+        transfer = self.transfer
+        assert transfer is not None, "curl sends what is not under way"
         self.ends = ends
         if self.opened:
             self._sockets.connected(Route(*ends), self.opened)
         elif not transfer.sent and self._sockets.server_left(ends):
             self.found_dead = True
-            return int(pycurl.PREREQFUNC_ABORT)
+            return DO_NOT_SEND
         return transfer.curl_ready()
 
     def _socket_opened(self, fd: int, _purpose: int) -> int:
-        transfer = self._carried()
+        transfer = self.transfer
+        assert transfer is not None, "curl connects for what is not under way"
         if transfer.sent:  # for a second copy, which would be refused once this is connected
             return int(pycurl.SOCKOPT_ERROR)
         self.opened.append(fd)
@@ -179,9 +166,7 @@ def _cannot_seek(_offset: int, _origin: int) -> int:
     return int(pycurl.SEEKFUNC_FAIL)
 
 
-def _sending(upload: Upload | None) -> Sending:
-    if upload is None:
-        return Sending.NOTHING
+def _sending(upload: Upload) -> Sending:
     if upload.whole is not None:
         return Sending.WHOLE
     length = upload.length_bytes

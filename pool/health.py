@@ -95,7 +95,7 @@ class Health:
         Where that alone meant little of late, an answer is waited for.
         """
         self._failures = 0
-        if self._breaks < BREAKS_MAX:
+        if self.state is not HealthState.GOOD and self._breaks < BREAKS_MAX:
             self._be_good()
 
     def answered(self) -> None:

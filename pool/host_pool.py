@@ -5,6 +5,7 @@ import copy
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 
 import pycurl
 
@@ -17,7 +18,7 @@ from botod.pool.origin import Origin
 from botod.pool.queue import SlotQueue
 from botod.pool.queue_stats import QueueStats
 from botod.pool.sockets import SocketStats
-from botod.pool.terms import current_terms
+from botod.pool.terms import Terms
 from botod.pool.times import Times, clock
 from botod.pool.transfer import Transfer
 from botod.pool.waiter import Waiter, WaiterState
@@ -86,19 +87,18 @@ class HostPool:
         self.feedback = Feedback(queue.size)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._came_back = asyncio.Event()
+        self._awaited: asyncio.Event | None = None
 
-    def lease(self, timeout_s: float) -> Lease:
-        """A slot; parks until one is free.
+    def lease(self, timeout_s: float, terms: Terms) -> Lease:
+        """A slot; parks until one is free. terms: of the job that it is for.
 
         Raises PoolFull, PoolTimeout, PoolClosed, or HostResting, before the wait or after it.
         """
         if self.health.state is not HealthState.GOOD:
             self._ask_health(self.health.check)
-        terms = current_terms()
         is_poll = terms.is_poll
         if not self.queue.acquire_nowait(now=self._loop.time(), is_poll=is_poll):
-            self._wait_for_slot(timeout_s)
+            self._wait_for_slot(timeout_s, terms)
         if self.health.state is HealthState.GOOD:
             return Lease(self, is_probe=False, is_poll=is_poll, times=terms.times)
         try:
@@ -111,25 +111,29 @@ class HostPool:
     def give_back(self, *, is_poll: bool) -> None:
         """Take a slot back. Called by its lease, once."""
         self.queue.release(now=self._loop.time(), is_poll=is_poll)
-        self._came_back.set()
+        self._changed()
 
     def judge(self, transfer: Transfer) -> None:
         """Take note of what a transfer that has ended tells of the host."""
         if transfer.answered:
             self.health.answered()
-            self._mind(is_bad=transfer.status in OVERLOADED)
+            if transfer.status in OVERLOADED:
+                self.overloaded()
+            elif self.feedback.good():
+                self._fit()
         elif transfer.failure is not None and not is_certificate_failure(transfer):
             now = self._loop.time()
             if not transfer.sent:
                 self.health.failed(now=now)
             elif transfer.failure.code == pycurl.E_OPERATION_TIMEDOUT:
-                self._mind(is_bad=True)
+                self.overloaded()
             else:
                 self.health.broke(now=now)
 
     def overloaded(self) -> None:
-        """The host said that it has too much to do, in other words than by its status."""
-        self._mind(is_bad=True)
+        """The host has too much to do, as it said in other words than by its status, or showed."""
+        if self.feedback.bad():
+            self._fit()
 
     async def drained(self) -> None:
         """Return when nobody has or waits for a slot; for a queue that takes no newcomers."""
@@ -151,7 +155,7 @@ class HostPool:
 
     def resize(self, slots: int) -> None:
         self.feedback.resize(slots)
-        self.queue.resize(self.feedback.slots, now=self._loop.time())
+        self._fit()
 
     def stats(self, sockets: SocketStats) -> HostPoolStats:
         """How it stands now. sockets: curl's to this host."""
@@ -168,16 +172,11 @@ class HostPool:
         if self._timer is not None:
             self._timer.cancel()
         self.queue.close(now=self._loop.time())
-        self._came_back.set()
+        self._changed()
 
-    def _mind(self, *, is_bad: bool) -> None:
-        feedback, before = self.feedback, self.feedback.slots
-        if is_bad:
-            feedback.bad()
-        else:
-            feedback.good()
-        if feedback.slots != before:
-            self.queue.resize(feedback.slots, now=self._loop.time())
+    def _fit(self) -> None:
+        """Have as many slots as the feedback says."""
+        self.queue.resize(self.feedback.slots, now=self._loop.time())
 
     def _ask_health(self, ask: Callable[..., bool]) -> bool:
         try:
@@ -185,12 +184,11 @@ class HostPool:
         except HostResting as error:
             raise HostResting(f"{self.origin}: {error}") from None
 
-    def _wait_for_slot(self, timeout_s: float) -> None:
+    def _wait_for_slot(self, timeout_s: float, terms: Terms) -> None:
         now = self._loop.time()
-        granted: asyncio.Future[None] = self._loop.create_future()
-        terms = current_terms()
+        spawned, turn = bridge.running(), object()
         waiter = Waiter(
-            lambda: bridge.settle(granted),
+            partial(spawned.wake_soon, turn),
             since=now,
             deadline=now + timeout_s,
             key=terms.key,
@@ -199,7 +197,7 @@ class HostPool:
         try:
             self.queue.join(waiter)
             self._arm()
-            bridge.wait(granted)
+            spawned.park_for(turn)
         except PoolFull as error:
             raise self._at_origin(error) from None
         except DeadlineExceeded as error:
@@ -222,12 +220,18 @@ class HostPool:
 
     def _leave(self, waiter: Waiter) -> None:
         self.queue.leave(waiter, now=self._loop.time())
-        self._came_back.set()
+        self._changed()
 
     async def _change(self) -> None:
         """Return when a slot has come back, or somebody waits no more."""
-        self._came_back.clear()
-        await self._came_back.wait()
+        self._awaited = self._awaited or asyncio.Event()
+        await self._awaited.wait()
+
+    def _changed(self) -> None:
+        """Tell those who wait for a change; nearly always that is nobody."""
+        if self._awaited is not None:
+            self._awaited.set()
+            self._awaited = None
 
     def _arm(self) -> None:
         """Have one timer, for the waiter that runs out of time first."""
@@ -242,4 +246,4 @@ class HostPool:
     def _expire(self) -> None:
         self.queue.expire(now=self._loop.time())
         self._arm()
-        self._came_back.set()
+        self._changed()

@@ -6,6 +6,7 @@ share no connection that curl would set up otherwise.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class TlsVersion(StrEnum):
@@ -15,9 +16,8 @@ class TlsVersion(StrEnum):
     TLS_1_3 = "1.3"
 
 
-@dataclass(frozen=True)
-class Tls:
-    """How a server proves who it is, and how we do.
+class Tls(NamedTuple):
+    """How a server proves who it is, and how we do. A tuple: a lookup is made for each request.
 
     ca_file: PEM file of trusted roots; None: the client's. cert_file, key_file: PEM files by which
     we say who we are, where a server asks for that; the key may be in cert_file.
@@ -29,6 +29,10 @@ class Tls:
     min_version: TlsVersion = TlsVersion.TLS_1_2
 
 
+USUAL_TLS = Tls()
+"""The client's roots, and nothing of who we are."""
+
+
 @dataclass(frozen=True, eq=False)
 class Lane:
     """One user's connections, compared by identity: a lookup is made for each request.
@@ -37,7 +41,7 @@ class Lane:
     """
 
     name: str = ""
-    tls: Tls = Tls()
+    tls: Tls = USUAL_TLS
     slots: int | None = None
 
 

@@ -60,7 +60,7 @@ class Pool:
         another one: all slots could be held by such.
         Raises PoolFull, PoolTimeout, PoolClosed, HostResting, NotInGreenlet.
         """
-        return self._host(origin).lease(self._slot_timeout_s)
+        return self._host(origin).lease(self._slot_timeout_s, current_terms())
 
     def start(self, request: Request, *, anew: bool = False) -> Transfer:
         """Begin a transfer on a slot of its own, which it gives back when it ends.
@@ -68,11 +68,10 @@ class Pool:
         anew: on a new connection, though there may be an idle one. Parks until there is a slot.
         Raises what `lease` raises, and ValueError for what cannot be sent.
         """
-        lease = self.lease(request.origin)
-        trace = (
-            None if self._tracing is None else self._tracing.trace(request.method, request.origin)
-        )
-        current_terms().count_attempt(trace)
+        origin, terms = request.origin, current_terms()
+        lease = self._host(origin).lease(self._slot_timeout_s, terms)
+        trace = None if self._tracing is None else self._tracing.trace(request.method, origin)
+        terms.count_attempt(trace)
         # Not a closure over the transfer: each would be a cycle, and left to the collector.
         transfer = Transfer(
             request, on_end=lease.ended, on_sent=lease.host.health.connected, trace=trace

@@ -6,9 +6,8 @@ left the queue. A slot is free, leased or granted, and each of these has one way
 
 After every step: nobody waits while a slot and a permit of the total are free for it, unless the
 queue is paused. So whoever finds both free overtakes nobody, and whoever does not waits its turn,
-as `fairness` has it. Long
-polls may have a share of the slots only: see `tracks`. Which queue's turn it is where the total is
-what is missing, `total` says.
+as `fairness` has it. Long polls may have a share of the slots only: see `tracks`. Which queue's
+turn it is where the total is what is missing, `total` says; where nobody waits it is not asked.
 """
 
 import heapq
@@ -88,8 +87,9 @@ class SlotQueue:
 
     def acquire_nowait(self, *, now: float, is_poll: bool = False) -> bool:
         """Take a slot if one is free, and then nobody waits for it. False: join the queue."""
-        self._check_open()
-        if not (self._is_open(is_poll) and self._total.spare(is_poll=is_poll)):
+        if self.state is not QueueState.OPEN:
+            raise self._closed()
+        if not self._is_free(is_poll):
             return False
         self._take(now, is_poll=is_poll)
         if self._waiting:  # polls, for which there may be no slot now
@@ -105,7 +105,8 @@ class SlotQueue:
         and for a higher priority, one of its own makes room.
         """
         assert waiter.state is WaiterState.NEW, f"{waiter} joins twice"
-        self._check_open()
+        if self.state is not QueueState.OPEN:
+            raise self._closed()
         self._make_room(waiter)
         waiter.state = WaiterState.WAITING
         self._waiting[waiter] = None
@@ -133,7 +134,7 @@ class SlotQueue:
         """Give a slot back: to whose turn it is, else to the free ones."""
         self._tally.held(self._permits.leased_num, until=now)
         self._permits.give_back(is_poll=is_poll)
-        self._total.give_back(is_poll=is_poll)
+        self._total.permits.give_back(is_poll=is_poll)
         self._hand_out(now)
 
     def resize(self, size: int, *, now: float) -> None:
@@ -236,9 +237,8 @@ class SlotQueue:
             cancelled_total=tally.cancelled_total,
         )
 
-    def _check_open(self) -> None:
-        if self.state is not QueueState.OPEN:
-            raise PoolClosed(f"the pool is {self.state.value}")
+    def _closed(self) -> PoolClosed:
+        return PoolClosed(f"the pool is {self.state.value}")
 
     def _make_room(self, waiter: Waiter) -> None:
         """Have one more wait within the bounds. Raises PoolFull if nobody waits who should go."""
@@ -263,23 +263,26 @@ class SlotQueue:
         """Whether there is a slot for one of a track, as far as this host goes."""
         return self._paused_at is None and self._permits.spare(is_poll=is_poll)
 
+    def _is_free(self, is_poll: bool) -> bool:  # noqa: FBT001 - likewise
+        """Whether there is a slot and a permit of the total for one of a track."""
+        return self._is_open(is_poll) and self._total.permits.spare(is_poll=is_poll)
+
     def _next(self) -> Waiter | None:
         """Whose turn it is, of those for whom the total has a permit."""
-        return self._tracks.first(
-            lambda is_poll: self._is_open(is_poll) and self._total.spare(is_poll=is_poll)
-        )
+        return self._tracks.first(self._is_free)
 
     def _take(self, now: float, *, is_poll: bool) -> None:
         self._tally.held(self._permits.leased_num, until=now)
         self._permits.take(is_poll=is_poll)
         self._tally.leases_total += 1
-        self._total.take(is_poll=is_poll)
+        self._total.permits.take(is_poll=is_poll)
 
     def _claim(self) -> None:
         self._total.claim(self, claims=self._tracks.any_in_open(self._is_open))
 
     def _hand_out(self, now: float) -> None:
-        self._claim()
+        if self._waiting:  # else no claim stands
+            self._claim()
         self._total.hand_out(now=now)
 
     def _refuse(self, waiter: Waiter, error: PoolError, now: float) -> None:

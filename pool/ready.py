@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import select
 from collections.abc import Callable
+from typing import Any
 
 import pycurl
 
@@ -37,8 +38,11 @@ class ReadySockets:
         """Forget what was known of this number: it is another socket now."""
         self._registered.pop(fd, None)
 
-    def want(self, event: int, fd: int) -> None:
-        """Take curl's word for what it waits for on a socket: one of its POLL constants."""
+    def want(self, event: int, fd: int, _multi: Any, _data: Any) -> None:
+        """Take curl's word for what it waits for on a socket: one of its POLL constants.
+
+        This is the multi handle's SOCKETFUNCTION.
+        """
         mask = _INTEREST.get(event)
         if mask is None:
             self._wanted.pop(fd, None)

@@ -5,7 +5,6 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from botod.pool import bridge
 from botod.pool.brief import BriefList
 from botod.pool.errors import DeadlineExceeded, OutcomeUnknown
 from botod.pool.failures import describe, failure_error, unanswered
@@ -137,7 +136,7 @@ def wait_for_change(
 ) -> None:
     """Park until something happened to the transfer; if the wait is broken off, stop it."""
     try:
-        bridge.wait(transfer.changed(or_sent=or_sent))
+        transfer.park(or_sent=or_sent)
     except DeadlineExceeded as error:
         sent = transfer.sent
         pool.client.abort(transfer)

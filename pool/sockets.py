@@ -22,8 +22,6 @@ from typing import NamedTuple
 
 from botod.pool.origin import Origin
 
-SERVER_LEFT = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-
 
 class Route(NamedTuple):
     """A connection by its two ends, as curl tells them before it sends."""
@@ -64,14 +62,14 @@ class _Socket:
     origin: Origin
     used_at: float
     reason: Reason = Reason.RETIRED  # should it be found closed
-    poll: select.poll = field(default_factory=select.poll)
+    poll: select.poll = field(default_factory=select.poll)  # for its end at the other side alone
     route: Route | None = None
 
     def server_left(self) -> bool:
-        left = any(events & SERVER_LEFT for _fd, events in self.poll.poll(0))
-        if left:
-            self.reason = Reason.SERVER
-        return left
+        if not self.poll.poll(0):
+            return False
+        self.reason = Reason.SERVER
+        return True
 
 
 class Sockets:
@@ -83,7 +81,7 @@ class Sockets:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._sockets: dict[int, _Socket] = {}
-        self._fds: dict[tuple[str, str, int, int] | None, int] = {}
+        self._by_route: dict[tuple[str, str, int, int] | None, _Socket] = {}
         self._opened: Counter[Origin] = Counter()
         self._reused: Counter[Origin] = Counter()
         self._closed: defaultdict[Origin, Counter[str]] = defaultdict(Counter)
@@ -98,14 +96,15 @@ class Sockets:
         server_address, local_address = map(sys.intern, route[:2])  # few, in thousands of routes
         route = route._replace(server_address=server_address, local_address=local_address)
         for fd in fds:
-            if fd not in self._sockets:
+            known = self._sockets.get(fd)
+            if known is None:
                 continue
-            self._sockets[fd].reason = Reason.FAILED
+            known.reason = Reason.FAILED
             if _local_port(fd) == route.local_port:
-                self._sockets[fd].reason = Reason.RETIRED
-                self._sockets[fd].route = route
-                self._sockets[fd].poll.register(fd, select.POLLRDHUP)
-                self._fds[route] = fd
+                known.reason = Reason.RETIRED
+                known.route = route
+                known.poll.register(fd, select.POLLRDHUP)
+                self._by_route[route] = known
 
     def given_up(
         self, opened: Iterable[int], route: tuple[str, str, int, int] | None, reason: Reason
@@ -114,9 +113,9 @@ class Sockets:
 
         opened: for it. route: that it was sent on; None: it was not sent.
         """
-        for fd in (*opened, self._fds.get(route)):
-            if fd in self._sockets:
-                self._sockets[fd].reason = reason
+        for known in (*map(self._sockets.get, opened), self._by_route.get(route)):
+            if known is not None:
+                known.reason = reason
 
     def reused(self, origin: Origin) -> None:
         self._reused[origin] += 1
@@ -126,11 +125,11 @@ class Sockets:
 
         route: a Route, or a plain tuple equal to it.
         """
-        fd = self._fds.get(route)
-        if fd is None:
+        known = self._by_route.get(route)
+        if known is None:
             return False
-        self._sockets[fd].used_at = self._clock()
-        return self._sockets[fd].server_left()
+        known.used_at = self._clock()
+        return known.server_left()
 
     def warm_num(self, origin: Origin, *, within_s: float) -> int:
         """Open sockets to `origin` that were used so lately that curl takes them again."""
@@ -169,10 +168,11 @@ class Sockets:
 
     def _forget(self, fd: int) -> None:
         known = self._sockets.pop(fd, None)
-        if known is not None:
-            self._closed[known.origin][known.reason.value] += 1
-        if known is not None and known.route is not None and self._fds.get(known.route) == fd:
-            del self._fds[known.route]
+        if known is None:
+            return
+        self._closed[known.origin][known.reason.value] += 1
+        if self._by_route.get(known.route) is known:
+            del self._by_route[known.route]
 
 
 def _inode(fd: int) -> int | None:

@@ -56,29 +56,20 @@ class TotalStats:
 
 
 class Total:
-    """The permits of all queues.
+    """The permits of all queues, and who lacks one.
 
     size: how many slots may be leased in all queues together; None: no bound.
+    permits: queues take them and put them back; `hand_out` passes on what came back.
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self._permits = Permits(size)
+        self.permits = Permits(size)
         self._claiming: dict[Claimant, None] = {}
         self._turns = Turns()
 
     def __repr__(self) -> str:
-        permits = self._permits
+        permits = self.permits
         return f"<Total {permits.leased_num}/{permits.size} leased, {len(self._claiming)} claiming>"
-
-    def spare(self, *, is_poll: bool) -> bool:
-        return self._permits.spare(is_poll=is_poll)
-
-    def take(self, *, is_poll: bool) -> None:
-        self._permits.take(is_poll=is_poll)
-
-    def give_back(self, *, is_poll: bool) -> None:
-        """Put a permit back; `hand_out` passes it on."""
-        self._permits.give_back(is_poll=is_poll)
 
     def joined(self, path: Path) -> None:
         """Somebody with the key at `path` waits in one of the queues."""
@@ -97,7 +88,7 @@ class Total:
 
     def hand_out(self, *, now: float) -> None:
         """Serve those who claim, in turn, while there are permits."""
-        while self._claiming and self.spare(is_poll=False):
+        while self._claiming and self.permits.spare(is_poll=False):
             queue = self._next()
             if queue is None:
                 return
@@ -105,11 +96,11 @@ class Total:
 
     def resize(self, size: int | None, *, now: float) -> None:
         """Have another bound. A larger one is handed out now, a smaller one comes about."""
-        self._permits.resize(size)
+        self.permits.resize(size)
         self.hand_out(now=now)
 
     def stats(self) -> TotalStats:
-        permits = self._permits
+        permits = self.permits
         return TotalStats(
             permits.size, permits.leased_num, permits.polls_leased_num, len(self._claiming)
         )

@@ -62,10 +62,12 @@ class Permits:
 
     def spare(self, *, is_poll: bool) -> bool:
         """Whether one more may be had."""
-        if self.size is None:
+        size = self.size
+        if size is None:
             return True
-        is_any = self.leased_num < self.size
-        return is_any and not (is_poll and self.polls_leased_num >= polls_max(self.size))
+        if is_poll and self.polls_leased_num >= polls_max(size):
+            return False
+        return self.leased_num < size
 
     def take(self, *, is_poll: bool) -> None:
         self.leased_num += 1

@@ -2,24 +2,28 @@
 
 curl's end (`CurlClient`) calls the methods that begin with `curl_` from inside its callbacks, where
 nothing may be switched or sent: they record, and wake who waits through the loop. The other end
-(`connection`) feeds the body, takes the answer and waits on `changed()`.
+(`connection`) feeds the body, takes the answer and parks for the next change.
 
 The memory of a transfer is bounded: curl is paused when `HIGH_BYTES` of the answer lie unread, and
 so is who feeds its body (`upload`).
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 import pycurl
 
+from botod.pool.bridge import running
 from botod.pool.pieces import Piece, Pieces
 from botod.pool.request import Request
 from botod.pool.times import clock
 from botod.pool.traces import Trace
 from botod.pool.upload import HIGH_BYTES
+
+if TYPE_CHECKING:
+    from botod.pool.spawned import Spawned
 
 
 class State(Enum):
@@ -34,6 +38,10 @@ class State(Enum):
 
 
 BLANK_LINES = (b"\r\n", b"\n")
+
+SEND: int = pycurl.PREREQFUNC_OK
+DO_NOT_SEND: int = pycurl.PREREQFUNC_ABORT
+"""What curl is told when it asks whether it may."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Transfer:
 
     # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
     __slots__ = (
-        "_changed", "_on_end", "_on_sent", "_takes_head", "_tells_sent", "_unread", "answered",
+        "_on_end", "_on_sent", "_parked", "_takes_head", "_tells_sent", "_unread", "answered",
         "answered_at", "began_at", "ended", "failure", "head", "receiving_paused", "request",
         "sent", "sent_at", "state", "status", "trace",
     )  # fmt: skip
@@ -87,7 +95,7 @@ class Transfer:
         self._on_end = on_end
         self._on_sent = on_sent
         self.trace = trace
-        self._changed: asyncio.Future[None] | None = None
+        self._parked: tuple[Spawned[Any], ...] = ()
         self._tells_sent = False
         self._takes_head = False
 
@@ -95,16 +103,16 @@ class Transfer:
         request = self.request
         return f"<Transfer {request.method} {request.origin} {self.state.value}>"
 
-    def changed(self, *, or_sent: bool = False) -> "asyncio.Future[None]":
-        """A future that is done at the next change of state, bytes to read or room to write.
+    def park(self, *, or_sent: bool = False) -> None:
+        """Park until the next change of state, bytes to read or room to write; or for nothing.
 
         That the request begins to be sent counts only if asked for: few want to know, and each wake
         of a greenlet costs as much as a request's signature.
         """
         self._tells_sent = or_sent
-        if self._changed is None or self._changed.done():
-            self._changed = asyncio.get_running_loop().create_future()
-        return self._changed
+        spawned = running()
+        self._parked += (spawned,)
+        spawned.park_for(self)
 
     @property
     def unread_bytes(self) -> int:
@@ -136,8 +144,10 @@ class Transfer:
         self._wake()
 
     def _wake(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        if self._parked:
+            parked, self._parked = self._parked, ()
+            for spawned in parked:
+                spawned.wake_soon(self)
 
     def curl_ready(self) -> int:
         """Say whether curl may send now. It asks once a connection, so twice when it resends.
@@ -146,7 +156,7 @@ class Transfer:
         byte of an answer, up to five times. One transfer is one message: the second is refused.
         """
         if self.sent:
-            return int(pycurl.PREREQFUNC_ABORT)
+            return DO_NOT_SEND
         assert not self.ended, f"{self} cannot become sending"
         self.sent = self._takes_head = True
         self.sent_at = clock()
@@ -157,7 +167,7 @@ class Transfer:
             self._on_sent()
         if self._tells_sent:
             self._wake()
-        return int(pycurl.PREREQFUNC_OK)
+        return SEND
 
     def curl_header(self, line: bytes) -> None:
         """Take a line of the head, or of a trailer or a proxy's answer, which nobody reads."""

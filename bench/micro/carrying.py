@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from nginx import Nginx, running_nginx
 
+from botod.pool import spawn
 from botod.pool.client import CurlClient
 from botod.pool.origin import Origin
 from botod.pool.request import Request
@@ -37,18 +38,18 @@ async def _carried_us(server: Nginx, number: int) -> float:
     host = f"Host: localhost:{server.port}".encode()
     request = Request("GET", Origin("https", "localhost", server.port), "/bucket/k", (host,), None)
 
-    async def work(count: int) -> None:
+    def work(count: int) -> None:
         for _ in range(count):
             transfer = Transfer(request, on_end=lambda _transfer: None)
             client.start(transfer)
             while not transfer.ended:
-                await transfer.changed()
+                transfer.park()
             client.take(transfer, None)
 
-    await asyncio.gather(*(work(2) for _ in range(IN_FLIGHT)))
+    await asyncio.gather(*(spawn(work, 2) for _ in range(IN_FLIGHT)))
     began = time.process_time()
     each = number // IN_FLIGHT
-    await asyncio.gather(*(work(each) for _ in range(IN_FLIGHT)))
+    await asyncio.gather(*(spawn(work, each) for _ in range(IN_FLIGHT)))
     used_us = (time.process_time() - began) / (each * IN_FLIGHT) * 1e6
     client.close()
     return used_us

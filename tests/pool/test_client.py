@@ -10,6 +10,7 @@ from pathlib import Path
 import pycurl
 import pytest
 
+from botod.pool import spawn
 from botod.pool.client import CurlClient
 from botod.pool.errors import PoolClosed, PoolError
 from botod.pool.origin import Origin
@@ -20,7 +21,7 @@ from botod.pool.upload import HIGH_BYTES, Upload
 from support.certificates import new_authority
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until
-from support.pools import open_pool
+from support.pools import open_pool, until_ended
 
 CURLS_PIECE = 512 * 1024
 """More than curl hands over at once: 16 KiB, unless it is told otherwise."""
@@ -47,8 +48,7 @@ async def carried(pool: Pool, request: Request) -> Transfer:
     """A transfer that was carried to its end."""
     transfer = Transfer(request, on_end=lambda _transfer: None)
     pool.client.start(transfer)
-    while not transfer.ended:
-        await transfer.changed()
+    await spawn(until_ended, transfer)
     return transfer
 
 
@@ -159,15 +159,19 @@ def test_a_large_answer_is_held_back_until_it_is_read() -> None:
             async with open_pool() as pool:
                 transfer = Transfer(request_to(server.port), on_end=lambda _transfer: None)
                 pool.client.start(transfer)
-                got = 0
                 await until(lambda: transfer.receiving_paused)
                 assert HIGH_BYTES <= transfer.unread_bytes <= HIGH_BYTES + CURLS_PIECE
-                while not transfer.ended or transfer.unread_bytes:
-                    if not transfer.unread_bytes:
-                        await transfer.changed()
-                    assert transfer.unread_bytes <= HIGH_BYTES + CURLS_PIECE
-                    got += len(b"".join(pool.client.take(transfer, 700_000)))
-                assert got == whole
+
+                def read() -> int:
+                    got = 0
+                    while not transfer.ended or transfer.unread_bytes:
+                        if not transfer.unread_bytes:
+                            transfer.park()
+                        assert transfer.unread_bytes <= HIGH_BYTES + CURLS_PIECE
+                        got += len(b"".join(pool.client.take(transfer, 700_000)))
+                    return got
+
+                assert await spawn(read) == whole
 
     run(scenario)
 
@@ -314,11 +318,16 @@ def test_a_stream_may_take_longer_than_the_idle_timeout(way: str) -> None:
                 if way == "paused":
                     await until(lambda: transfer.receiving_paused)
                     await asyncio.sleep(2.1)
-                got = 0
-                while not transfer.ended or transfer.unread_bytes:
-                    if not transfer.unread_bytes:
-                        await transfer.changed()
-                    got += len(b"".join(pool.client.take(transfer, None)))
+
+                def read() -> int:
+                    got = 0
+                    while not transfer.ended or transfer.unread_bytes:
+                        if not transfer.unread_bytes:
+                            transfer.park()
+                        got += len(b"".join(pool.client.take(transfer, None)))
+                    return got
+
+                got = await spawn(read)
                 assert transfer.state is State.COMPLETE, transfer.failure
                 assert got == (7 if way == "moving" else 8 * HIGH_BYTES)
 

@@ -28,7 +28,6 @@ from botod.pool import (
     sleep,
     spawn,
     spawn_until,
-    wait,
 )
 from botod.pool.connection import HTTPConnection, host_line
 from botod.pool.origin import Origin
@@ -754,7 +753,7 @@ def never_read(pool: Pool, port: int) -> None:
     connection.request("GET", "/")
     response = connection.getresponse()
     while response._transfer.unread_bytes < HIGH_BYTES:
-        wait(response._transfer.changed())
+        response._transfer.park()
     sleep(BOUND_S)
 
 

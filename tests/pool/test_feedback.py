@@ -32,6 +32,13 @@ def test_a_slot_comes_back_for_as_many_good_answers_as_there_are() -> None:
     assert [told(feedback, good=number) for number in (1, 1, 1, 2, 1, 100)] == [2, 2, 3, 3, 4, 4]
 
 
+def test_it_says_whether_the_slots_changed() -> None:
+    """Only then is there anything to be done about it."""
+    feedback = Feedback(2)
+    assert [feedback.bad(), feedback.bad()] == [True, False]
+    assert [feedback.good(), feedback.good()] == [True, False]
+
+
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 64, 64), (0.05, 12, 30), (0.3, 1, 6)])
 def test_the_slots_follow_the_share_of_bad_answers(share: float, least: int, most: int) -> None:
     """Where a host refuses one in n, some n slots are what it gets."""

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from botod.pool import Pool
+from botod.pool import Pool, spawn
 from botod.pool.handle import LARGE_BUFFER_BYTES, _jittered
 from botod.pool.origin import Origin
 from botod.pool.request import Request
@@ -13,7 +13,7 @@ from botod.pool.transfer import State, Transfer
 from botod.pool.upload import WHOLE_BYTES, Upload
 from support.http_server import Exchange, http_server
 from support.loops import run
-from support.pools import open_pool
+from support.pools import open_pool, until_ended
 
 LARGE = bytes(range(256)) * (LARGE_BUFFER_BYTES // 128)
 
@@ -46,8 +46,7 @@ async def carried(pool: Pool, port: int, kind: str) -> Transfer:
     request = Request(method, Origin("http", "127.0.0.1", port), f"/{method}", headers, upload())
     transfer = Transfer(request, on_end=lambda _transfer: None)
     pool.client.start(transfer)
-    while not transfer.ended:
-        await transfer.changed()
+    await spawn(until_ended, transfer)
     return transfer
 
 

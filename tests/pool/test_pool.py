@@ -82,7 +82,7 @@ def test_each_host_has_slots_of_its_own() -> None:
                 )
             ]
             with pytest.raises(PoolFull, match=r"http://s3\.test:80: 0 wait"):
-                pool.lease(ORIGIN)
+                await spawn(pool.lease, ORIGIN)
             for lease in leases:
                 lease.release()
 

@@ -100,7 +100,7 @@ def test_a_descriptor_used_again_replaces_the_one_before() -> None:
             theirs.close()
     try:
         assert sockets.stats(ORIGIN).opened_total == 3
-        assert len(sockets._sockets) == len(sockets._fds) == 1
+        assert len(sockets._sockets) == len(sockets._by_route) == 1
     finally:
         os.close(200)
 

@@ -19,6 +19,7 @@ from botod.pool import (
     spawn_until,
     wait,
 )
+from botod.pool.bridge import running
 from botod.pool.spawned import IDLE_STACKS, live_num, live_stacks
 from botod.pool.visits import visit_stats
 from support.spawning import value
@@ -104,6 +105,37 @@ def test_a_late_wake_does_nothing() -> None:
         assert not spawned.done()
         second.set_result("right")
         assert await spawned == "right"
+
+    asyncio.run(scenario())
+
+
+def test_only_the_reason_it_is_parked_for_wakes_it() -> None:
+    """Through the loop: not before the next turn."""
+
+    async def scenario() -> None:
+        reason = object()
+        spawned = spawn(lambda: running().park_for(reason))
+        await asyncio.sleep(0)
+        spawned.wake_soon(object())
+        await asyncio.sleep(0)
+        assert not spawned.done()
+        spawned.wake_soon(reason)
+        assert not spawned.done()
+        await spawned
+
+    asyncio.run(scenario())
+
+
+def test_an_interrupt_comes_before_any_wait() -> None:
+    """Of a function that was cancelled while it ran: it parks for nothing any more."""
+
+    async def scenario() -> None:
+        def work() -> None:
+            running().cancel()
+            running().park_for("what never comes")
+
+        with pytest.raises(asyncio.CancelledError):
+            await spawn(work)
 
     asyncio.run(scenario())
 

@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial
 
 import pycurl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botod.pool import spawn
 from botod.pool.origin import Origin
 from botod.pool.request import Request
 from botod.pool.transfer import Failure, State, Transfer
 from botod.pool.upload import HIGH_BYTES, Upload
+from support.loops import run
 
 ORIGIN = Origin("http", "127.0.0.1", 80)
 
@@ -27,19 +29,6 @@ def transfer(
 ) -> Transfer:
     """A transfer that curl has not begun."""
     return Transfer(Request("PUT", ORIGIN, "/k", (), upload), on_end=on_end)
-
-
-def on_a_loop(test: Callable[[], None]) -> Callable[[], None]:
-    """Run a test, a plain function, inside a running loop."""
-
-    @wraps(test)
-    def run() -> None:
-        async def scenario() -> None:
-            test()
-
-        asyncio.run(scenario())
-
-    return run
 
 
 def test_it_is_sent_once() -> None:
@@ -136,7 +125,18 @@ def test_no_way_leads_out_of_the_end() -> None:
         ended.curl_ready()
 
 
-@on_a_loop
+async def woken_by(change: Callable[[], object], park: Callable[[], None]) -> bool:
+    """Whether a change wakes who is parked."""
+    parked = spawn(park)
+    await asyncio.sleep(0)
+    change()
+    assert not parked.done(), "woken inside a callback of curl's"
+    await asyncio.sleep(0)
+    is_woken = parked.done()
+    parked.cancel()
+    return is_woken
+
+
 def test_whoever_waits_hears_of_each_change() -> None:
     """State, bytes to read and room to write each wake whoever asked for a change.
 
@@ -146,19 +146,31 @@ def test_whoever_waits_hears_of_each_change() -> None:
     upload.feed(b"x" * HIGH_BYTES)
     watched = transfer(upload)
     unwoken, sent = transfer(), transfer()
-    futures = unwoken.changed(), sent.changed(or_sent=True)
-    unwoken.curl_ready()
-    sent.curl_ready()
-    assert [future.done() for future in futures] == [False, True]
-    for change in (
-        lambda: watched.curl_read(1),
-        lambda: watched.curl_write(b"x"),
-        lambda: watched.end(State.COMPLETE),
-    ):
-        future = watched.changed()
-        assert not future.done()
-        change()
-        assert future.done()
+
+    async def scenario() -> None:
+        assert not await woken_by(unwoken.curl_ready, unwoken.park)
+        assert await woken_by(sent.curl_ready, partial(sent.park, or_sent=True))
+        for change in (
+            partial(watched.curl_read, 1),
+            partial(watched.curl_write, b"x"),
+            partial(watched.end, State.COMPLETE),
+        ):
+            assert await woken_by(change, watched.park)
+
+    run(scenario)
+
+
+def test_all_who_wait_hear_of_a_change() -> None:
+    """Who sends and who reads may be two; each is woken once."""
+    watched = transfer()
+
+    async def scenario() -> None:
+        both = [spawn(watched.park) for _ in range(2)]
+        await asyncio.sleep(0)
+        watched.curl_write(b"x")
+        await asyncio.gather(*both)
+
+    run(scenario)
 
 
 def test_a_million_tiny_pieces_are_no_heavy_work() -> None:

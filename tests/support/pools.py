@@ -14,6 +14,7 @@ from botod.pool.connection import HTTPConnection
 from botod.pool.origin import Origin
 from botod.pool.spawned import live_num
 from botod.pool.traces import Tracing
+from botod.pool.transfer import Transfer
 
 from boto.regioninfo import RegionInfo
 from boto.s3.connection import OrdinaryCallingFormat, S3Connection
@@ -66,6 +67,12 @@ async def open_pool(
         await asyncio.sleep(0.02)
     gc.unfreeze()
     assert descriptors_num() <= before, "the pool leaves descriptors behind"
+
+
+def until_ended(transfer: Transfer) -> None:
+    """Park until the transfer has ended."""
+    while not transfer.ended:
+        transfer.park()
 
 
 async def assert_idle(pool: Pool) -> None:
