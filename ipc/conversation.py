@@ -102,7 +102,7 @@ class Conversation:
         ValueError for what cannot stand in a message: nothing is kept then.
         """
         text, carrier = marked(params, self._last_stream + 1)
-        options, timeout_s = timed(options, has_body=carrier.has_body)
+        options, timeout_s = timed(options, has_body=bool(carrier.files or carrier.source))
         number = self._last_id + 1
         envelope = {"jsonrpc": "2.0", "id": number, "method": method, **options}
         if on_progress is not None:
@@ -206,8 +206,8 @@ class Conversation:
             self._take_notice(message)
         elif reply is None:
             self._take_other(envelope)
-        elif (error := read_error(envelope.get("error"))) is not None:
-            self._take_error(reply, error)
+        elif (said := envelope.get("error")) is not None:
+            self._take_error(reply, said)
         else:
             self._take_result(reply, message)
 
@@ -228,14 +228,23 @@ class Conversation:
         elif number == HELLO_ID:
             self._take_greeting(envelope.get("result"), error)
 
-    def _take_error(self, reply: Reply, error: RpcError) -> None:
+    def _take_error(self, reply: Reply, said: Any) -> None:
+        error = read_error(said)
+        assert error is not None, "called for what is an error"
         if error.code in _NOTHING_DONE:
             self.is_open = False
         self._settle(reply, error=self._last_word(error))
 
     def _take_result(self, reply: Reply, message: Message) -> None:
+        envelope, streams = message.envelope, {}
+        result = envelope.get("result")
         try:
-            result = self._result(reply, message)
+            if "streams" in envelope:
+                streams = {number: Inflow(number) for number in declared_streams(envelope)}
+                self._inflows.update(streams)
+                reply.has_streams = True
+            if not message.is_plain:
+                result = unpack(result, Declared(message.blobs, streams=streams))
         except RpcError as wrong:
             self._settle(reply, error=wrong)
         else:
@@ -260,17 +269,6 @@ class Conversation:
             "older of the two; whether the request was done is not known",
             {"outcome_unknown": True},
         )
-
-    def _result(self, reply: Reply, message: Message) -> Any:
-        envelope, streams = message.envelope, {}
-        if "streams" in envelope:
-            streams = {number: Inflow(number) for number in declared_streams(envelope)}
-            self._inflows.update(streams)
-            reply.has_streams = True
-        result = envelope.get("result")
-        if message.is_plain:
-            return result
-        return unpack(result, Declared(message.blobs, streams=streams))
 
     def _say_farewell(self, error: RpcError) -> None:
         """It concerns what cannot be told by an id; what else is in flight is still answered."""

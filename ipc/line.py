@@ -119,7 +119,7 @@ class Line:
     def _ready(self, deadline: float) -> socket.socket:
         if self._socket is None:
             raise ConnectionResetError("the connection is closed")
-        if not self.is_ours:
+        if self._pid != os.getpid():
             raise RuntimeError(
                 "this body belongs to the process that asked for it; ask for your own"
             )

@@ -42,18 +42,20 @@ class Written:
 class RequestCarrier:
     """Gives markers for what a request's params may hold beside JSON, and keeps what it stands for.
 
-    stream: the number for the stream, of which there may be one.
+    stream: the number for the stream, of which there may be one. markers_num: how many it gave.
     """
 
-    __slots__ = ("_stream", "blobs", "files", "source")
+    __slots__ = ("_stream", "blobs", "files", "markers_num", "source")
 
     def __init__(self, stream: int) -> None:
         self.blobs: list[bytes] = []
         self.files: list[FilePart] = []
         self.source: Pieces | None = None
+        self.markers_num = 0
         self._stream = stream
 
     def __call__(self, value: Any) -> Any:
+        self.markers_num += 1
         if isinstance(value, (bytes, bytearray, memoryview)):
             self.blobs.append(bytes(value))
             return {"$bytes": len(self.blobs) - 1}
@@ -66,16 +68,6 @@ class RequestCarrier:
             self.files.append(value)
             return value.marker(len(self.files) - 1)
         raise TypeError(f"{type(value).__name__} cannot stand in a message")
-
-    @property
-    def has_body(self) -> bool:
-        """Whether a descriptor or a stream goes with the request, which may take its time."""
-        return bool(self.files) or self.source is not None
-
-    @property
-    def markers_num(self) -> int:
-        """How many it gave."""
-        return len(self.blobs) + len(self.files) + (self.source is not None)
 
 
 def marked(params: dict[str, Any], stream: int) -> tuple[str, RequestCarrier]:
