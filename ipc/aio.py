@@ -20,12 +20,7 @@ from botod.ipc.aio_lines import AsyncLines
 from botod.ipc.aio_service_client import Client
 from botod.ipc.conversation import Conversation
 from botod.ipc.options import Options
-from botod.ipc.requests import (
-    BODY_TIMEOUT_S,
-    DEFAULT_TIMEOUT_S,
-    default_socket,
-    merged,
-)
+from botod.ipc.requests import DEFAULT_TIMEOUT_S, default_socket, merged
 
 __all__ = ["AsyncBody", "Client", "Connection", "connect"]
 
@@ -72,7 +67,7 @@ class Connection:
 
         Raises ClientError (the service's own), RpcError (all others), DaemonUnavailable.
         """
-        result = await self._lines.do(method, params or {}, merged(self._options, options))
+        result = await self._lines.do(method, dict(params or ()), merged(self._options, options))
         if isinstance(result, dict):
             for name, value in result.items():
                 if isinstance(value, AsyncBody):
@@ -88,7 +83,6 @@ class Connection:
         while len(outcomes) < len(calls):
             rest = calls[len(outcomes) :]
             begin = partial(Conversation.begin_batch, calls=rest, options=chosen)
-            timeout_s = float(chosen.get("timeout_s", BODY_TIMEOUT_S))
-            _line, replies = await self._lines.ask(begin, timeout_s=timeout_s)
-            outcomes += [reply.outcome() for reply in replies]
+            _line, asked = await self._lines.ask(begin)
+            outcomes += [reply.outcome() for reply in asked.replies]
         return outcomes

@@ -83,7 +83,7 @@ class AsyncBody:
         piece = inflow.take() or b""
         credit = self._inflow.credit()
         if credit is not None:
-            self._line.send((), credit)
+            self._line.send(credit)
         return piece
 
     async def _until_news(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from botod.ipc.conversation import Conversation
 from botod.ipc.errors import ProtocolError
 from botod.ipc.flows import Inflow
-from botod.ipc.line import PIECES_MAX, ReadBuffer, connected, no_daemon, without
+from botod.ipc.line import PIECES_MAX, connected, no_daemon, read_buffer, without
 from botod.ipc.reply import Reply
 from botod.ipc.writing import Written
 
@@ -19,8 +19,8 @@ from botod.ipc.writing import Written
 class Outgoing:
     """A message that is being written, with copies of the descriptors that go with it."""
 
-    def __init__(self, replies: Sequence[Reply], written: Written) -> None:
-        self.replies = replies
+    def __init__(self, written: Written) -> None:
+        self.replies = written.replies
         self.fds = [os.dup(fd) for fd in written.fds]
         self.rest: Sequence[Any] = written.pieces
 
@@ -37,7 +37,7 @@ class AsyncLine:
         self.loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = sock
         self._pid = os.getpid()
-        self._buffer = ReadBuffer()
+        self._buffer = read_buffer()
         self._outbox: deque[Outgoing] = deque()
         self._can_write = True
         self._on_drained: list[asyncio.Future[None]] = []
@@ -54,11 +54,11 @@ class AsyncLine:
         """Whether another request may go over it."""
         return self.is_connected and self._can_write and self.conversation.is_open
 
-    def send(self, replies: Sequence[Reply], written: Written) -> None:
+    def send(self, written: Written) -> None:
         """Write a message as soon as the socket takes it; after the end it is dropped."""
         if self._socket is None or not self._can_write:
             return
-        self._outbox.append(Outgoing(replies, written))
+        self._outbox.append(Outgoing(written))
         if len(self._outbox) == 1:
             self._flush()
 
@@ -80,13 +80,13 @@ class AsyncLine:
         """Nobody waits for an answer any more."""
         message = self.conversation.cancel(reply)
         if message is not None:
-            self.send((), message)
+            self.send(message)
 
     def forget(self, inflow: Inflow) -> None:
         """Nobody reads a stream any more."""
         message = inflow.cancel()
         if message is not None:
-            self.send((), message)
+            self.send(message)
 
     def close(self) -> None:
         """Hang up: the daemon ends what is under way; what waits here fails."""
@@ -95,17 +95,17 @@ class AsyncLine:
     def _on_readable(self) -> None:
         assert self._socket is not None, "a closed socket is watched"
         try:
-            data = self._buffer.read(self._socket)
+            size = self._socket.recv_into(self._buffer)
         except BlockingIOError:
             return
         except OSError as error:
             self._end(error)
             return
-        if not data:
+        if not size:
             self._end(None)
             return
         try:
-            self.conversation.receive(data)
+            self.conversation.receive(self._buffer[:size])
         except ProtocolError as error:
             self._hang_up()
             self.conversation.broke(error)

@@ -10,8 +10,8 @@ from botod.ipc.aio_sending import send_stream
 from botod.ipc.conversation import Begin
 from botod.ipc.errors import DaemonLost, DaemonUnavailable
 from botod.ipc.flows import Inflow
-from botod.ipc.reply import Reply, nothing_done
-from botod.ipc.requests import GRACE_S, timed
+from botod.ipc.reply import nothing_done
+from botod.ipc.requests import GRACE_S
 from botod.ipc.retrying import Retrying
 from botod.ipc.streaming import body_name
 from botod.ipc.writing import Written
@@ -43,59 +43,54 @@ class AsyncLines:
     async def do(
         self,
         method: str,
-        params: Mapping[str, Any],
+        params: dict[str, Any],
         options: Mapping[str, Any],
         *,
         reads_streams: bool = False,
         on_progress: Callable[[Any], object] | None = None,
     ) -> Any:
         """Do one request; a body that still comes is an AsyncBody in the result."""
-        options, timeout_s = timed(params, options)
-        line, (reply,) = await self.ask(
+        line, asked = await self.ask(
             lambda conversation: conversation.begin(
-                method, params, options, on_progress=on_progress
-            ),
-            timeout_s=timeout_s,
-            reads_streams=reads_streams,
+                method, params, options, reads_streams=reads_streams, on_progress=on_progress
+            )
         )
-        result = reply.result()
+        result = asked.replies[0].result()
         if isinstance(result, dict):
+            body = body_name(method) if reads_streams else None
             for name, value in result.items():
-                is_body = name == body_name(method) and reads_streams and isinstance(value, bytes)
+                is_body = name == body and isinstance(value, bytes)
                 inflow = Inflow.whole(value) if is_body else value
                 if isinstance(inflow, Inflow):
-                    result[name] = AsyncBody(line, inflow, timeout_s=timeout_s)
+                    result[name] = AsyncBody(line, inflow, timeout_s=asked.timeout_s)
         return result
 
-    async def ask(
-        self, begin: Begin, *, timeout_s: float, reads_streams: bool = False
-    ) -> tuple[AsyncLine, list[Reply]]:
-        """Do what one message asks for; the replies are settled. Raises DaemonUnavailable."""
+    async def ask(self, begin: Begin) -> tuple[AsyncLine, Written]:
+        """Do what one message asks for; its replies are settled. Raises DaemonUnavailable."""
         retrying = Retrying(self._wait_s)
         while True:
             line = await self._usable(retrying)
-            replies, written = begin(line.conversation)
-            hello = line.conversation.hello() if reads_streams else []
-            line.send(replies, Written(hello + written.pieces, written.fds))
-            await self._settled(line, replies, timeout_s)
-            nothing = nothing_done(replies)
+            asked = begin(line.conversation)
+            line.send(asked)
+            await self._settled(line, asked)
+            nothing = nothing_done(asked.replies)
             if nothing is None:
-                return line, replies
+                return line, asked
             await self._pause(retrying, nothing)
 
-    async def _settled(self, line: AsyncLine, replies: list[Reply], timeout_s: float) -> None:
+    async def _settled(self, line: AsyncLine, asked: Written) -> None:
         """Once all are answered; if nobody waits any more, the daemon is told."""
         try:
-            async with asyncio.timeout(timeout_s + GRACE_S):
-                await send_stream(line, replies[0])
-                for reply in replies:
+            async with asyncio.timeout(asked.timeout_s + GRACE_S):
+                await send_stream(line, asked.replies[0])
+                for reply in asked.replies:
                     await line.until(lambda reply=reply: reply.is_done, reply)  # type: ignore[misc]
         except TimeoutError:
             raise DaemonLost(
                 f"{self.path}: timed out; whether the request was done is not known"
             ) from None
         finally:
-            for reply in replies:
+            for reply in asked.replies:
                 line.cancel(reply)
 
     async def _usable(self, retrying: Retrying) -> AsyncLine:

@@ -22,7 +22,7 @@ async def send_stream(line: AsyncLine, reply: Reply) -> None:
         piece = await read(room)
         if not outflow.room_bytes:  # answered meanwhile
             return
-        line.send((), outflow.data(piece) if piece else outflow.end())
+        line.send(outflow.data(piece) if piece else outflow.end())
         if not piece:
             return
         await line.drained()

@@ -31,7 +31,9 @@ class Client:
             raise AttributeError(operation)
 
         async def call(**params: Any) -> Any:
-            return await self._do(operation, prepared(params))
+            if "Body" in params:
+                params = prepared(params)
+            return await self._do(operation, params)
 
         call.__name__ = operation
         return call
@@ -120,7 +122,7 @@ class Client:
         progress.reached(result["ContentLength"])
 
     async def _do(
-        self, operation: str, params: Mapping[str, Any], progress: Progress | None = None
+        self, operation: str, params: dict[str, Any], progress: Progress | None = None
     ) -> Any:
         return await self._lines.do(
             f"{self._service}.{operation}",

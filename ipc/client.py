@@ -15,7 +15,6 @@ from functools import partial
 from botod.ipc.conversation import Conversation
 from botod.ipc.lines import Lines
 from botod.ipc.requests import (
-    BODY_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
     SYSTEM_SOCKET,
     default_socket,
@@ -94,7 +93,7 @@ class Connection:
 
         Raises ClientError (the service's own), RpcError (all others), DaemonUnavailable.
         """
-        result = self._lines.do(method, params or {}, merged(self._options, options))
+        result = self._lines.do(method, dict(params or ()), merged(self._options, options))
         if isinstance(result, dict):
             for name, value in result.items():
                 if isinstance(value, StreamingBody):
@@ -114,7 +113,6 @@ class Connection:
         while len(outcomes) < len(calls):
             rest = calls[len(outcomes) :]
             begin = partial(Conversation.begin_batch, calls=rest, options=chosen)
-            timeout_s = float(chosen.get("timeout_s", BODY_TIMEOUT_S))
-            _line, replies = self._lines.ask(begin, timeout_s=timeout_s)
-            outcomes += [reply.outcome() for reply in replies]
+            _line, asked = self._lines.ask(begin)
+            outcomes += [reply.outcome() for reply in asked.replies]
         return outcomes

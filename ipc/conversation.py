@@ -35,10 +35,12 @@ from botod.ipc.errors import (
 )
 from botod.ipc.flows import CREDIT_BYTES, Inflow, Outflow
 from botod.ipc.framing import MAX_BATCH, MAX_LINE_BYTES, Decoder, Message, MessageLimits, Refused
-from botod.ipc.markers import Declared, pack, unpack
+from botod.ipc.json_text import dumps
+from botod.ipc.markers import Declared, unpack
 from botod.ipc.protocol import VERSION, encode, encode_array, encode_notification
 from botod.ipc.reply import NothingDone, Reply
-from botod.ipc.writing import RequestCarrier, Written, batch_entry
+from botod.ipc.requests import BODY_TIMEOUT_S, timed
+from botod.ipc.writing import Written, batch_entry, marked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,14 +48,28 @@ if TYPE_CHECKING:
 
 HELLO_ID = 0
 
+GREETING = b"".join(
+    encode({
+        "jsonrpc": "2.0",
+        "id": HELLO_ID,
+        "method": "botod.hello",
+        "params": {"stream_credit_bytes": CREDIT_BYTES},
+    })
+)
+"""What has to be said, once, before a request whose answer may be a stream."""
+
 _ANSWER_LIMITS = MessageLimits(line_bytes=64 * 1024 * 1024, inline_bytes=1024 * 1024 * 1024)
 """The daemon is trusted more than its peers are: lists of results are long lines."""
 
 
 class Conversation:
-    """What goes on on one connection. path: the daemon's, for messages."""
+    """What goes on on one connection. path: the daemon's, for messages.
+
+    is_open: whether the daemon has not said that it is about to hang up, or stops.
+    """
 
     def __init__(self, path: str) -> None:
+        self.is_open = True
         self._path = path
         self._decoder = Decoder(_ANSWER_LIMITS)
         self._replies: dict[Any, Reply] = {}
@@ -64,61 +80,51 @@ class Conversation:
         self._has_greeted = False
         self._last_written: Sequence[Reply] = ()
         self._farewell: RpcError | None = None
-        self._is_leaving = False
 
     @property
     def is_busy(self) -> bool:
         """Whether an answer, or a part of one, is still to come."""
         return bool(self._replies or self._inflows)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the daemon has not said that it is about to hang up, or stops."""
-        return self._farewell is None and not self._is_leaving
-
-    def hello(self) -> list[bytes]:
-        """What has to be said, once, before a request whose answer may be a stream.
-
-        It goes with that request, in the same write, and nobody waits for its answer.
-        """
-        if self._has_greeted:
-            return []
-        self._has_greeted = True
-        params = {"stream_credit_bytes": CREDIT_BYTES}
-        return encode({
-            "jsonrpc": "2.0", "id": HELLO_ID, "method": "botod.hello", "params": params
-        })  # fmt: skip
-
     def begin(
         self,
         method: str,
-        params: Mapping[str, Any],
+        params: dict[str, Any],
         options: Mapping[str, Any],
         *,
+        reads_streams: bool = False,
         on_progress: Callable[[Any], object] | None = None,
-    ) -> tuple[list[Reply], Written]:
+    ) -> Written:
         """A request. params may hold bytes, FileParts and Pieces.
 
-        Raises TypeError and ValueError for what cannot stand in a message: nothing is kept then.
+        reads_streams: whether its answer may be a stream. The first such request is preceded by a
+        greeting, in the same write, and nobody waits for its answer. Raises TypeError and
+        ValueError for what cannot stand in a message: nothing is kept then.
         """
-        carrier = RequestCarrier(self._last_stream + 1)
+        text, carrier = marked(params, self._last_stream + 1)
+        options, timeout_s = timed(options, has_body=bool(carrier.files or carrier.source))
         number = self._last_id + 1
-        envelope = {"jsonrpc": "2.0", "id": number, "method": method}
-        envelope |= {"params": pack(dict(params), carrier)} | dict(options)
+        envelope = {"jsonrpc": "2.0", "id": number, "method": method, **options}
         if on_progress is not None:
             envelope["progress"] = True
-        fds = tuple(part.file.fileno() for part in carrier.files)
-        if fds:
-            envelope["fds"] = len(fds)
+        if carrier.blobs:
+            envelope["bytes"] = [len(blob) for blob in carrier.blobs]
         if carrier.source is not None:
             envelope["streams"] = [self._last_stream + 1]
-        written = Written(encode(envelope, carrier.blobs), fds)
-        reply = Reply(number, source=carrier.source, on_progress=on_progress)
-        return [self._kept(reply)], written
+        fds = ()
+        if carrier.files:
+            fds = tuple(part.file.fileno() for part in carrier.files)
+            envelope["fds"] = len(fds)
+        line = f'{dumps(envelope)[:-1]},"params":{text}}}\n'.encode()
+        if reads_streams and not self._has_greeted:
+            self._has_greeted = True
+            line = GREETING + line
+        reply = self._kept(Reply(number, source=carrier.source, on_progress=on_progress))
+        return Written([line, *carrier.blobs], fds, replies=(reply,), timeout_s=timeout_s)
 
     def begin_batch(
         self, calls: Sequence[tuple[str, Mapping[str, Any]]], options: Mapping[str, Any]
-    ) -> tuple[list[Reply], Written]:
+    ) -> Written:
         """As many of these requests as one line holds, at least one; each has its own reply."""
         entries: list[bytes] = []
         room = MAX_LINE_BYTES
@@ -129,7 +135,8 @@ class Conversation:
                 break
             entries.append(entry)
         replies = [self._kept(Reply(self._last_id + 1)) for _entry in entries]
-        return replies, Written(encode_array(entries))
+        timeout_s = float(options.get("timeout_s", BODY_TIMEOUT_S))
+        return Written(encode_array(entries), replies=replies, timeout_s=timeout_s)
 
     def cancel(self, reply: Reply) -> Written | None:
         """What tells the daemon that nobody waits for an answer any more."""
@@ -153,6 +160,8 @@ class Conversation:
                 raise ProtocolError(event.error.code, event.error.message)
             else:
                 for entry in event.items:
+                    if not isinstance(entry, dict):
+                        raise ProtocolError(Code.BAD_ANSWER, "what came is no answer of JSON-RPC's")
                     self._take(Message(entry))
 
     def ended(self, error: OSError | None, words: str = "the daemon hung up") -> None:
@@ -167,6 +176,7 @@ class Conversation:
 
     def broke(self, error: ProtocolError) -> None:
         """What came makes no sense: so ends all that waits."""
+        self.is_open = False
         self._farewell = error
         self.ended(None)
 
@@ -190,35 +200,51 @@ class Conversation:
 
     def _take(self, message: Message) -> None:
         envelope = message.envelope
-        if not isinstance(envelope, dict):
-            raise ProtocolError(Code.BAD_ANSWER, "what came is no answer of JSON-RPC's")
-        if "method" not in envelope:
-            self._take_answer(message)
-            return
+        number = envelope.get("id")
+        reply = self._replies.get(number) if type(number) is int else None
+        if "method" in envelope:
+            self._take_notice(message)
+        elif reply is None:
+            self._take_other(envelope)
+        elif (said := envelope.get("error")) is not None:
+            self._take_error(reply, said)
+        else:
+            self._take_result(reply, message)
+
+    def _take_notice(self, message: Message) -> None:
+        envelope = message.envelope
         control = read_control(message)
         if control is not None:
             self._obey(control, envelope)
         elif envelope["method"] == "$/progress":
             self._take_progress(envelope.get("params"))
 
-    def _take_answer(self, message: Message) -> None:
-        number = message.envelope.get("id")
-        error = read_error(message.envelope.get("error"))
+    def _take_other(self, envelope: dict[str, Any]) -> None:
+        """What answers no request that waits: of the connection itself, or of no interest."""
+        number = envelope.get("id")
+        error = read_error(envelope.get("error"))
         if number is None and error is not None:
             self._say_farewell(error)
-            return
-        if number == HELLO_ID:
-            self._take_greeting(message.envelope.get("result"), error)
-            return
-        reply = self._replies.get(number) if isinstance(number, (int, str)) else None
-        if reply is None:
-            return
-        if error is not None:
-            self._is_leaving |= error.code in _NOTHING_DONE
-            self._settle(reply, error=self._last_word(error))
-            return
+        elif number == HELLO_ID:
+            self._take_greeting(envelope.get("result"), error)
+
+    def _take_error(self, reply: Reply, said: Any) -> None:
+        error = read_error(said)
+        assert error is not None, "called for what is an error"
+        if error.code in _NOTHING_DONE:
+            self.is_open = False
+        self._settle(reply, error=self._last_word(error))
+
+    def _take_result(self, reply: Reply, message: Message) -> None:
+        envelope, streams = message.envelope, {}
+        result = envelope.get("result")
         try:
-            result = self._result(message)
+            if "streams" in envelope:
+                streams = {number: Inflow(number) for number in declared_streams(envelope)}
+                self._inflows.update(streams)
+                reply.has_streams = True
+            if not message.is_plain:
+                result = unpack(result, Declared(message.blobs, streams=streams))
         except RpcError as wrong:
             self._settle(reply, error=wrong)
         else:
@@ -244,13 +270,9 @@ class Conversation:
             {"outcome_unknown": True},
         )
 
-    def _result(self, message: Message) -> Any:
-        streams = {number: Inflow(number) for number in declared_streams(message.envelope)}
-        self._inflows.update(streams)
-        return unpack(message.envelope.get("result"), Declared(message.blobs, streams=streams))
-
     def _say_farewell(self, error: RpcError) -> None:
         """It concerns what cannot be told by an id; what else is in flight is still answered."""
+        self.is_open = False
         self._farewell = error
         if len(self._replies) == 1:
             (reply,) = self._replies.values()
@@ -284,7 +306,7 @@ class Conversation:
                 self._outflows[number].on_change()
 
 
-Begin = Callable[[Conversation], tuple[list[Reply], Written]]
+Begin = Callable[[Conversation], Written]
 """What puts requests into a conversation, as one message."""
 
 _NOTHING_DONE = (Code.IDLE, Code.SHUTTING_DOWN)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from botod.ipc.reply import Reply
     from botod.ipc.writing import Written
 
 READ_BYTES = 64 * 1024
@@ -28,19 +27,13 @@ PIECES_MAX = 512
 """Of one write; Linux takes 1,024."""
 
 
-class ReadBuffer:
+def read_buffer() -> memoryview:
     """What a connection reads into, each time.
 
     New bytes for each read, where there are many, are mapped and unmapped by the kernel: with 256
     KiB that was a third of what an answer costs.
     """
-
-    def __init__(self) -> None:
-        self._bytes = memoryview(bytearray(READ_BYTES))
-
-    def read(self, sock: socket.socket) -> memoryview:
-        """What comes next, until the next read; nothing: the end."""
-        return self._bytes[: sock.recv_into(self._bytes)]
+    return memoryview(bytearray(READ_BYTES))
 
 
 class Line:
@@ -50,21 +43,21 @@ class Line:
         self.path = path
         self.conversation = Conversation(path)
         self._pid = os.getpid()
-        self._buffer = ReadBuffer()
+        self._buffer = read_buffer()
         self._socket: socket.socket | None = connected(path, timeout_s)
 
     @property
     def is_usable(self) -> bool:
-        """Whether another request may go over it."""
+        """Whether another request may go over it, if it is ours."""
         talk = self.conversation
-        return self.is_ours and self._socket is not None and talk.is_open and not talk.is_busy
+        return self._socket is not None and talk.is_open and not talk.is_busy
 
     @property
     def is_ours(self) -> bool:
         """Whether this process made it."""
         return self._pid == os.getpid()
 
-    def send(self, replies: Sequence[Reply], written: Written, deadline: float) -> None:
+    def send(self, written: Written, deadline: float) -> None:
         """Write a message whole. Where it cannot be, what waits for answers is settled with why.
 
         The daemon may have said why before it hung up, so that is read first.
@@ -80,14 +73,14 @@ class Line:
             self.close()
             raise
         else:
-            self.conversation.wrote(replies)
+            self.conversation.wrote(written.replies)
 
     def pump(self, deadline: float) -> None:
         """Take what comes next. At the end of the connection all that waits is settled."""
         try:
-            data = self._read(deadline)
-            if data:
-                self.conversation.receive(data)
+            size = self._ready(deadline).recv_into(self._buffer)
+            if size:
+                self.conversation.receive(self._buffer[:size])
             else:
                 self._end(None)
         except ProtocolError:
@@ -114,22 +107,19 @@ class Line:
         self.close()
         self.conversation.ended(error, words)
 
-    def _read(self, deadline: float) -> memoryview:
-        return self._buffer.read(self._ready(deadline))
-
     def _write(self, written: Written, deadline: float) -> None:
-        rights = _rights(written.fds)
+        rights = _rights(written.fds) if written.fds else ()
         rest: Sequence[Any] = _joined(written.pieces)
         while rest:
             sock = self._ready(deadline)
             sent = sock.sendmsg(rest[:PIECES_MAX], rights)
-            rights = []
+            rights = ()
             rest = without(rest, sent)
 
     def _ready(self, deadline: float) -> socket.socket:
         if self._socket is None:
             raise ConnectionResetError("the connection is closed")
-        if not self.is_ours:
+        if self._pid != os.getpid():
             raise RuntimeError(
                 "this body belongs to the process that asked for it; ask for your own"
             )
@@ -181,8 +171,6 @@ def _shut_down(sock: socket.socket) -> None:
 
 
 def _rights(fds: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
-    if not fds:
-        return []
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
 
 
@@ -195,6 +183,8 @@ def _joined(pieces: list[bytes]) -> list[bytes]:
 
 def without(pieces: Sequence[Any], sent: int) -> list[memoryview]:
     """What is left of the pieces when so many bytes of them were written."""
+    if len(pieces) == 1 and len(pieces[0]) == sent:
+        return []
     rest = [memoryview(piece) for piece in pieces]
     while rest and sent >= len(rest[0]):
         sent -= len(rest.pop(0))

@@ -15,11 +15,10 @@ from botod.ipc.errors import DaemonUnavailable
 from botod.ipc.flows import Inflow
 from botod.ipc.line import Line
 from botod.ipc.reply import Reply, nothing_done
-from botod.ipc.requests import GRACE_S, timed
+from botod.ipc.requests import GRACE_S
 from botod.ipc.retrying import Retrying
 from botod.ipc.sending import piece_reader
-from botod.ipc.streaming import StreamingBody
-from botod.ipc.writing import Written
+from botod.ipc.streaming import StreamingBody, body_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from botod.ipc.conversation import Begin
+    from botod.ipc.writing import Written
 
 IDLE_MAX = 8
 """Connections kept for later; making one takes some 50 µs."""
@@ -51,20 +51,18 @@ class Lines:
         self._is_closed = True
         self._forget_idle()
 
-    def ask(
-        self, begin: Begin, *, timeout_s: float, reads_streams: bool = False
-    ) -> tuple[Line, list[Reply]]:
-        """Do what one message asks for; the replies are settled.
+    def ask(self, begin: Begin) -> tuple[Line, Written]:
+        """Do what one message asks for; its replies are settled.
 
         The connection is given back, unless an Inflow is in a result. Raises DaemonUnavailable.
         """
         retrying = Retrying(self._wait_s)
         line = self._taken(retrying)
         while True:
-            replies = self._asked(line, begin, timeout_s, reads_streams=reads_streams)
-            nothing = nothing_done(replies)
+            asked = self._asked(line, begin)
+            nothing = nothing_done(asked.replies)
             if nothing is None:
-                return line, replies
+                return line, asked
             self._forget_idle()  # what failed one will most likely fail all
             _pause(retrying, nothing)
             line = self._new(retrying)
@@ -72,26 +70,31 @@ class Lines:
     def do(
         self,
         method: str,
-        params: Mapping[str, Any],
+        params: dict[str, Any],
         options: Mapping[str, Any],
         *,
         reads_streams: bool = False,
         on_progress: Callable[[Any], object] | None = None,
     ) -> Any:
-        """Do one request; a body that still comes is a StreamingBody in the result."""
-        options, timeout_s = timed(params, options)
-        line, (reply,) = self.ask(
+        """Do one request; a body that still comes is a StreamingBody in the result.
+
+        reads_streams: whether one that is here is, too.
+        """
+        line, asked = self.ask(
             lambda conversation: conversation.begin(
-                method, params, options, on_progress=on_progress
-            ),
-            timeout_s=timeout_s,
-            reads_streams=reads_streams,
+                method, params, options, reads_streams=reads_streams, on_progress=on_progress
+            )
         )
+        reply = asked.replies[0]
         result = reply.result()
-        if has_inflow(result):
+        if reads_streams and isinstance(result, dict):
+            body = body_name(method)
+            if isinstance(result.get(body), bytes):
+                result[body] = StreamingBody(result[body])
+        if has_inflow(reply):
             for name, value in result.items():
                 if isinstance(value, Inflow):
-                    rest = Rest(self, line, value, timeout_s=timeout_s)
+                    rest = Rest(self, line, value, timeout_s=asked.timeout_s)
                     result[name] = StreamingBody(pull=rest.pull, hang_up=rest.hang_up)
         return result
 
@@ -102,22 +105,23 @@ class Lines:
         else:
             line.close()
 
-    def _asked(
-        self, line: Line, begin: Begin, timeout_s: float, *, reads_streams: bool
-    ) -> list[Reply]:
-        replies: list[Reply] = []
+    def _asked(self, line: Line, begin: Begin) -> Written:
+        is_kept = False
         try:
-            deadline = time.monotonic() + timeout_s + GRACE_S
-            replies, written = begin(line.conversation)
-            hello = line.conversation.hello() if reads_streams else []
-            line.send(replies, Written(hello + written.pieces, written.fds), deadline)
-            _send_stream(line, replies[0], deadline)
-            while not all(reply.is_done for reply in replies):
-                line.pump(deadline)
+            asked = begin(line.conversation)
+            deadline = time.monotonic() + asked.timeout_s + GRACE_S
+            line.send(asked, deadline)
+            first = asked.replies[0]
+            if first.source is not None:
+                _send_stream(line, first, deadline)
+            for reply in asked.replies:
+                while not reply.is_done:
+                    line.pump(deadline)
+            is_kept = has_inflow(first)  # no other can have one: arrays declare nothing
         finally:
-            if not any(has_inflow(reply.value) for reply in replies):
+            if not is_kept:
                 self.give_back(line)
-        return replies
+        return asked
 
     def _taken(self, retrying: Retrying) -> Line:
         if self._is_closed:
@@ -127,7 +131,7 @@ class Lines:
                 line = self._idle.pop()
             except IndexError:
                 return self._new(retrying)
-            if line.is_usable:
+            if line.is_ours:
                 return line
             line.close()
 
@@ -164,7 +168,7 @@ class Rest:
             self._held().pump(self._deadline())
         credit = self._inflow.credit()
         if credit is not None:
-            self._held().send((), credit, self._deadline())
+            self._held().send(credit, self._deadline())
         if not piece and self._line is not None:
             line, self._line = self._line, None
             self._lines.give_back(line)
@@ -184,15 +188,16 @@ class Rest:
         return time.monotonic() + self._timeout_s
 
 
-def has_inflow(result: Any) -> bool:
-    """Whether something of a result is still to come."""
+def has_inflow(reply: Reply) -> bool:
+    """Whether something of what was answered comes as a stream."""
+    result = reply.value if reply.has_streams else None
     return isinstance(result, dict) and any(isinstance(one, Inflow) for one in result.values())
 
 
 def _send_stream(line: Line, reply: Reply, deadline: float) -> None:
     """Send what belongs to a request as fast as the daemon lets it come, while it is wanted."""
-    if reply.outflow is None or reply.source is None:
-        return
+    assert reply.outflow is not None, "what has a source has a stream"
+    assert reply.source is not None, "called for what sends nothing"
     outflow, read = reply.outflow, piece_reader(reply.source)
     while outflow.is_wanted:
         if not outflow.room_bytes:
@@ -200,9 +205,9 @@ def _send_stream(line: Line, reply: Reply, deadline: float) -> None:
             continue
         piece = read(outflow.room_bytes)
         if not piece:
-            line.send((), outflow.end(), deadline)
+            line.send(outflow.end(), deadline)
             return
-        line.send((), outflow.data(piece), deadline)
+        line.send(outflow.data(piece), deadline)
 
 
 def _pause(retrying: Retrying, error: Exception) -> None:

@@ -70,21 +70,31 @@ def unpack(value: Any, declared: Declared, *, depth: int = 0) -> Any:
 
     Raises RpcError for what is nested too deep, and for a marker that is used twice or wrongly.
     """
+    if isinstance(value, dict):
+        for name in value:
+            if name in _MEANINGS:
+                is_marker, meant = _MEANINGS[name](value, declared)
+                if is_marker:
+                    return meant
+        if len(value) == 1 and isinstance(value.get("$literal"), dict):
+            value = value["$literal"]
+    elif not isinstance(value, list):
+        return value
+    depth += 1
     if depth > MAX_DEPTH:
         raise RpcError(Code.INVALID_REQUEST, f"nested deeper than {MAX_DEPTH}")
     if isinstance(value, list):
-        return [unpack(item, declared, depth=depth + 1) for item in value]
-    if not isinstance(value, dict):
-        return value
-    for name in value:
-        if name in _MEANINGS:
-            is_marker, meant = _MEANINGS[name](value, declared)
-            if is_marker:
-                return meant
-    if len(value) == 1 and isinstance(value.get("$literal"), dict):
-        value = value["$literal"]
-    return {key: unpack(item, declared, depth=depth + 1) for key, item in value.items()}
+        return [
+            unpack(item, declared, depth=depth) if type(item) in _NESTED else item for item in value
+        ]
+    return {
+        key: unpack(item, declared, depth=depth) if type(item) in _NESTED else item
+        for key, item in value.items()
+    }
 
+
+_NESTED = frozenset({dict, list})
+"""Of JSON's values, those that may be markers or have some in them; most are none of these."""
 
 _PLAIN: Meaning = (False, None)
 

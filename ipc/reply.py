@@ -23,8 +23,14 @@ class NothingDone(Exception):
 class Reply:
     """The answer to one request, when it is there. on_change: called then.
 
-    source: what is sent as a stream with the request.
+    source: what is sent as a stream with the request. has_streams: whether the answer says that
+    some of it comes as streams.
     """
+
+    __slots__ = (
+        "error", "has_streams", "is_done", "is_written", "number", "on_change", "on_progress",
+        "outflow", "source", "value",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -40,6 +46,7 @@ class Reply:
         self.on_progress = on_progress
         self.source = source
         self.outflow: Outflow | None = None
+        self.has_streams = False
         self.value: Any = None
         self.error: Exception | None = None
 
@@ -74,6 +81,8 @@ class Reply:
 
 def nothing_done(replies: Sequence[Reply]) -> NothingDone | None:
     """Why one message may be sent again, if nothing at all of it can have been acted on."""
-    errors = [reply.error for reply in replies if reply.can_repeat]
-    nothing = [error for error in errors if isinstance(error, NothingDone)]
-    return nothing[0] if len(nothing) == len(replies) else None
+    first = replies[0].error
+    if not isinstance(first, NothingDone):
+        return None
+    is_so = all(isinstance(reply.error, NothingDone) and reply.can_repeat for reply in replies)
+    return first if is_so else None

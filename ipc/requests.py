@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from botod.ipc.protocol import OPTION_KEYS
-from botod.ipc.sending import FilePart, Pieces, to_send
+from botod.ipc.sending import Pieces, to_send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def merged(*options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prepared(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Params with a `Body` as it is sent, and its ContentLength if that is known."""
-    if "Body" not in params:
-        return dict(params)
+    """Params with their `Body` as it is sent, and its ContentLength if that is known."""
     body = to_send(params["Body"], params.get("ContentLength"))
     length = {}
     if isinstance(body, Pieces) and body.length is not None:
@@ -59,10 +57,13 @@ def prepared(params: Mapping[str, Any]) -> dict[str, Any]:
     return {**params, "Body": body, **length}
 
 
-def timed(params: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
-    """Options with the deadline of a request, and that deadline, in seconds from its arrival."""
+def timed(options: Mapping[str, Any], *, has_body: bool) -> tuple[Mapping[str, Any], float]:
+    """Options with the deadline of a request, and that deadline, in seconds from its arrival.
+
+    has_body: whether it has a stream or a descriptor.
+    """
     if "timeout_s" in options:
-        return dict(options), float(options["timeout_s"])
-    if any(isinstance(value, (FilePart, Pieces)) for value in params.values()):
-        return dict(options), BODY_TIMEOUT_S  # which the daemon gives it by itself
+        return options, float(options["timeout_s"])
+    if has_body:
+        return options, BODY_TIMEOUT_S  # which the daemon gives it by itself
     return {**options, "timeout_s": DEFAULT_TIMEOUT_S}, DEFAULT_TIMEOUT_S

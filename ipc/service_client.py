@@ -10,7 +10,6 @@ from botod.ipc.files import PartFile, Progress, is_special
 from botod.ipc.paging import PAGED, Pages, Paging, paging_of
 from botod.ipc.requests import merged, prepared
 from botod.ipc.sending import to_fill
-from botod.ipc.streaming import StreamingBody, body_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,13 +47,18 @@ class Client:
         return f"<Client {self._service} at {self._lines.path}>"
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
+        """Made when it is first asked for, and kept: Python does not come here again."""
         if operation.startswith("_"):
             raise AttributeError(operation)
+        lines, method, options = self._lines, f"{self._service}.{operation}", self._options
 
-        def call(**params: Any) -> Any:
-            return self._do(operation, prepared(params))
+        def call(**params: Any) -> Any:  # not of `self`, which keeps it: that would be a cycle
+            if "Body" in params:
+                params = prepared(params)
+            return lines.do(method, params, options, reads_streams=True)
 
         call.__name__ = operation
+        vars(self)[operation] = call
         return call
 
     def with_options(self, **options: Unpack[Options]) -> Client:
@@ -92,7 +96,7 @@ class Client:
         """Put what a file object gives from where it stands to its end."""
         progress = Progress(Callback, "bytes_sent")
         params = prepared({"Bucket": Bucket, "Key": Key, "Body": Fileobj, **(ExtraArgs or {})})
-        result = self._do("upload_file", params, progress.listener)
+        result = self._do("upload_file", params, progress)
         progress.reached(result["Size"])
 
     def download_file(
@@ -134,29 +138,19 @@ class Client:
                     Fileobj.write(chunk)
                     progress.reached(body.tell())
             return
-        result = self._do("download_file", {**params, "Body": part}, progress.listener)
+        result = self._do("download_file", {**params, "Body": part}, progress)
         if part.offset is not None:
             Fileobj.seek(part.offset + result["ContentLength"])
         progress.reached(result["ContentLength"])
 
-    def _do(
-        self,
-        operation: str,
-        params: Mapping[str, Any],
-        on_progress: Callable[[Any], object] | None = None,
-    ) -> Any:
-        method = f"{self._service}.{operation}"
-        result = self._lines.do(
-            method,
+    def _do(self, operation: str, params: dict[str, Any], progress: Progress | None = None) -> Any:
+        return self._lines.do(
+            f"{self._service}.{operation}",
             params,
             self._options,
             reads_streams=True,
-            on_progress=on_progress,
+            on_progress=None if progress is None else progress.listener,
         )
-        body = body_name(method)
-        if isinstance(result, dict) and isinstance(result.get(body), bytes):
-            result[body] = StreamingBody(result[body])
-        return result
 
 
 class Paginator:

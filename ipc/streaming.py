@@ -29,7 +29,7 @@ class StreamingBody(io.RawIOBase):
         pull: Callable[[], bytes] = bytes,
         hang_up: Callable[[], object] = bool,
     ) -> None:
-        self._rest = memoryview(data)
+        self._rest: bytes | memoryview = data
         self._pull = pull
         self._hang_up = hang_up
         self._at = 0
@@ -44,7 +44,7 @@ class StreamingBody(io.RawIOBase):
         """At most `amt` bytes, fewer only at the end; all that is left without it."""
         self._check_open()
         if amt is None or amt < 0:
-            return self._cut_all()
+            return self._take_all()
         if amt <= len(self._rest):
             return self._cut(amt)
         pieces = []
@@ -102,19 +102,23 @@ class StreamingBody(io.RawIOBase):
     def _fill(self) -> bool:
         """Have at least one byte to cut, unless it is the end."""
         if not self._rest:
-            self._rest = memoryview(self._pull())
+            self._rest = self._pull()
         return bool(self._rest)
 
     def _cut(self, size: int) -> bytes:
-        cut, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        rest = memoryview(self._rest)
+        cut, self._rest = bytes(rest[:size]), rest[size:]
         self._at += len(cut)
         return cut
 
-    def _cut_all(self) -> bytes:
-        pieces = []
-        while self._fill():
-            pieces.append(self._cut(len(self._rest)))
-        return b"".join(pieces)
+    def _take_all(self) -> bytes:
+        """The rest, not copied where it is the whole body and here."""
+        pieces, self._rest = [self._rest], b""
+        while piece := self._pull():
+            pieces.append(piece)
+        whole = b"".join(pieces)
+        self._at += len(whole)
+        return whole
 
     def _check_open(self) -> None:
         if self.closed:

@@ -4,34 +4,61 @@ from __future__ import annotations
 
 import binascii
 
+from botod.ipc.json_text import dumps, dumps_with
 from botod.ipc.markers import pack
-from botod.ipc.protocol import Carrier, encode_entry
+from botod.ipc.protocol import encode_entry
 from botod.ipc.sending import FilePart, Pieces
-from botod.ipc.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-
-class Written(NamedTuple):
-    """One message, to be written in order; the descriptors go with its first byte."""
-
-    pieces: list[bytes]
-    fds: tuple[int, ...] = ()
+    from botod.ipc.reply import Reply
 
 
-class RequestCarrier(Carrier):
-    """Gives markers for what a request's params may hold beside bytes."""
+class Written:
+    """One message, to be written in order; the descriptors go with its first byte.
+
+    replies: to the requests in it. timeout_s: how long those may take.
+    """
+
+    __slots__ = ("fds", "pieces", "replies", "timeout_s")
+
+    def __init__(
+        self,
+        pieces: list[bytes],
+        fds: Sequence[int] = (),
+        *,
+        replies: Sequence[Reply] = (),
+        timeout_s: float = 0.0,
+    ) -> None:
+        self.pieces = pieces
+        self.fds = fds
+        self.replies = replies
+        self.timeout_s = timeout_s
+
+
+class RequestCarrier:
+    """Gives markers for what a request's params may hold beside JSON, and keeps what it stands for.
+
+    stream: the number for the stream, of which there may be one. markers_num: how many it gave.
+    """
+
+    __slots__ = ("_stream", "blobs", "files", "markers_num", "source")
 
     def __init__(self, stream: int) -> None:
-        super().__init__([])
+        self.blobs: list[bytes] = []
         self.files: list[FilePart] = []
         self.source: Pieces | None = None
+        self.markers_num = 0
         self._stream = stream
 
     def __call__(self, value: Any) -> Any:
+        self.markers_num += 1
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            self.blobs.append(bytes(value))
+            return {"$bytes": len(self.blobs) - 1}
         if isinstance(value, Pieces):
             if self.source is not None:
                 raise TypeError("one stream in a request, no more")
@@ -40,7 +67,21 @@ class RequestCarrier(Carrier):
         if isinstance(value, FilePart):
             self.files.append(value)
             return value.marker(len(self.files) - 1)
-        return super().__call__(value)
+        raise TypeError(f"{type(value).__name__} cannot stand in a message")
+
+
+def marked(params: dict[str, Any], stream: int) -> tuple[str, RequestCarrier]:
+    """Params as JSON, and what the markers in it stand for. Raises TypeError and ValueError.
+
+    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
+    there is more of that, the params are looked through, which takes longer than to write them.
+    """
+    carrier = RequestCarrier(stream)
+    text = dumps_with(carrier, params)
+    if text.count('"$') == carrier.markers_num:
+        return text, carrier
+    carrier = RequestCarrier(stream)
+    return dumps(pack(params, carrier)), carrier
 
 
 def batch_entry(

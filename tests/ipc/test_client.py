@@ -120,6 +120,16 @@ def test_put_and_get(path: Path) -> None:
         assert answer["ContentLength"] == 1
 
 
+def test_what_is_thrown_away_is_closed(path: Path) -> None:
+    """At once: a client keeps what it was used for, and is in no cycle with it."""
+    with Daemon(path, scripted(Store())):
+        s3 = connect(str(path)).client("s3")
+        assert s3.echo(A=1) == {"A": 1}
+        assert s3.echo is s3.echo
+        with pytest.warns(ResourceWarning, match="unclosed"):
+            del s3
+
+
 def test_a_body_is_a_stream() -> None:
     """It is read in parts, in chunks, to its end, and may be closed."""
     body = StreamingBody(b"0123456789")

@@ -29,9 +29,17 @@ RESET = ConnectionResetError()
 
 def begun(talk: Conversation, **params: Any) -> Reply:
     """A request that was written."""
-    (reply,), _written = talk.begin("s3.m", params, {})
+    (reply,) = talk.begin("s3.m", params, {}).replies
     talk.wrote([reply])
     return reply
+
+
+def greets(talk: Conversation) -> bool:
+    """Whether a request whose answer may be a stream is preceded by a greeting."""
+    written = talk.begin("s3.m", {}, {}, reads_streams=True)
+    lines = b"".join(written.pieces).splitlines()
+    assert json.loads(lines[-1])["method"] == "s3.m"
+    return [json.loads(one)["method"] for one in lines[:-1]] == ["botod.hello"]
 
 
 def error(code: Code, number: int | None = 1) -> bytes:
@@ -75,9 +83,10 @@ def test_what_cannot_be_sent_leaves_nothing(talk: Conversation) -> None:
 def test_a_batch_is_as_long_as_a_line(talk: Conversation) -> None:
     """At least one request goes, whatever its size; at most as many as an array may have."""
     big = {"A": "x" * (MAX_LINE_BYTES // 2)}
-    replies, _written = talk.begin_batch([("m", big), ("m", big), ("m", {})], {})
-    assert [reply.number for reply in replies] == [1]
-    replies, written = talk.begin_batch([("m", {})] * (MAX_BATCH + 1), {})
+    written = talk.begin_batch([("m", big), ("m", big), ("m", {})], {})
+    assert [reply.number for reply in written.replies] == [1]
+    written = talk.begin_batch([("m", {})] * (MAX_BATCH + 1), {})
+    replies = written.replies
     assert len(replies) == MAX_BATCH
     assert len(json.loads(b"".join(written.pieces))) == MAX_BATCH
     talk.receive(b"[" + result("a", 2).strip() + b"," + error(Code.OVERLOADED, 3).strip() + b"]\n")
@@ -88,12 +97,21 @@ def test_a_batch_is_as_long_as_a_line(talk: Conversation) -> None:
 def test_progress_is_told_to_who_asked(talk: Conversation) -> None:
     """Nonsense and other requests' are passed over."""
     told: list[Any] = []
-    (_reply,), written = talk.begin("s3.m", {}, {}, on_progress=told.append)
+    written = talk.begin("s3.m", {}, {}, on_progress=told.append)
     begun(talk)
     assert json.loads(written.pieces[0])["progress"] is True
     for params in ({"id": 1, "value": {"n": 1}}, {"id": 2, "value": {}}, {"id": 1}, [], {"id": 7}):
         talk.receive(line(jsonrpc="2.0", method="$/progress", params=params))
     assert told == [{"n": 1}]
+
+
+@pytest.mark.parametrize(("body", "timeout_s"), [(b"x", 60.0), (Pieces(None, 1), 900.0)])
+def test_a_request_has_a_deadline(talk: Conversation, body: Any, timeout_s: float) -> None:
+    """It is told to the daemon, which gives one with a stream as much time by itself."""
+    written = talk.begin("s3.m", {"Body": body}, {})
+    assert written.timeout_s == timeout_s
+    said = json.loads(written.pieces[0]).get("timeout_s")
+    assert said == (60.0 if isinstance(body, bytes) else None)
 
 
 def test_a_request_that_is_answered_is_not_cancelled(talk: Conversation) -> None:
@@ -147,18 +165,18 @@ def test_an_error_that_is_none_is_one_of_ours(talk: Conversation, said: Any) -> 
 
 def test_one_says_hello_once(talk: Conversation) -> None:
     """What is in flight meanwhile does not wait for the answer."""
-    (said,) = talk.hello()
-    assert json.loads(said)["method"] == "botod.hello"
-    assert talk.hello() == []
+    begun(talk)  # no stream can come of that one
+    assert greets(talk)
+    assert not greets(talk)
     talk.receive(result({"protocol": 1}, 0))
-    assert talk.hello() == []
+    assert not greets(talk)
 
 
 def test_a_greeting_that_was_refused_is_said_again(talk: Conversation) -> None:
     """The daemon was full: without it large bodies would not come as streams."""
-    talk.hello()
+    assert greets(talk)
     talk.receive(error(Code.OVERLOADED, 0))
-    assert talk.hello() != []
+    assert greets(talk)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +185,7 @@ def test_a_greeting_that_was_refused_is_said_again(talk: Conversation) -> None:
 )
 def test_one_who_speaks_another_version(talk: Conversation, answer: bytes) -> None:
     """Its answers could mean anything: none of them is taken."""
-    talk.hello()
+    assert greets(talk)
     begun(talk)
     with pytest.raises(OtherProtocol, match="/path"):
         talk.receive(answer + result("r"))
@@ -179,7 +197,7 @@ def test_one_who_speaks_another_version(talk: Conversation, answer: bytes) -> No
 def test_what_was_not_written_whole_was_not_done(talk: Conversation) -> None:
     """The daemon acts on whole messages only; what was written may have been done."""
     written = begun(talk)
-    (half,), _written = talk.begin("s3.m", {}, {})
+    (half,) = talk.begin("s3.m", {}, {}).replies
     talk.ended(None)
     assert isinstance(written.error, DaemonLost)
     assert isinstance(half.error, NothingDone)

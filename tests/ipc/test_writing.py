@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from botod.ipc.markers import Declared, pack, unpack
+from botod.ipc.markers import Declared, unpack
 from botod.ipc.sending import FilePart, Pieces
-from botod.ipc.writing import RequestCarrier, batch_entry
+from botod.ipc.writing import batch_entry, marked
 from support.wire import BYTES_TOO, UNHURRIED
 
 
 def test_each_kind_has_its_marker() -> None:
     """Bytes and descriptors are counted; the stream has the number that comes next."""
-    carrier = RequestCarrier(9)
     file, pieces = FilePart("file", 5), Pieces(None, None)
-    params = {"A": b"a", "B": [b"b", file], "C": pieces, "D": FilePart("other", None)}
-    assert pack(params, carrier) == {
+    params = {"A": b"a", "B": (b"b", file), "C": pieces, "D": FilePart("other", None)}
+    text, carrier = marked(params, 9)
+    assert json.loads(text) == {
         "A": {"$bytes": 0},
         "B": [{"$bytes": 1}, {"$fd": 0, "offset": 5}],
         "C": {"$stream": 9},
@@ -28,16 +28,32 @@ def test_each_kind_has_its_marker() -> None:
     assert carrier.source is pieces
 
 
+@UNHURRIED
+@given(BYTES_TOO)
+def test_params_come_through(value: Any) -> None:
+    """Whatever is in them, and whatever it looks like."""
+    text, carrier = marked({"A": value}, 1)
+    assert unpack(json.loads(text), Declared(carrier.blobs)) == {"A": value}
+
+
+@pytest.mark.parametrize("text", ["$5", '"$5', "$bytes", "a$"])
+def test_what_looks_like_a_marker_comes_through(text: str) -> None:
+    """As a value and as a key, alone and beside one."""
+    for value in ({text: 0}, {text: b"x"}, [text, b"x"], {"$literal": {text: 0}}):
+        said, carrier = marked({"A": value}, 1)
+        assert unpack(json.loads(said), Declared(carrier.blobs)) == {"A": value}
+
+
 def test_a_request_has_one_stream() -> None:
     """No operation takes two, and both would have to be sent at once."""
     with pytest.raises(TypeError, match="one stream"):
-        pack({"A": Pieces(None, None), "B": Pieces(None, None)}, RequestCarrier(1))
+        marked({"A": Pieces(None, None), "B": Pieces(None, None)}, 1)
 
 
 def test_what_has_no_marker_is_named() -> None:
     """By its kind."""
     with pytest.raises(TypeError, match="set cannot stand"):
-        pack({"A": {1}}, RequestCarrier(1))
+        marked({"A": {1}}, 1)
     with pytest.raises(TypeError, match="FilePart cannot stand in a batch"):
         batch_entry(1, "m", {"A": FilePart(None, None)}, {})
 

@@ -49,7 +49,7 @@ def daemon_side(data: bytes) -> None:
 def client_side(data: bytes) -> None:
     """What the client reads: answers, streams, progress."""
     client = Conversation("fuzz")
-    (reply,), _written = client.begin("s3.get_object", {}, {}, on_progress=str)
+    (reply,) = client.begin("s3.get_object", {}, {}, on_progress=str).replies
     try:
         for at in range(0, len(data), 100):
             client.receive(data[at : at + 100])
