@@ -71,7 +71,7 @@ def test_a_forked_process_has_a_buffer_of_its_own(pair: Pair) -> None:
         os._exit(receive(pair[0]) is None)
     assert os.waitpid(pid, 0)[1] == 0
     assert received is not None
-    assert bytes(received.data) == b"one"
+    assert bytes(received[0]) == b"one"
 
 
 def test_not_more_than_one_buffer_at_a_time(pair: Pair) -> None:
