@@ -24,6 +24,7 @@ from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import OutgoingStream
 
 NOTHING_DECLARED = Declared()
+"""For a message without markers, as most are."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Shared:
 
 
 class Exchanges:
-    """What the peer asked for and has not been told yet.
+    """What the peer asked for and has not been told yet: the home of each exchange.
 
     account: its user's. outbox, streams: the connection's. tell: sends a message. write: has what
     lies in the outbox written. is_refusing: why no request is taken any more.
@@ -88,21 +89,6 @@ class Exchanges:
         except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
             exchange.fail(internal_error(error))
 
-    def _brought(self, message: Message) -> Brought:
-        """What came with a message. Raises RpcError, with nothing of it left."""
-        if not (message.held_bytes or message.fds or "streams" in message.envelope):
-            return NOTHING
-        descriptors = tuple(map(Descriptor, message.fds))
-        brought = Brought(descriptors, (), message.held_bytes)
-        if "streams" not in message.envelope:
-            return brought
-        try:
-            streams = self._streams.open_incoming(declared_streams(message.envelope))
-        except RpcError:
-            self._let_go(brought)
-            raise
-        return Brought(descriptors, streams, message.held_bytes)
-
     def make_stream(self) -> OutgoingStream:
         return self._streams.open_outgoing()
 
@@ -142,6 +128,21 @@ class Exchanges:
         if self._streams.outgoing:
             self._streams.forget_ended()
         self._write()
+
+    def _brought(self, message: Message) -> Brought:
+        """What came with a message. Raises RpcError, with nothing of it left."""
+        if not (message.held_bytes or message.fds or "streams" in message.envelope):
+            return NOTHING
+        descriptors = tuple(map(Descriptor, message.fds))
+        brought = Brought(descriptors, (), message.held_bytes)
+        if "streams" not in message.envelope:
+            return brought
+        try:
+            streams = self._streams.open_incoming(declared_streams(message.envelope))
+        except RpcError:
+            self._let_go(brought)
+            raise
+        return Brought(descriptors, streams, message.held_bytes)
 
     def _let_go(self, brought: Brought) -> None:
         for descriptor in brought.descriptors:
