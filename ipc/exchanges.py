@@ -40,8 +40,8 @@ class Shared:
 class Exchanges:
     """What the peer asked for and has not been told yet: the home of each exchange.
 
-    account: its user's. outbox, streams: the connection's. tell: sends a message. write: has what
-    lies in the outbox written. is_refusing: why no request is taken any more.
+    account: its user's. outbox, streams: the connection's. tell: sends a message. write,
+    write_soon: see Session. is_refusing: why no request is taken any more.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Exchanges:
         streams: StreamTable,
         tell: Callable[[list[bytes]], None],
         write: Callable[[], None],
+        write_soon: Callable[[], None],
     ) -> None:
         self.in_flight = InFlight(account, shared.limits, shared.refusals)
         self.is_refusing: RpcError | None = None
@@ -63,6 +64,7 @@ class Exchanges:
         self._streams = streams
         self._tell = tell
         self._write = write
+        self._write_soon = write_soon
         self._batches: dict[Exchange, Batch] = {}
 
     def begin(self, message: Message, sender: Sender, now: float, batch: Batch | None) -> None:
@@ -127,7 +129,7 @@ class Exchanges:
             self._let_go(exchange.brought)
         if self._streams.outgoing:
             self._streams.forget_ended()
-        self._write()
+        self._write_soon()
 
     def _brought(self, message: Message) -> Brought:
         """What came with a message. Raises RpcError, with nothing of it left."""

@@ -31,10 +31,17 @@ on their way. The errors take some 2 MB."""
 class Session:
     """The conversation with one peer.
 
-    account: its user's. write: has what lies in the outbox written.
+    account: its user's. write: has what lies in the outbox written. write_soon: so, too, unless
+    more is about to be put there.
     """
 
-    def __init__(self, shared: Shared, account: Account, write: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        account: Account,
+        write: Callable[[], None],
+        write_soon: Callable[[], None],
+    ) -> None:
         self.decoder = Decoder(shared.limits.message, reserve=self._reserve)
         self.outbox = Outbox(account.budget.force)
         self.streams = StreamTable(
@@ -51,6 +58,7 @@ class Session:
             streams=self.streams,
             tell=self.tell,
             write=write,
+            write_soon=write_soon,
         )
         self.in_flight = self._exchanges.in_flight
         self._shared = shared
