@@ -78,7 +78,7 @@ class Exchanges:
             reads_streams = self._streams.initial_credit is not None and batch is None
             can_stream = reads_streams and not request.is_notification
             exchange = Exchange(request, sender, brought, self._budget, self, can_stream=can_stream)
-            self.in_flight.add(exchange, unread_bytes=self._outbox.waiting_bytes, now=now)
+            self.in_flight.add(exchange, unread_bytes=self._outbox.unread_bytes, now=now)
         except RpcError:
             self._let_go(brought)
             raise

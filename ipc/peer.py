@@ -105,7 +105,7 @@ class PeerConnection:
             uid=-1 if sender is None else sender.uid,
             in_flight_num=len(self._session.in_flight),
             requests_total=self._session.in_flight.requests_total,
-            unread_bytes=self._session.outbox.waiting_bytes,
+            unread_bytes=self._session.outbox.unread_bytes,
             streams_num=len(self._session.streams),
         )
 
@@ -334,8 +334,8 @@ class PeerConnection:
                 return
             self._patience.took_at = self._loop.time()
             outbox.written(written)
-        if outbox.waiting_bytes or self._waits_for_room:
-            self._wait_for_room(wanted=outbox.waiting_bytes > 0)
+        if outbox.unread_bytes or self._waits_for_room:
+            self._wait_for_room(wanted=outbox.unread_bytes > 0)
         if self._session.streams.outgoing:
             self._watch()
 
@@ -390,7 +390,7 @@ class PeerConnection:
             now=self._loop.time(),
             declared_bytes=session.decoder.declared_bytes,
             is_sending=self.life in READING,
-            waits_to_be_read=bool(session.outbox.waiting_bytes),
+            waits_to_be_read=bool(session.outbox.unread_bytes),
             has_streams=bool(session.streams.outgoing),
             may_be_idle=self.life is Life.OPEN and not session.in_flight,
         )

@@ -88,7 +88,7 @@ class Session:
             self._count_line()
         if event is None:
             return False
-        if self.outbox.waiting_bytes < self._shared.limits.unread_bytes:
+        if self.outbox.unread_bytes < self._shared.limits.unread_bytes:
             self._unread_num = 0
         else:
             self._count_unread()
@@ -136,7 +136,7 @@ class Session:
         if self._unread_num > UNREAD_MAX:
             raise ProtocolError(
                 Code.TOO_SLOW,
-                f"{UNREAD_MAX} messages came while {self.outbox.waiting_bytes} bytes of answers "
+                f"{UNREAD_MAX} messages came while {self.outbox.unread_bytes} bytes of answers "
                 "wait to be read",
                 {"limit": "unread_bytes"},
             )
