@@ -46,7 +46,7 @@ class DescriptorQueue:
 
     def take(self, number: int) -> tuple[int, ...]:
         """The first `number` of them; fewer, if no more came."""
-        return tuple([self._fds.popleft() for _ in range(min(number, len(self._fds)))])
+        return tuple(self._fds.popleft() for _ in range(min(number, len(self._fds))))
 
     def close(self) -> None:
         """Close all that nobody took."""

@@ -82,6 +82,7 @@ class Brought(NamedTuple):
 
 
 NOTHING = Brought()
+"""What most requests bring."""
 
 
 class Home(Protocol):
@@ -91,7 +92,7 @@ class Home(Protocol):
         """A stream for an answer to hold. Raises RpcError."""
 
     def set_stream_credit(self, size: int) -> None:
-        """The peer reads streams, and lets so many bytes of each come before it grants more."""
+        """The peer reads streams, so many bytes of each before it grants more."""
 
     def tell_progress(self, exchange: "Exchange", value: dict[str, Any]) -> None:
         """So far it has come."""
@@ -106,9 +107,9 @@ class Home(Protocol):
 class Exchange:
     """A request that was accepted, until it is settled and its streams have ended.
 
-    can_stream: whether the answer may hold streams.
-    on_cancel: called at most once, when the peer cancels the request or hangs up; the handler still
-    has to settle it. on_settled: called once, with its error if it came to nothing.
+    can_stream: whether the answer may hold streams. on_cancel: called at most once, when the peer
+    cancels the request or hangs up; the handler still has to settle it. on_settled: called once,
+    with its error if it came to nothing.
     """
 
     __slots__ = (
@@ -156,7 +157,7 @@ class Exchange:
         return stream
 
     def set_stream_credit(self, size: int) -> None:
-        """Told by the handler of `botod.hello`: see `Home`."""
+        """The peer reads streams, as `botod.hello` says; so much of each may come by itself."""
         self._home.set_stream_credit(size)
 
     def answer(self, result: Any) -> None:

@@ -24,6 +24,7 @@ from botod.ipc.stream_table import StreamTable
 from botod.ipc.streams import OutgoingStream
 
 NOTHING_DECLARED = Declared()
+"""For a message without markers, as most are."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Shared:
 
 
 class Exchanges:
-    """What the peer asked for and has not been told yet.
+    """What the peer asked for and has not been told yet: the home of each exchange.
 
-    account: its user's. outbox, streams: the connection's. tell: sends a message. write: has what
-    lies in the outbox written. is_refusing: why no request is taken any more.
+    account: its user's. outbox, streams: the connection's. tell: sends a message. write,
+    write_soon: see Session. is_refusing: why no request is taken any more.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Exchanges:
         streams: StreamTable,
         tell: Callable[[list[bytes]], None],
         write: Callable[[], None],
+        write_soon: Callable[[], None],
     ) -> None:
         self.in_flight = InFlight(account, shared.limits, shared.refusals)
         self.is_refusing: RpcError | None = None
@@ -62,6 +64,7 @@ class Exchanges:
         self._streams = streams
         self._tell = tell
         self._write = write
+        self._write_soon = write_soon
         self._batches: dict[Exchange, Batch] = {}
 
     def begin(self, message: Message, sender: Sender, now: float, batch: Batch | None) -> None:
@@ -75,7 +78,7 @@ class Exchanges:
             reads_streams = self._streams.initial_credit is not None and batch is None
             can_stream = reads_streams and not request.is_notification
             exchange = Exchange(request, sender, brought, self._budget, self, can_stream=can_stream)
-            self.in_flight.add(exchange, unread_bytes=self._outbox.waiting_bytes, now=now)
+            self.in_flight.add(exchange, unread_bytes=self._outbox.unread_bytes, now=now)
         except RpcError:
             self._let_go(brought)
             raise
@@ -87,21 +90,6 @@ class Exchanges:
             exchange.fail(error)
         except Exception as error:  # noqa: BLE001 - a bug there: this peer is told, all go on
             exchange.fail(internal_error(error))
-
-    def _brought(self, message: Message) -> Brought:
-        """What came with a message. Raises RpcError, with nothing of it left."""
-        if not (message.held_bytes or message.fds or "streams" in message.envelope):
-            return NOTHING
-        descriptors = tuple(map(Descriptor, message.fds))
-        brought = Brought(descriptors, (), message.held_bytes)
-        if "streams" not in message.envelope:
-            return brought
-        try:
-            streams = self._streams.open_incoming(declared_streams(message.envelope))
-        except RpcError:
-            self._let_go(brought)
-            raise
-        return Brought(descriptors, streams, message.held_bytes)
 
     def make_stream(self) -> OutgoingStream:
         return self._streams.open_outgoing()
@@ -141,7 +129,22 @@ class Exchanges:
             self._let_go(exchange.brought)
         if self._streams.outgoing:
             self._streams.forget_ended()
-        self._write()
+        self._write_soon()
+
+    def _brought(self, message: Message) -> Brought:
+        """What came with a message. Raises RpcError, with nothing of it left."""
+        if not (message.held_bytes or message.fds or "streams" in message.envelope):
+            return NOTHING
+        descriptors = tuple(map(Descriptor, message.fds))
+        brought = Brought(descriptors, (), message.held_bytes)
+        if "streams" not in message.envelope:
+            return brought
+        try:
+            streams = self._streams.open_incoming(declared_streams(message.envelope))
+        except RpcError:
+            self._let_go(brought)
+            raise
+        return Brought(descriptors, streams, message.held_bytes)
 
     def _let_go(self, brought: Brought) -> None:
         for descriptor in brought.descriptors:

@@ -118,8 +118,8 @@ class Decoder:
     """Cuts a stream of bytes into messages.
 
     reserve: asked before the bytes of a message are kept. What it granted is `reserved_bytes` until
-    the message comes out. `line_bytes`, as the last `next` left it: of lines that were not
-    read yet, which nobody has reserved, in steps of `SHORT_LINE_BYTES`.
+    the message comes out. line_bytes: of lines that the last `next` left, which nobody has
+    reserved, in steps of `SHORT_LINE_BYTES`.
     """
 
     def __init__(

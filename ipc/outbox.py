@@ -19,14 +19,14 @@ WRITE_PIECES = 64
 class Outbox:
     """The pieces of messages that wait, and the streams that have more.
 
-    account: told by how many bytes what waits grew or shrank, from when the kernel did not take it:
-    most messages it takes at once.
+    waiting_bytes: of those pieces. unread_bytes: of those that the kernel did not take because the
+    peer does not read; most it takes at once. account: told by how many bytes that grew or shrank.
     """
 
     def __init__(self, account: Callable[[int], None]) -> None:
         self.waiting_bytes = 0
+        self.unread_bytes = 0
         self._account = account
-        self._accounted_bytes = 0
         self._is_closed = False
         self._pieces: deque[memoryview | bytes] = deque()
         self._streams: deque[OutgoingStream] = deque()
@@ -42,8 +42,8 @@ class Outbox:
             if piece:
                 self._pieces.append(piece)
                 self.waiting_bytes += len(piece)
-        if self._accounted_bytes:
-            self._account_for_waiting()
+        if self.unread_bytes:  # the peer is behind, so this is read later still
+            self._count_unread()
 
     def ready(self, stream: OutgoingStream) -> None:
         """A stream has something to send: it gets its turn."""
@@ -69,14 +69,14 @@ class Outbox:
         return buffers
 
     def written(self, size: int) -> None:
-        """So many bytes of it went out; 0: there is no room."""
+        """So many bytes went out, maybe none; what is left is unread from now on."""
         if size == self.waiting_bytes:
             self._pieces.clear()
         else:
             self._drop(size)
         self.waiting_bytes -= size
-        if self.waiting_bytes != self._accounted_bytes:
-            self._account_for_waiting()
+        if self.waiting_bytes != self.unread_bytes:
+            self._count_unread()
 
     def close(self) -> None:
         """Forget it all, and what comes yet: nobody will read it."""
@@ -84,7 +84,7 @@ class Outbox:
         self._pieces.clear()
         self._streams.clear()
         self.waiting_bytes = 0
-        self._account_for_waiting()
+        self._count_unread()
 
     def _drop(self, size: int) -> None:
         while size:
@@ -95,9 +95,9 @@ class Outbox:
             size -= len(piece)
             self._pieces.popleft()
 
-    def _account_for_waiting(self) -> None:
-        self._account(self.waiting_bytes - self._accounted_bytes)
-        self._accounted_bytes = self.waiting_bytes
+    def _count_unread(self) -> None:
+        self._account(self.waiting_bytes - self.unread_bytes)
+        self.unread_bytes = self.waiting_bytes
 
     def _take_from_a_stream(self) -> None:
         while self._streams:

@@ -31,10 +31,17 @@ on their way. The errors take some 2 MB."""
 class Session:
     """The conversation with one peer.
 
-    account: its user's. write: has what lies in the outbox written.
+    account: its user's. write: has what lies in the outbox written. write_soon: so, too, unless
+    more is about to be put there.
     """
 
-    def __init__(self, shared: Shared, account: Account, write: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        account: Account,
+        write: Callable[[], None],
+        write_soon: Callable[[], None],
+    ) -> None:
         self.decoder = Decoder(shared.limits.message, reserve=self._reserve)
         self.outbox = Outbox(account.budget.force)
         self.streams = StreamTable(
@@ -51,6 +58,7 @@ class Session:
             streams=self.streams,
             tell=self.tell,
             write=write,
+            write_soon=write_soon,
         )
         self.in_flight = self._exchanges.in_flight
         self._shared = shared
@@ -80,7 +88,7 @@ class Session:
             self._count_line()
         if event is None:
             return False
-        if self.outbox.waiting_bytes < self._shared.limits.unread_bytes:
+        if self.outbox.unread_bytes < self._shared.limits.unread_bytes:
             self._unread_num = 0
         else:
             self._count_unread()
@@ -128,7 +136,7 @@ class Session:
         if self._unread_num > UNREAD_MAX:
             raise ProtocolError(
                 Code.TOO_SLOW,
-                f"{UNREAD_MAX} messages came while {self.outbox.waiting_bytes} bytes of answers "
+                f"{UNREAD_MAX} messages came while {self.outbox.unread_bytes} bytes of answers "
                 "wait to be read",
                 {"limit": "unread_bytes"},
             )

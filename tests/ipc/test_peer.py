@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from botod.ipc.errors import Code
+from botod.ipc.errors import Code, RpcError
 from botod.ipc.exchange import Exchange, Handler
 from botod.ipc.framing import MAX_DRAIN_BYTES, MessageLimits
+from botod.ipc.life import Life
+from botod.ipc.peer import GATHERED_BYTES
 from support.ipc import (
     Calls,
     Clock,
@@ -375,6 +377,65 @@ def test_who_said_nothing_is_nobody_yet(path: Path) -> None:
     run(scenario())
 
 
+class Writes:
+    """A connection's socket, with the sizes of what is written to it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sizes: list[int] = []
+        self._sock = sock
+
+    def sendmsg(self, buffers: list[bytes]) -> int:
+        self.sizes.append(sum(map(len, buffers)))
+        return self._sock.sendmsg(buffers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def test_the_answers_of_one_turn_are_written_together(path: Path) -> None:
+    """While the peer waits for more; the last one, and much of them, is written at once."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(b"".join(map(request, range(6))))
+            calls = [await handler.next() for _ in range(6)]
+            (connection,) = host.server._connections.values()
+            connection.sock = writes = Writes(connection.sock)
+            for call in calls[:3]:
+                call.answer("together")
+            assert writes.sizes == []
+            assert [(await peer.answer()).id for _ in range(3)] == [0, 1, 2]
+            assert len(writes.sizes) == 1
+            calls[3].answer(bytes(GATHERED_BYTES))
+            assert len(writes.sizes) == 2
+            calls[4].answer("with the last one")
+            calls[5].answer("the last one")
+            assert len(writes.sizes) == 3
+            assert [(await peer.answer()).id for _ in range(3)] == [3, 4, 5]
+
+    run(scenario())
+
+
+def test_answers_that_wait_for_others_are_said_before_the_end(path: Path) -> None:
+    """Who half-closed waits for them; one that takes too long is not waited for."""
+
+    async def scenario() -> None:
+        async with serving(path, handler := Calls()) as host:
+            peer = await host.connect()
+            await peer.send(request(1) + request(2))
+            first, _second = await handler.next(), await handler.next()
+            (connection,) = host.server._connections.values()
+            peer.half_close()
+            await until(lambda: connection.life is Life.HALF_CLOSED)
+            first.answer("in time")
+            connection.end(RpcError(Code.SHUTTING_DOWN, "too late for the other"))
+            assert (await peer.answer()).result == "in time"
+            assert await peer.rest() == b""
+
+    run(scenario())
+
+
 def test_repr_shows_the_state(path: Path) -> None:
     """In a log line one sees which connection, whose, and what it is still good for."""
 
@@ -406,6 +467,7 @@ def test_a_connection_that_breaks_is_told_in_the_log(
             await peer.send(request(1) + request(2))
             first, second = await handler.next(), await handler.next()
             first.answer("never read")
+            await asyncio.sleep(0)  # it is written with what one turn brings
             peer.close()
             await second.cancelled()
             await host.empty()

@@ -372,10 +372,35 @@ def test_the_time_to_read_begins_when_there_is_something_to_read(path: Path) -> 
     run(scenario())
 
 
+def test_answers_that_wait_for_others_are_not_unread(path: Path) -> None:
+    """They were not offered yet: neither a limit nor a timer holds them against the peer."""
+
+    async def scenario() -> None:
+        few = limits(unread_timeout_s=10, unread_bytes=100)
+        async with serving(path, handler := Calls(), few) as host:
+            clock = Clock()
+            peer = await host.connect()
+            await peer.send(request(1) + request(2))
+            first, _second = await handler.next(), await handler.next()
+            await clock.forward(30)
+            (connection,) = host.server._connections.values()
+            first.answer("x" * 400)
+            connection._on_time()
+            assert host.life == ["open"]
+            assert host.server.stats()[0].unread_bytes == 0
+            await peer.send(request(3))
+            connection._act(connection._read_once)
+            assert (await handler.next()).request.request_id == 3
+            assert (await peer.answer()).id == 1
+
+    run(scenario())
+
+
 async def fill(host: Host, peer: Peer, calls: Calls, *, most: int) -> int:
     """Give answers that the peer does not read; how many fit into its socket."""
     for number in range(most):
         (await asked(peer, calls, request("fill"))).answer("x" * 400)
+        await asyncio.sleep(0)  # it is written with what one turn brings
         if any(stats.unread_bytes for stats in host.server.stats()):
             return number
     return most

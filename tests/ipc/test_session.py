@@ -59,7 +59,7 @@ class ModelPeer:
     """
 
     def __init__(self, number: int, shared: Shared, account: Account) -> None:
-        self.session = Session(shared, account, self._write)
+        self.session = Session(shared, account, self._write, self._write)
         self.session.streams.initial_credit = 100
         self.account = account
         self.sender = Sender(1, account.uid, 0, number)

@@ -120,7 +120,7 @@ async def _converse(data: bytes) -> None:
     budget, work = Budget(300_000), Work()
     account = Accounts(limits, budget).of(1, now=0.0)
     shared = Shared(work, limits, Refusals())
-    session = Session(shared, account, write=lambda: _write(session))
+    session = Session(shared, account, lambda: _write(session), lambda: _write(session))
     try:
         for _piece in _fed(session.decoder, data, session.take_descriptors):
             while session.take_message(SENDER, now=0.0):
