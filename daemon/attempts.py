@@ -30,40 +30,27 @@ from boto.exception import BotoServerError
 
 T = TypeVar("T")
 
+CanRepeat = Callable[[], bool]
+"""Whether what is sent is still there, and nothing was written that would be written twice."""
+
 
 class Attempts:
-    """What is left of a job's patience.
+    """How requests to one upstream are tried.
 
-    connection: boto's. terms: the job's; they count its attempts. keys: who has what it is signed
-    with. budget: the host's. can_repeat: whether what is sent is still there, and nothing was
-    written that would be written twice.
+    connection: boto's. keys: who has what they are signed with. budget: the host's. patience: the
+    profile's.
     """
 
-    __slots__ = ("_budget", "_can_repeat", "_connection", "_keys", "_patience", "_terms")
-
     def __init__(
-        self,
-        connection: Any,
-        terms: Terms,
-        *,
-        keys: Refresher,
-        budget: Budget,
-        patience: Patience,
-        can_repeat: Callable[[], bool],
+        self, connection: Any, *, keys: Refresher, budget: Budget, patience: Patience
     ) -> None:
-        self._connection = connection
-        self._terms = terms
+        self.connection = connection
         self._keys = keys
         self._budget = budget
         self._patience = patience
-        self._can_repeat = can_repeat
 
-    def run(self, unit: Callable[[], T], part: Terms | None = None) -> T:
-        """What `unit` gives, tried as often as is safe and allowed. Parks between tries.
-
-        part: the terms of this one request, where they are not the job's.
-        """
-        terms = part or self._terms
+    def run(self, unit: Callable[[], T], terms: Terms, can_repeat: CanRepeat) -> T:
+        """What `unit` gives, tried as often as is safe and allowed. Parks between tries."""
         self._budget.earn()
         mended: set[Cause] = set()
         tried = 0
@@ -73,7 +60,7 @@ class Attempts:
                 return unit()
             except Exception as error:
                 cause = cause_of(error, idempotent=terms.idempotent)
-                if cause is None or not self._can_repeat():
+                if cause is None or not can_repeat():
                     raise
                 self._tell_pool(cause, error)
                 if cause in BASE_S:
@@ -106,7 +93,7 @@ class Attempts:
         if cause is Cause.KEYS:
             return self._keys.renew(version)
         late_s = skew_s(hints, now=time.time())
-        keys = self._connection.provider
+        keys = self.connection.provider
         if late_s is None or abs(late_s - keys.clock_offset_s) < SKEW_S:
             return False
         keys.clock_offset_s = late_s
@@ -116,19 +103,23 @@ class Attempts:
         """Tell it of what it cannot see: it looks at an answer's status only."""
         is_answer = isinstance(error, BotoServerError) and error.status not in TOO_MANY
         if cause is Cause.THROTTLED and is_answer:
-            connection = self._connection
+            connection = self.connection
             origin = connection.origin_of(connection.host, connection.port, connection.is_secure)
             connection.pool.overloaded(origin)
 
 
-_current: ContextVar[Attempts | None] = ContextVar("botod_attempts", default=None)
+_current: ContextVar[tuple[Attempts, CanRepeat] | None] = ContextVar("botod_attempts", default=None)
 
 
-use: Callable[[Attempts], object] = _current.set
-"""Make these the tries of the running job, from here to the end of its greenlet."""
+def use(attempts: Attempts, can_repeat: CanRepeat) -> None:
+    """Have the running job's units tried so, from here to the end of its greenlet."""
+    _current.set((attempts, can_repeat))
 
 
 def attempt(unit: Callable[[], T]) -> T:
     """One request of an operation that makes several, with tries of its own."""
-    attempts = _current.get()
-    return unit() if attempts is None else attempts.run(unit, current_terms())
+    current = _current.get()
+    if current is None:
+        return unit()
+    attempts, can_repeat = current
+    return attempts.run(unit, current_terms(), can_repeat)

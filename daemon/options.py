@@ -1,7 +1,7 @@
 """What a request may say beside its params, checked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,10 @@ SAMPLED = 1
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one request. timeout_s: None: it names none."""
+    """The options of one request.
+
+    timeout_s: None: it names none. on_hangup: its exchange heeds it.
+    """
 
     profile: str = "default"
     timeout_s: float | None = None
@@ -36,6 +39,7 @@ class Options:
     progress: bool = False
     traceparent: str | None = None
     batch: bool = True
+    on_hangup: str = "cancel"
 
 
 DEFAULTS = Options()
@@ -45,17 +49,12 @@ def read_options(given: Mapping[str, Any], *, timeout_max_s: float) -> Options:
     """The options as the wire gave them. Raises RpcError, which says what is allowed."""
     if not given:
         return DEFAULTS
-    on_hangup = given.get("on_hangup", "cancel")
-    _require(on_hangup in HANG_UPS, f"on_hangup has to be one of {', '.join(HANG_UPS)}")
-    return Options(
-        profile=_profile(given),
-        timeout_s=_timeout_s(given, timeout_max_s),
-        idempotency_key=_idempotency_key(given),
-        priority=_priority(given),
-        progress=_flag(given, "progress", default=DEFAULTS.progress),
-        traceparent=_traceparent(given),
-        batch=_flag(given, "batch", default=DEFAULTS.batch),
-    )
+    for name, value in given.items():
+        is_allowed, words = _ALLOWED[name]
+        if not is_allowed(value) or (name == "timeout_s" and value > timeout_max_s):
+            words = words.format(longest=timeout_max_s)
+            raise RpcError(Code.INVALID_PARAMS, f"{name} has to be {words}")
+    return Options(**given)
 
 
 def trace_headers(traceparent: str) -> Mapping[str, str]:
@@ -67,63 +66,42 @@ def trace_headers(traceparent: str) -> Mapping[str, str]:
     return {"X-Amzn-Trace-Id": f"Root={root};Parent={found['parent']};Sampled={sampled}"}
 
 
-def _profile(given: Mapping[str, Any]) -> str:
-    profile = given.get("profile", DEFAULTS.profile)
-    _require(isinstance(profile, str), "profile has to be a text")
-    return str(profile)
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
-def _timeout_s(given: Mapping[str, Any], longest: float) -> float | None:
-    if "timeout_s" not in given:
-        return None
-    timeout_s = given["timeout_s"]
-    is_number = isinstance(timeout_s, (int, float)) and not isinstance(timeout_s, bool)
-    _require(
-        is_number and 0 < timeout_s <= longest,
-        f"timeout_s has to be seconds, more than 0 and at most {longest:g}",
-    )
-    return float(timeout_s)
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
-def _idempotency_key(given: Mapping[str, Any]) -> str | None:
-    if "idempotency_key" not in given:
-        return None
-    key = given["idempotency_key"]
-    _require(
-        isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH,
-        f"idempotency_key has to be a text of 1 to {MAX_KEY_LENGTH} characters",
-    )
-    return str(key)
+def _is_key(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_KEY_LENGTH
 
 
-def _priority(given: Mapping[str, Any]) -> int:
-    priority = given.get("priority", DEFAULTS.priority)
-    _require(
-        isinstance(priority, int) and not isinstance(priority, bool) and priority in PRIORITIES,
-        f"priority has to be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}; "
-        "higher goes first",
-    )
-    return int(priority)
+def _is_priority(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in PRIORITIES
 
 
-def _flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
-    value = given.get(name, default)
-    _require(isinstance(value, bool), f"{name} has to be true or false")
-    return bool(value)
+def _is_trace(value: Any) -> bool:
+    return isinstance(value, str) and TRACEPARENT.fullmatch(value) is not None
 
 
-def _traceparent(given: Mapping[str, Any]) -> str | None:
-    if "traceparent" not in given:
-        return None
-    text = given["traceparent"]
-    _require(
-        isinstance(text, str) and TRACEPARENT.fullmatch(text) is not None,
-        "traceparent has to be version-traceid-parentid-flags in lower-case hex, as W3C has it: "
-        "2, 32, 16 and 2 digits, neither id all zeros",
-    )
-    return str(text)
+_DIGITS = "2, 32, 16 and 2 digits, neither id all zeros"
 
-
-def _require(good: bool, words: str) -> None:  # noqa: FBT001 - an assertion about a peer's value
-    if not good:
-        raise RpcError(Code.INVALID_PARAMS, words)
+_ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "profile": (lambda value: isinstance(value, str), "a text"),
+    "timeout_s": (_is_time, "seconds, more than 0 and at most {longest:g}"),
+    "idempotency_key": (_is_key, f"a text of 1 to {MAX_KEY_LENGTH} characters"),
+    "priority": (
+        _is_priority,
+        f"a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}; higher goes first",
+    ),
+    "progress": (_is_flag, "true or false"),
+    "traceparent": (
+        _is_trace,
+        f"version-traceid-parentid-flags in lower-case hex, as W3C has it: {_DIGITS}",
+    ),
+    "batch": (_is_flag, "true or false"),
+    "on_hangup": (lambda value: value in HANG_UPS, f"one of {', '.join(HANG_UPS)}"),
+}
+"""What each may be, and the same in words. Others the wire has refused."""

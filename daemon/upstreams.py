@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+from botod.daemon.attempts import Attempts
 from botod.daemon.budget import Budget
 from botod.daemon.credentials import CHAIN, Keys, find_keys, sts_client
 from botod.daemon.endpoints import endpoint_of, own_url
@@ -69,23 +70,29 @@ class Upstream:
         # Of operations without rows it holds their whole model: it goes once it is made use of.
         self._connect: Connect | None = SERVICES[service].connect if home is None else home.connect
         self._endpoint = endpoint
-        self._connection: Any = None
+        self._attempts: Attempts | None = None
 
     def connection(self) -> Any:
         """boto's connection. Parks until there are keys. Raises NoCredentials."""
-        if self._connection is not None and self.keys.has_keys:
-            return self._connection
+        return self.attempts().connection
+
+    def attempts(self) -> Attempts:
+        """How its requests are tried, on boto's connection; parks and raises as that does."""
+        if self._attempts is not None and self.keys.has_keys:
+            return self._attempts
         if self._base is not None and not self.keys.has_keys:
             self._base.keys()
         held = self.keys.keys()
-        if self._connection is None:
+        if self._attempts is None:
             assert self._connect is not None, "made twice"
             connection = self._connect(self._pool, held, self._endpoint)
             self._connect = None
             connection.retries_itself = False
             connection.open_uploads = self._uploads
-            self._connection = connection
-        return self._connection
+            self._attempts = Attempts(
+                connection, keys=self.keys, budget=self.budget, patience=self.patience
+            )
+        return self._attempts
 
 
 class Profile:

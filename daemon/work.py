@@ -69,36 +69,26 @@ class Work:
         if job.operation.gathering is not None and upstream.may_gather and job.options.batch:
             tried = partial(self._tried_together, upstream, run.sender.uid)
             return self._gatherings.run(job, upstream, tried=tried, tell=run.travels)
-        attempts, connection = self._attempts(
-            upstream, run.sender.uid, job.terms, can_repeat=bodies.can_repeat
-        )
+        attempts = self._attempts(upstream, run.sender.uid, job.terms)
+        connection = attempts.connection
         if job.operation.is_composite:
-            use(attempts)
+            use(attempts, bodies.can_repeat)
             return bodies.delivered(job.run(connection, params))
-        return attempts.run(lambda: bodies.delivered(job.run(connection, params)))
+        return attempts.run(
+            lambda: bodies.delivered(job.run(connection, params)), job.terms, bodies.can_repeat
+        )
 
     def _tried_together(
         self, upstream: Upstream, uid: int, terms: Terms, request: Callable[[Any], Any]
     ) -> Any:
         """A request that may carry several jobs of one user, tried as one of a single job is."""
-        attempts, connection = self._attempts(upstream, uid, terms, can_repeat=lambda: True)
-        return attempts.run(lambda: request(connection))
+        attempts = self._attempts(upstream, uid, terms)
+        return attempts.run(lambda: request(attempts.connection), terms, lambda: True)
 
-    def _attempts(
-        self, upstream: Upstream, uid: int, terms: Terms, *, can_repeat: Callable[[], bool]
-    ) -> tuple[Attempts, Any]:
-        """The tries of a request, and boto's connection for it. Parks until there are keys."""
-        connection = upstream.connection()
+    def _attempts(self, upstream: Upstream, uid: int, terms: Terms) -> Attempts:
+        """How a user's request is tried, under its name. Parks until there are keys."""
         terms.user_agent = self._names.user_agent(uid, upstream.user_agent)
-        attempts = Attempts(
-            connection,
-            terms,
-            keys=upstream.keys,
-            budget=upstream.budget,
-            patience=upstream.patience,
-            can_repeat=can_repeat,
-        )
-        return attempts, connection
+        return upstream.attempts()
 
     def failure(self, run: Run, error: Exception) -> RpcError | None:
         """The wire's error for what a job raised; None: it is in no table, and so a bug."""

@@ -68,8 +68,10 @@ def a_run() -> Any:
     """A job that is over, as all of these look at it."""
     job = job_on("photos/2026/cat.jpg")
     job.terms.count_attempt()
+    moved = Moved()
+    moved.received_bytes = 1024
     return SimpleNamespace(
         job=job, permit=Permit(None, ("photos/2026/cat.jpg",), Decision(True, None, None)),
-        sender=Sender(4711, 33, 33, 1), unit="web.service", number=1, moved=Moved(0, 1024),
+        sender=Sender(4711, 33, 33, 1), unit="web.service", number=1, moved=moved,
         together=None, is_elsewhere=False,
     )  # fmt: skip

@@ -54,16 +54,21 @@ NOT_ALLOWED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 """What XML cannot hold; SQS puts U+FFFD in its place without a word."""
 
 
+_URL = Text(min_length=1, max_bytes=MAX_URL_BYTES)
+
+_IN_REQUEST_LINE = re.compile(r"[!-~]+")
+
+
 class QueuePath:
     """A QueueUrl, of which only the path is used: the host is the profile's, never the peer's."""
 
     def read(self, value: Any, where: str) -> str:
-        text = Text(min_length=1, max_bytes=MAX_URL_BYTES).read(value, where)
+        text = _URL.read(value, where)
         try:
             path = urlsplit(text).path.lstrip("/")
         except ValueError:  # half an IPv6 address
             path = ""
-        if not re.fullmatch(r"[!-~]+", path):  # what a request line can carry
+        if not _IN_REQUEST_LINE.fullmatch(path):
             raise InvalidParam(f"{where} has to be a queue's URL, with a path")
         return f"/{path}"
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from email.utils import formatdate
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,14 +84,15 @@ class Rig:
         )
         self.attempts = Attempts(
             connection,
-            self.terms,
             keys=self.keys,
             budget=self.budget,
             patience=Patience(retries_max, 20.0),
-            can_repeat=can_repeat,
         )
+        self.can_repeat = can_repeat
 
-        self.run: Callable[[Unit], Any] = self.attempts.run
+    def run(self, unit: Unit) -> Any:
+        """In the job's greenlet."""
+        return self.attempts.run(unit, self.terms, self.can_repeat)
 
     async def do(self, unit: Unit, *, within_s: float = 60.0) -> Any:
         """What the unit comes to at last."""
@@ -258,7 +258,7 @@ def test_each_request_of_several_has_its_own_tries() -> None:
         first, second = Unit("one"), Unit(BUSY, "two")
 
         def job() -> list[Any]:
-            use(rig.attempts)
+            use(rig.attempts, rig.can_repeat)
             return [attempt(first), attempt(second)]
 
         with pytest.MonkeyPatch.context() as patch:
@@ -278,7 +278,7 @@ def test_a_request_s_own_terms_count() -> None:
         part = rig.terms.part(idempotent=True)
         with pytest.raises(Interrupted):
             await rig.do(Unit(Interrupted("x"), "done"))
-        rig.run = partial(rig.attempts.run, part=part)
+        rig.terms = part
         assert await rig.do(unit) == "done"
         assert unit.tries == 2
 

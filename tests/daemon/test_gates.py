@@ -20,6 +20,7 @@ def gates_after(*turns: tuple[str | None, Gate]) -> list[Gate]:
             for profile, gate in turns:
                 gates.turn(profile, gate)
             found.extend(map(gates.of, "ab"))
+            assert gates.are_open == (found == [Gate.OPEN, Gate.OPEN])
             assert [gates.is_paused(one) for one in "ab"] == [pool._is_held(one) for one in "ab"]
 
     run(main)

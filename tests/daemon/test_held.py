@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from botod.daemon.held import Held, current_held, holding
+from botod.daemon.held import Held, current_held, hold_in, holding
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.limits import Budget, Refusals
-from botod.pool import spawn
+from botod.pool import spawn, wait
 
 
 def test_all_of_it_is_given_back() -> None:
@@ -49,6 +49,22 @@ def test_a_job_s_greenlet_knows_what_it_holds() -> None:
             future = spawn(current_held)
         assert current_held() is None
         assert await future is held
+
+    asyncio.run(main())
+
+
+def test_a_greenlet_may_say_itself_what_it_holds() -> None:
+    """From there on, and for what it spawns then; nobody else has it."""
+
+    async def main() -> None:
+        held = Held(Budget(100), Refusals())
+
+        def job() -> list[Held | None]:
+            hold_in(held)
+            return [current_held(), wait(spawn(current_held))]
+
+        assert await spawn(job) == [held, held]
+        assert current_held() is None
 
     asyncio.run(main())
 

@@ -34,7 +34,7 @@ def test_all_at_once() -> None:
         progress=True,
         traceparent=TRACE,
         batch=False,
-    ) == Options("backup", 7.0, "k", -10, True, TRACE, False)
+    ) == Options("backup", 7.0, "k", -10, True, TRACE, False, "finish")
 
 
 @pytest.mark.parametrize(

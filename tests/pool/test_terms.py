@@ -2,7 +2,7 @@
 
 import asyncio
 
-from botod.pool import Terms, current_terms, on_terms, spawn
+from botod.pool import Terms, current_terms, on_terms, spawn, use_terms, wait
 
 
 def test_without_terms_nothing_is_idempotent() -> None:
@@ -19,6 +19,22 @@ def test_terms_hold_in_a_block_and_in_what_it_spawns() -> None:
         with on_terms(terms):
             spawned = spawn(current_terms)
         assert await spawned is terms
+        assert current_terms() is not terms
+
+    asyncio.run(scenario())
+
+
+def test_a_function_may_say_itself_on_which_terms_it_works() -> None:
+    """From there on, and for what it spawns then; nobody else does."""
+
+    async def scenario() -> None:
+        terms = Terms(key="a peer")
+
+        def job() -> list[Terms]:
+            use_terms(terms)
+            return [current_terms(), wait(spawn(current_terms))]
+
+        assert await spawn(job) == [terms, terms]
         assert current_terms() is not terms
 
     asyncio.run(scenario())

@@ -170,11 +170,9 @@ def _tried(
     """What the worker does, without a worker."""
     attempts = Attempts(
         connection,
-        current_terms(),
         keys=Refresher(lambda: Keys(*KEYS), name="nobody"),
         budget=Budget(now=asyncio.get_running_loop().time()),
         patience=patience,
-        can_repeat=can_repeat,
     )
 
     def run() -> Result:
@@ -183,9 +181,9 @@ def _tried(
         return result | bodies
 
     if operation.is_composite:
-        use(attempts)
+        use(attempts, can_repeat)
         return run()
-    return attempts.run(run)
+    return attempts.run(run, current_terms(), can_repeat)
 
 
 def _operation(call: tuple[str, dict[str, Any]]) -> tuple[Operation, Params]:

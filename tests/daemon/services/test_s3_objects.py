@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from botod.daemon.services import SERVICES, s3_objects
+from botod.daemon.services import CATALOG, s3_objects
 from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.resources import UNTOLD
@@ -118,7 +118,6 @@ class Blocks:
 
 def send(aws: CannedService, body: Any, retries: int = 0) -> Any:
     """Put an object whose body is read while it is sent."""
-    table: Any = SERVICES["s3"].operations
     params = ON_KEY | {"Body": body}
     sends = Operation(
         Struct(),
@@ -127,7 +126,7 @@ def send(aws: CannedService, body: Any, retries: int = 0) -> Any:
         resources=UNTOLD,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(table, "send", sends)
+        patch.setattr(CATALOG, "operation", lambda *_names: sends)
         return aws.call(
             "s3.send", retries=retries, idempotent=True, can_repeat=lambda: body.can_repeat
         )
