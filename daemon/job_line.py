@@ -51,7 +51,7 @@ class JobLog:
         terms, queue_s = job.terms, job.terms.times.queue_s
         fields: dict[str, Any] = {
             "operation": word(job.method),
-            "outcome": word("ok" if error is None else outcome_of(error)),
+            "outcome": word("ok") if error is None else text(outcome_of(error)),
             "attempts": terms.attempts_num,
             "took_ms": round(took_s * 1000, 1),
         }

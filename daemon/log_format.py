@@ -25,8 +25,8 @@ NUMBERS = (int, float)
 TRIMMED = 16_384
 """Characters of one text in a line: some fifty frames of a stack."""
 
-WORDS_KEPT = 1024
-"""Texts that come again and again are remembered as they stand in a line."""
+WORDS_KEPT = 256
+"""Operations and units, as they stand in a line: at worst 1 MB, as a cgroup's path has 4 KB."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -89,7 +89,7 @@ class Templates:
     theirs. It takes 1 us, where a renderer takes 3.
 
     event: what the words begin with. text: how a text stands in them; word: the same, of one that
-    comes again and again.
+    comes again and again, and is short.
     """
 
     def __init__(self, form: str, event: str) -> None:

@@ -132,7 +132,7 @@ class SlotQueue:
 
     def release(self, *, now: float, is_poll: bool = False) -> None:
         """Give a slot back: to whose turn it is, else to the free ones."""
-        self._tally.held(self._permits.leased_num, until=now)
+        self._tally.held_s += now
         self._permits.give_back(is_poll=is_poll)
         self._total.permits.give_back(is_poll=is_poll)
         self._hand_out(now)
@@ -215,7 +215,6 @@ class SlotQueue:
     def stats(self, *, now: float) -> QueueStats:
         oldest = next((waiter for waiter in self._waiting if not waiter.is_poll), None)
         tally, permits = self._tally, self._permits
-        tally.held(permits.leased_num, until=now)
         return QueueStats(
             slots_num=self.size,
             leased_num=permits.leased_num,
@@ -230,7 +229,7 @@ class SlotQueue:
             leases_total=tally.leases_total,
             waits_total=tally.waits_total,
             waited_s_total=tally.waited_s_total,
-            held_s_total=tally.held_s_total,
+            held_s_total=tally.held_s_total(permits.leased_num, now=now),
             timeouts_total=tally.timeouts_total,
             refused_total=tally.refused_total,
             displaced_total=tally.displaced_total,
@@ -272,7 +271,7 @@ class SlotQueue:
         return self._tracks.first(self._is_free)
 
     def _take(self, now: float, *, is_poll: bool) -> None:
-        self._tally.held(self._permits.leased_num, until=now)
+        self._tally.held_s -= now
         self._permits.take(is_poll=is_poll)
         self._tally.leases_total += 1
         self._total.permits.take(is_poll=is_poll)

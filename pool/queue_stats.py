@@ -40,16 +40,19 @@ class QueueStats:
     cancelled_total: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
-    """What came about in a queue since its start: those of `QueueStats` that only grow."""
+    """What came about in a queue since its start: those of `QueueStats` that only grow.
+
+    held_s: the times at which slots were given back, less those at which they were leased, all
+    added up; `held_s_total` looks at those, too, that are leased now.
+    """
 
     longest_wait_s: float = 0.0
     leases_total: int = 0
     waits_total: int = 0
     waited_s_total: float = 0.0
-    held_s_total: float = 0.0
-    held_until: float = 0.0
+    held_s: float = 0.0
     timeouts_total: int = 0
     refused_total: int = 0
     displaced_total: int = 0
@@ -60,7 +63,6 @@ class Tally:
         self.waited_s_total += wait_s
         self.longest_wait_s = max(self.longest_wait_s, wait_s)
 
-    def held(self, leased_num: int, *, until: float) -> None:
-        """So many slots were leased since this was last said; so say it before that changes."""
-        self.held_s_total += leased_num * (until - self.held_until)
-        self.held_until = until
+    def held_s_total(self, leased_num: int, *, now: float) -> float:
+        """How long slots were leased until now, of which so many are."""
+        return self.held_s + leased_num * now

@@ -258,12 +258,12 @@ class Watchdog:
         return not any(thread.lasts or thread.began >= since for thread in threads)
 
     def _look(self, ident: int, thread: VisitingThread) -> None:
-        name, began, lasts = thread.name, thread.began, thread.lasts
-        frame = sys._current_frames().get(ident)  # noqa: SLF001 - there is no other way to see it
-        if not lasts or frame is None or self._told == (ident, began):
-            return
+        name, began = thread.name, thread.began
         lasts_s = clock() - began
-        if lasts_s <= self._visits.warn_over_s:
+        if not thread.lasts or lasts_s <= self._visits.warn_over_s or self._told == (ident, began):
+            return
+        frame = sys._current_frames().get(ident)  # noqa: SLF001 - there is no other way to see it
+        if frame is None:
             return
         self._told = ident, began
         thread.seen = began, tuple(places(frame))
