@@ -211,7 +211,7 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
         return mac.hexdigest()
 
     def query_string(self, http_request: Any) -> str:
-        return _query(http_request.params) if http_request.params else ""
+        return _query(http_request.params)
 
     def canonical_uri(self, http_request: Any) -> str:
         path: str = http_request.auth_path
@@ -246,7 +246,8 @@ class S3HmacV4(boto.auth.S3HmacAuthV4Handler, HmacV4):  # type: ignore[misc]
             headers["Content-Length"] = str(len(form))
         is_plain = PLAIN_PATH.fullmatch(req.auth_path)
         signed = req if is_plain else self.mangle_path_and_params(req)
-        self._authorize(signed, date, self.query_string(signed), headers[CONTENT_SHA256])
+        query = self.query_string(signed) if signed.params else ""
+        self._authorize(signed, date, query, headers[CONTENT_SHA256])
 
     def _names_and_lines(self, req: Any) -> tuple[str, list[str]]:
         headers = {"Host": self.host_header(self.host, req), **req.headers}
@@ -382,17 +383,18 @@ def _decoded(value: Any) -> str:
 
 
 def _query(params: dict[str, Any]) -> str:
-    return "&".join([f"{_quoted_name(name)}={_quoted(params[name])}" for name in sorted(params)])
+    pairs = []
+    for name in sorted(params):
+        value = params[name]
+        if type(value) is not str or not UNRESERVED.fullmatch(value):
+            value = _quoted(value)
+        pairs.append(f"{_quoted_name(name)}={value}")
+    return "&".join(pairs)
 
 
 def _quoted(value: Any) -> str:
-    if type(value) is not str:
-        value = boto.utils.get_utf8_value(value)
-    elif UNRESERVED.fullmatch(value):
-        return value
-    else:
-        value = value.encode()
-    return "".join(map(QUOTED.__getitem__, value))
+    data = value.encode() if type(value) is str else boto.utils.get_utf8_value(value)
+    return "".join(map(QUOTED.__getitem__, data))
 
 
 _quoted_name = lru_cache(1024, typed=True)(_quoted)
