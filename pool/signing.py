@@ -151,11 +151,12 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
 
     def _stamp(self, headers: dict[str, Any]) -> str:
         at = boto.auth.datetime.datetime.utcnow()
-        offset_s = _offset_s(self._provider)
+        provider = self._provider
+        offset_s = getattr(provider, "clock_offset_s", 0.0)  # boto's own do not know
         if offset_s:
             at += timedelta(seconds=offset_s)
         date = headers["X-Amz-Date"] = _stamp_of(at.replace(microsecond=0))
-        token = self._provider.security_token
+        token = provider.security_token
         if token:
             headers["X-Amz-Security-Token"] = token
         return date
@@ -301,14 +302,9 @@ def named(handler_class: type) -> type:
     return type(handler_class.__name__, (_Named, handler_class), {})
 
 
-def _offset_s(provider: Any) -> float:
-    """How much later the servers' clock is. Providers of boto's own do not know."""
-    return getattr(provider, "clock_offset_s", 0.0)
-
-
 def _late(provider: Any) -> float | None:
     """The time at the servers, in seconds since the epoch; None: that of this host."""
-    offset_s = _offset_s(provider)
+    offset_s = getattr(provider, "clock_offset_s", 0.0)
     return boto.utils.time.time() + offset_s if offset_s else None
 
 
