@@ -30,6 +30,10 @@ KEYS_MAX = 64
 """Keys kept ready: of Version 4 one a day for each secret, region and service in use. One that is
 used no more, hence one of a secret that was replaced, goes when so many newer ones have come."""
 
+NAMES_MAX = 64
+"""Sets of headers' names kept ready: most requests have one of a few. Who asks for them to be sent
+may choose many names: S3's 2 KiB of metadata make 0.1 MB of a set."""
+
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 CONTENT_SHA256 = "x-amz-content-sha256"
 NOTHING = hashlib.sha256().hexdigest()
@@ -337,16 +341,13 @@ Names = tuple[str, list[tuple[str, str]]]
 as it is signed."""
 
 
-# Most requests have headers of the same few names as others before them.
-
-
-@lru_cache(1024)
+@lru_cache(NAMES_MAX)
 def _names_for_v4(given: tuple[str, ...]) -> Names:
     signed = [name for name in given if name == "Host" or name.lower().startswith("x-amz")]
     return names_to_sign(signed)
 
 
-@lru_cache(1024)
+@lru_cache(NAMES_MAX)
 def _names_for_s3(given: tuple[str, ...]) -> Names:
     return names_to_sign([name for name in given if name.lower() != "authorization"])
 
