@@ -10,7 +10,15 @@ from typing import Any
 from urllib.parse import quote
 
 from botod.pool.boto import pooled
-from botod.pool.signing import CONTENT_SHA256, HmacV4, Names, lines_to_sign, named, names_to_sign
+from botod.pool.signing import (
+    CONTENT_SHA256,
+    NAMES_MAX,
+    HmacV4,
+    Names,
+    lines_to_sign,
+    named,
+    names_to_sign,
+)
 
 from boto.connection import AWSAuthConnection, HTTPRequest
 
@@ -102,7 +110,7 @@ class AnyServiceConnection(pooled(AWSAuthConnection)):  # type: ignore[misc]
         return self._mexe(request, sender)
 
 
-@lru_cache(1024)
+@lru_cache(NAMES_MAX)
 def _names(given: tuple[str, ...]) -> Names:
     return names_to_sign([name for name in given if name.lower() not in UNSIGNED])
 

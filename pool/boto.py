@@ -168,7 +168,7 @@ class PooledConnection(AWSAuthConnection):  # type: ignore[misc]
             failed.__traceback__ = None
         if self.https_connection_factory is not None:  # how boto's users put in their own
             return super().new_http_connection(host, port, is_secure)
-        origin = self.origin_of(self.server_name() if host is None else host, port, is_secure)
+        origin = _origin(self.server_name() if host is None else host, port, is_secure, self.lane)
         timeout = self.http_connection_kwargs.get("timeout")
         return HTTPConnection(self.pool, origin, timeout=timeout, proxy=self._via)
 

@@ -23,7 +23,7 @@ from botod.pool.pool import Pool
 from botod.pool.request import Request
 from botod.pool.response import HTTPResponse, wait_for_change
 from botod.pool.terms import current_terms
-from botod.pool.transfer import State, Transfer
+from botod.pool.transfer import Transfer
 from botod.pool.upload import WHOLE_BYTES, Upload
 
 READ_BLOCK_BYTES = 64 * 1024
@@ -218,7 +218,7 @@ class HTTPConnection:
         upload = transfer.request.upload
         if upload is not None and upload.whole is None:
             self._require_all(transfer, upload)
-        while transfer.state in (State.CONNECTING, State.SENDING):
+        while not (transfer.answered or transfer.ended):
             wait_for_change(self._pool, transfer, idempotent=self._idempotent)
         self._transfer = None
         if not transfer.answered:

@@ -67,7 +67,8 @@ class Upload:
         """Hold nothing any more, and nothing of what is still fed: nobody will send it."""
         self.given_up = True
         self.whole = None
-        self._unsent.clear()
+        if self._unsent.size_bytes:
+            self._unsent.clear()
 
     def pull(self, size: int) -> bytes | None:
         """Up to `size` bytes for curl; None: nothing yet, so pause."""

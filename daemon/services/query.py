@@ -64,7 +64,12 @@ def ask_and_read(
 
 def scalars(params: Params, *names: str) -> Form:
     """Those of the params that are there and go into the form as they are."""
-    return {name: as_text(params[name]) for name in names if name in params}
+    form = {}
+    for name in names:
+        if name in params:
+            value = params[name]
+            form[name] = value if type(value) is str else as_text(value)
+    return form
 
 
 def numbered(name: str, values: list[Any]) -> Form:

@@ -41,7 +41,7 @@ def create_bucket(connection: Any, params: Params) -> Result:
             f"{escape(location)}</LocationConstraint></CreateBucketConfiguration>"
         ).encode()
     response = checked(request(connection, "PUT", params, data=data))
-    return with_headers(response, by_header({"Location": "location"}))
+    return with_headers(response, _CREATED)
 
 
 def delete_bucket(connection: Any, params: Params) -> Result:
@@ -62,7 +62,7 @@ def list_buckets(connection: Any, params: Params) -> Result:
 
 def head_bucket(connection: Any, params: Params) -> Result:
     response = checked(request(connection, "HEAD", params))
-    return with_headers(response, by_header({"BucketRegion": "x-amz-bucket-region"}))
+    return with_headers(response, _BUCKET)
 
 
 def delete_object(connection: Any, params: Params) -> Result:
@@ -192,6 +192,8 @@ def _unquoted(text: str, *, is_quoted: bool) -> str:
 
 _XML_SPACES = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
+_CREATED = by_header({"Location": "location"})
+_BUCKET = by_header({"BucketRegion": "x-amz-bucket-region"})
 _DELETED = by_header({"VersionId": "x-amz-version-id"})
 
 _LIST_QUERY = {

@@ -210,7 +210,11 @@ def metadata_headers(params: Params) -> dict[str, str]:
 
 def query_of(params: Params, names: Mapping[str, str]) -> dict[str, str]:
     """The query for those of the params that `names` has, in their order."""
-    return {names[name]: wire_text(value) for name, value in params.items() if name in names}
+    query = {}
+    for name, value in params.items():
+        if name in names:
+            query[names[name]] = wire_text(value)
+    return query
 
 
 def wire_text(value: Any) -> str:
