@@ -60,14 +60,15 @@ class Deadlines:
         """Have the timer tell when the first step is over."""
         if self._timer is not None:
             self._timer.cancel()
+        step = self._order[0]
         # In nobody's context, which would be kept until then.
-        due = self._order[0] * STEP_S
-        self._timer = self.loop.call_at(due, self._on_timer, context=Context())
+        self._timer = self.loop.call_at(step * STEP_S, self._on_timer, step, context=Context())
 
-    def _on_timer(self) -> None:
+    def _on_timer(self, step: int) -> None:
+        """Step `step` is over, by the loop's word, and whatever else is by its clock."""
         self._timer = None
-        now = self.loop.time()
-        while self._order and (self._order[0] * STEP_S <= now or not self._steps[self._order[0]]):
+        over = max(step, int(self.loop.time() / STEP_S))
+        while self._order and (self._order[0] <= over or not self._steps[self._order[0]]):
             for one in self._steps.pop(heapq.heappop(self._order)):
                 one.expire()
         if self._order:

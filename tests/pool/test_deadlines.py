@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from hypothesis import given
@@ -13,7 +14,7 @@ from botod.pool.deadlines import EMPTY_MAX, STEP_S, Deadlines
 class Timer:
     """One that the loop was asked for."""
 
-    def __init__(self, due: float, call: Callable[[], None]) -> None:
+    def __init__(self, due: float, call: Callable[[], object]) -> None:
         self.due = due
         self.call = call
         self.is_over = False
@@ -33,9 +34,9 @@ class Clock:
     def time(self) -> float:
         return self.now
 
-    def call_at(self, due: float, call: Callable[[], None], *, context: object) -> Timer:
+    def call_at(self, due: float, call: Callable[..., None], *args: int, context: object) -> Timer:
         assert context is not None, "it would keep the context of whoever set it"
-        self.timers.append(Timer(due, call))
+        self.timers.append(Timer(due, partial(call, *args)))
         self.set_total += 1
         return self.timers[-1]
 
