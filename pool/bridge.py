@@ -38,8 +38,9 @@ def spawn_until(
 ) -> Spawned[T]:
     """`spawn` with a deadline, in seconds of the loop's clock.
 
-    When it passes, `DeadlineExceeded` is raised where the function is parked and at each later
-    attempt to park. The earlier of this deadline and the spawning function's counts.
+    When it passes, or at most `deadlines.STEP_S` later, `DeadlineExceeded` is raised where the
+    function is parked and at each later attempt to park. The earlier of this deadline and the
+    spawning function's counts.
     """
     outer = current_deadline()
     if outer is not None:

@@ -9,7 +9,7 @@ import logging
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from itertools import chain
 from threading import get_ident
@@ -47,6 +47,10 @@ that is noticed before a request is sent on one (see `sockets`), so this need no
 
 RESOLVED_S = 60
 """A name is asked for anew after this: AWS's answers are good for 60 s at most, many for 5."""
+
+
+TIME_IS_UP = ((pycurl.SOCKET_TIMEOUT, 0),)
+"""What is told to curl instead of a socket that is ready."""
 
 
 class CurlClient(CurlAsyncHTTPClient):
@@ -258,17 +262,16 @@ class CurlClient(CurlAsyncHTTPClient):
         self.ready.opened(fd)
         return int(pycurl.SOCKOPT_OK)
 
-    def _act(self, fd: int, action: int) -> None:
-        """Let curl do what it can on a socket that is ready."""
-        if self._closed:  # by what a transfer before this one set off
-            return
+    def _act(self, ready: Iterable[tuple[int, int]]) -> None:
+        """Let curl do what it can on sockets that are ready: descriptors and CSELECT flags."""
         # To the end: what curl has told to be finished must still be there when its turn comes.
         self._is_acting = True
         try:
             try:
-                self._multi.socket_action(fd, action)
+                for fd, action in ready:
+                    self._multi.socket_action(fd, action)
             except pycurl.error:  # of the whole multi; each transfer is told its own
-                logger.exception("curl failed")
+                logger.exception("curl failed")  # the other sockets are told of as ready again
             self._finish_pending_requests()
         finally:
             self._is_acting = False
@@ -301,7 +304,7 @@ class CurlClient(CurlAsyncHTTPClient):
 
     def _on_time(self) -> None:
         self._soon = None
-        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._act(TIME_IS_UP)
         if self._soon is None and self._timer is None and not self._closed:
             self._set_timeout(self._multi.timeout())  # curl tells only when it changes its mind
 

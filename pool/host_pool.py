@@ -234,16 +234,23 @@ class HostPool:
             self._awaited = None
 
     def _arm(self) -> None:
-        """Have one timer, for the waiter that runs out of time first."""
+        """Have one timer, not later than the first waiter runs out of time.
+
+        One that comes too early finds nobody: to set it anew whenever who waited first is served
+        would cost more.
+        """
         due = self.queue.next_deadline()
-        if self._timer is not None:
-            self._timer.cancel()
         if due is None:
-            self._timer = None
-        else:  # in nobody's context, which would be kept until then
-            self._timer = self._loop.call_at(due, self._expire, context=Context())
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        # In nobody's context, which would be kept until then.
+        self._timer = self._loop.call_at(due, self._expire, context=Context())
 
     def _expire(self) -> None:
+        self._timer = None
         self.queue.expire(now=self._loop.time())
         self._arm()
         self._changed()

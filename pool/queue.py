@@ -53,11 +53,11 @@ class SlotQueue:
         total: Total | None = None,
         state: QueueState = QueueState.OPEN,
     ) -> None:
-        self._permits = Permits(size)
         self.max_waiting = max_waiting
         self.max_waiting_per_key = max_waiting_per_key
         self.state = state
         self._total = total or Total()
+        self._permits = Permits(size, within=self._total.permits)
         self._waiting: OrderedDict[Waiter, None] = OrderedDict()  # as they came
         self._tracks: Tracks[Waiter] = Tracks()  # as they are served
         self._deadlines: list[tuple[float, int, Waiter]] = []
@@ -134,7 +134,6 @@ class SlotQueue:
         """Give a slot back: to whose turn it is, else to the free ones."""
         self._tally.held_s += now
         self._permits.give_back(is_poll=is_poll)
-        self._total.permits.give_back(is_poll=is_poll)
         self._hand_out(now)
 
     def resize(self, size: int, *, now: float) -> None:
@@ -274,7 +273,6 @@ class SlotQueue:
         self._tally.held_s -= now
         self._permits.take(is_poll=is_poll)
         self._tally.leases_total += 1
-        self._total.permits.take(is_poll=is_poll)
 
     def _claim(self) -> None:
         self._total.claim(self, claims=self._tracks.any_in_open(self._is_open))

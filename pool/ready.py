@@ -22,13 +22,21 @@ _INTEREST = {
 }
 
 
+_EITHER = pycurl.CSELECT_IN | pycurl.CSELECT_OUT
+"""For errors and hang-ups, which are found by either."""
+
+_ACTIONS = {select.EPOLLIN: pycurl.CSELECT_IN, select.EPOLLOUT: pycurl.CSELECT_OUT}
+
+
 class ReadySockets:
     """Tells curl which sockets are ready.
 
-    loop: need not run yet. act: called with a descriptor and curl's CSELECT flags.
+    loop: need not run yet. act: called with those that are: descriptors, and curl's CSELECT flags.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, act: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, act: Callable[[list[tuple[int, int]]], None]
+    ) -> None:
         self._act = act
         self._wanted: dict[int, int] = {}
         self._loop = loop
@@ -90,14 +98,11 @@ class ReadySockets:
         self._loop.add_reader(self._epoll.fileno(), self._tell)
 
     def _tell(self) -> None:
+        ready = []
         for fd, events in self._epoll.poll(0):
-            mask = self._wanted.get(fd)
-            if mask is None:
+            if fd in self._wanted:
+                ready.append((fd, _ACTIONS.get(events, _EITHER)))
+            else:
                 self._let_go(fd)
-                continue
-            action = 0
-            if events & ~select.EPOLLOUT:  # errors and hang-ups are read
-                action |= pycurl.CSELECT_IN
-            if events & ~select.EPOLLIN:
-                action |= pycurl.CSELECT_OUT
-            self._act(fd, action)
+        if ready:
+            self._act(ready)

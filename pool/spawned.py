@@ -20,13 +20,14 @@ does, wakes who is parked for it by `wake_soon`: a future for each wait costs 2 
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import greenlet
 
 from botod.pool.carrying import carried
+from botod.pool.deadlines import Deadlines, Expiring
 from botod.pool.errors import DeadlineExceeded
 from botod.pool.visits import VISITS
 
@@ -57,21 +58,33 @@ def _serve(spawned: "Spawned[T]", call: Callable[[], T]) -> None:
         spawned, call = greenlet.getcurrent().parent.switch()
 
 
-class _Idle(threading.local):
-    """The stacks of a thread that wait for a function. A greenlet cannot go to another thread."""
+class _Kept(threading.local):
+    """What a thread keeps for the next function; no greenlet can go to another thread.
+
+    stacks: that wait for one. deadlines: of the loop that ran last.
+    """
 
     def __init__(self) -> None:
         self.stacks: list[_Stack] = []
+        self.deadlines: Deadlines | None = None
 
 
-_idle = _Idle()
+_kept = _Kept()
+
+
+def _deadlines(loop: asyncio.AbstractEventLoop) -> Deadlines:
+    known = _kept.deadlines
+    if known is None or known.loop is not loop:
+        known = _kept.deadlines = Deadlines(loop)
+    return known
 
 
 def _put_by(stack: _Stack) -> None:
     """Keep a stack whose function has ended for the next one."""
-    if not stack.dead and len(_idle.stacks) < IDLE_STACKS:
+    stacks = _kept.stacks
+    if not stack.dead and len(stacks) < IDLE_STACKS:
         stack.gr_context = None  # it would hold what the last one had
-        _idle.stacks.append(stack)
+        stacks.append(stack)
 
 
 class Spawned(asyncio.Future[T]):
@@ -83,7 +96,7 @@ class Spawned(asyncio.Future[T]):
 
     # Thousands may wait at once: slots save a dictionary each.
     __slots__ = (
-        "_cancelled", "_has_expired", "_hub", "_is_interrupted", "_parked_for", "_stack", "_timer",
+        "_cancelled", "_due", "_has_expired", "_hub", "_is_interrupted", "_parked_for", "_stack",
         "deadline", "name",
     )  # fmt: skip
 
@@ -97,7 +110,7 @@ class Spawned(asyncio.Future[T]):
         self._is_interrupted = False
         self._cancelled: asyncio.CancelledError | None = None
         self._has_expired = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._due: set[Expiring] | None = None
         _live.add(self)
         loop.call_soon(self._start, call)
 
@@ -121,9 +134,9 @@ class Spawned(asyncio.Future[T]):
         if self.done():  # cancelled before its first visit
             return
         if self.deadline is not None:
-            # In nobody's context: a cancelled timer stays in the loop's heap, with its context.
-            self._timer = self.get_loop().call_at(self.deadline, self._expire, context=Context())
-        idle = _idle.stacks
+            self._due = _deadlines(self.get_loop()).at(self.deadline)
+            self._due.add(self)
+        idle = _kept.stacks
         stack = self._stack = idle.pop() if idle else _Stack(_serve)
         stack.spawned = self
         self._hub = stack.parent
@@ -157,8 +170,8 @@ class Spawned(asyncio.Future[T]):
 
     def _end(self) -> None:
         _live.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._due is not None:
+            self._due.discard(self)
         stack, self._stack = self._stack, None
         if stack is not None:
             stack.spawned = None
@@ -212,8 +225,8 @@ class Spawned(asyncio.Future[T]):
             self._parked_for = None
             self._visit()
 
-    def _expire(self) -> None:
-        self._timer = None
+    def expire(self) -> None:
+        """The deadline has passed: `DeadlineExceeded`, from now on wherever it parks."""
         self._has_expired = True
         self._interrupt()
 

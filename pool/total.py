@@ -59,7 +59,7 @@ class Total:
     """The permits of all queues, and who lacks one.
 
     size: how many slots may be leased in all queues together; None: no bound.
-    permits: queues take them and put them back; `hand_out` passes on what came back.
+    permits: each slot of a queue takes one of these; `hand_out` passes on what came back.
     """
 
     def __init__(self, size: int | None = None) -> None:

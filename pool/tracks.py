@@ -51,17 +51,18 @@ def polls_max(size: int) -> int:
 class Permits:
     """So many may be had at once, and of these polls so many.
 
-    size: None: any number.
+    size: None: any number. within: those that each of these takes one of, too.
     """
 
-    def __init__(self, size: int | None) -> None:
+    def __init__(self, size: int | None, within: "Permits | None" = None) -> None:
         assert size is None or size > 0, "no slots at all would serve nobody"
         self.size = size
         self.leased_num = 0
         self.polls_leased_num = 0
+        self._taken_from = (self,) if within is None else (self, within)
 
     def spare(self, *, is_poll: bool) -> bool:
-        """Whether one more may be had."""
+        """Whether one more may be had, as far as these go."""
         size = self.size
         if size is None:
             return True
@@ -70,13 +71,15 @@ class Permits:
         return self.leased_num < size
 
     def take(self, *, is_poll: bool) -> None:
-        self.leased_num += 1
-        self.polls_leased_num += is_poll
+        for permits in self._taken_from:
+            permits.leased_num += 1
+            permits.polls_leased_num += is_poll
 
     def give_back(self, *, is_poll: bool) -> None:
-        self.leased_num -= 1
-        self.polls_leased_num -= is_poll
-        assert 0 <= self.polls_leased_num <= self.leased_num, "one came back that was not taken"
+        for permits in self._taken_from:
+            permits.leased_num -= 1
+            permits.polls_leased_num -= is_poll
+            assert 0 <= permits.polls_leased_num <= permits.leased_num, "one was not taken"
 
     def resize(self, size: int | None) -> None:
         """Have more or fewer from now on; what is leased beyond comes back in its time."""

@@ -141,13 +141,14 @@ class Transfer:
     def _move(self, state: State) -> None:
         assert not self.ended, f"{self} cannot become {state.value}"
         self.state = state
-        self._wake()
+        if self._parked:
+            self._wake()
 
     def _wake(self) -> None:
-        if self._parked:
-            parked, self._parked = self._parked, ()
-            for spawned in parked:
-                spawned.wake_soon(self)
+        """Have the loop go on with those who wait: nothing may be switched here."""
+        parked, self._parked = self._parked, ()
+        for spawned in parked:
+            spawned.wake_soon(self)
 
     def curl_ready(self) -> int:
         """Say whether curl may send now. It asks once a connection, so twice when it resends.
@@ -191,7 +192,8 @@ class Transfer:
             self.receiving_paused = True
             return int(pycurl.WRITEFUNC_PAUSE)
         self._unread.add(data)
-        self._wake()
+        if self._parked:
+            self._wake()
         return None
 
     def curl_read(self, size: int) -> bytes | int:

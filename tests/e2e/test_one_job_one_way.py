@@ -9,8 +9,9 @@ import pytest
 
 from botod.daemon.services import SERVICES
 from botod.ipc.errors import Code, RpcError
-from botod.pool import CurlClient, Pool
+from botod.pool import CurlClient
 from botod.pool.boto import PooledConnection
+from botod.pool.host_pool import HostPool
 from support.loops import BOUND_S
 from support.scripts import SCRIPTS, play_awaited
 from support.servers import Servers
@@ -38,7 +39,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, count)
 
     counted(PooledConnection, "new_http_connection")
-    counted(Pool, "lease")
+    counted(HostPool, "lease")
     counted(CurlClient, "start")
     return taken
 

@@ -90,5 +90,5 @@ def test_what_was_not_taken_does_not_come_back() -> None:
     """A slot given back in the wrong track is a mistake of the caller's."""
     permits = Permits(2)
     permits.take(is_poll=False)
-    with pytest.raises(AssertionError, match="not taken"):
+    with pytest.raises(AssertionError, match="was not taken"):
         permits.give_back(is_poll=True)
