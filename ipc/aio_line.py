@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from botod.ipc.conversation import Conversation
@@ -21,7 +22,7 @@ class Outgoing:
 
     def __init__(self, written: Written) -> None:
         self.replies = written.replies
-        self.fds = [os.dup(fd) for fd in written.fds]
+        self.fds = [os.dup(fd) for fd in written.fds] if written.fds else []
         self.rest: Sequence[Any] = written.pieces
 
     def close(self) -> None:
@@ -40,6 +41,7 @@ class AsyncLine:
         self._buffer = read_buffer()
         self._outbox: deque[Outgoing] = deque()
         self._can_write = True
+        self._is_full = False  # the loop says when the socket takes more
         self._on_drained: list[asyncio.Future[None]] = []
         sock.setblocking(False)
         self.loop.add_reader(sock, self._on_readable)
@@ -72,9 +74,9 @@ class AsyncLine:
     async def until(self, condition: Callable[[], bool], watched: Any) -> None:
         """Once something is so that changes with `watched.on_change`."""
         while not condition():
-            changed = asyncio.Event()
-            watched.on_change = changed.set
-            await changed.wait()
+            changed = self.loop.create_future()
+            watched.on_change = partial(_wake, changed)
+            await changed
 
     def cancel(self, reply: Reply) -> None:
         """Nobody waits for an answer any more."""
@@ -116,7 +118,9 @@ class AsyncLine:
                 self._write(self._outbox[0], self._socket)
         except BlockingIOError:
             assert self._socket is not None, "a closed socket was written to"
-            self.loop.add_writer(self._socket, self._flush)
+            if not self._is_full:
+                self.loop.add_writer(self._socket, self._flush)
+                self._is_full = True
             return
         except OSError:  # it may have said why: what came is read before the end is
             self._can_write = False
@@ -135,12 +139,12 @@ class AsyncLine:
         self.conversation.wrote(message.replies)
 
     def _wake_drained(self) -> None:
-        if self._socket is not None:
+        if self._is_full and self._socket is not None:
             self.loop.remove_writer(self._socket)
+            self._is_full = False
         waiting, self._on_drained = self._on_drained, []
         for one in waiting:
-            if not one.done():
-                one.set_result(None)
+            _wake(one)
 
     def _drop_outbox(self) -> None:
         while self._outbox:
@@ -160,6 +164,11 @@ class AsyncLine:
             self._wake_drained()
         self._socket = None
         sock.close()
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 async def open_line(path: str, *, timeout_s: float) -> AsyncLine:

@@ -49,20 +49,26 @@ class AsyncLines:
         reads_streams: bool = False,
         on_progress: Callable[[Any], object] | None = None,
     ) -> Any:
-        """Do one request; a body that still comes is an AsyncBody in the result."""
+        """Do one request; a body that still comes is an AsyncBody in the result.
+
+        reads_streams: whether one that is here is, too.
+        """
         line, asked = await self.ask(
             lambda conversation: conversation.begin(
                 method, params, options, reads_streams=reads_streams, on_progress=on_progress
             )
         )
-        result = asked.replies[0].result()
-        if isinstance(result, dict):
-            body = body_name(method) if reads_streams else None
+        reply = asked.replies[0]
+        result = reply.result()
+        if reads_streams and isinstance(result, dict):
+            body = body_name(method)
+            if isinstance(result.get(body), bytes):
+                whole = Inflow.whole(result[body])
+                result[body] = AsyncBody(line, whole, timeout_s=asked.timeout_s)
+        if reply.has_inflow:
             for name, value in result.items():
-                is_body = name == body and isinstance(value, bytes)
-                inflow = Inflow.whole(value) if is_body else value
-                if isinstance(inflow, Inflow):
-                    result[name] = AsyncBody(line, inflow, timeout_s=asked.timeout_s)
+                if isinstance(value, Inflow):
+                    result[name] = AsyncBody(line, value, timeout_s=asked.timeout_s)
         return result
 
     async def ask(self, begin: Begin) -> tuple[AsyncLine, Written]:
@@ -82,7 +88,8 @@ class AsyncLines:
         """Once all are answered; if nobody waits any more, the daemon is told."""
         try:
             async with asyncio.timeout(asked.timeout_s + GRACE_S):
-                await send_stream(line, asked.replies[0])
+                if asked.replies[0].source is not None:
+                    await send_stream(line, asked.replies[0])
                 for reply in asked.replies:
                     await line.until(lambda reply=reply: reply.is_done, reply)  # type: ignore[misc]
         except TimeoutError:
@@ -94,17 +101,18 @@ class AsyncLines:
                 line.cancel(reply)
 
     async def _usable(self, retrying: Retrying) -> AsyncLine:
+        if self._line is not None and self._line.is_usable:
+            return self._line
         async with self._connecting:
-            while True:
+            while self._line is None or not self._line.is_usable:
                 if self._is_closed:
                     raise DaemonUnavailable("this connection is closed; connect anew")
-                if self._line is not None and self._line.is_usable:
-                    return self._line
                 self._leave()
                 try:
                     self._line = await open_line(self.path, timeout_s=self._timeout_s)
                 except DaemonUnavailable as error:
                     await self._pause(retrying, error)
+            return self._line
 
     def _leave(self) -> None:
         """Send nothing more over the line that there is; what is under way on it goes on."""

@@ -15,8 +15,8 @@ from botod.ipc.sending import Pieces, checked, piece_reader
 async def send_stream(line: AsyncLine, reply: Reply) -> None:
     """Send what belongs to a request as fast as the daemon lets it come, while it is wanted."""
     outflow = reply.outflow
-    if outflow is None or reply.source is None:
-        return
+    assert outflow is not None, "what has a source has a stream"
+    assert reply.source is not None, "called for what sends nothing"
     read = _reader(reply.source)
     while room := await _room(line, outflow):
         piece = await read(room)

@@ -27,15 +27,18 @@ class Client:
         return f"<aio.Client {self._service} at {self._lines.path}>"
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
+        """Made when it is first asked for, and kept: Python does not come here again."""
         if operation.startswith("_"):
             raise AttributeError(operation)
+        lines, method, options = self._lines, f"{self._service}.{operation}", self._options
 
-        async def call(**params: Any) -> Any:
+        async def call(**params: Any) -> Any:  # not of `self`, which keeps it: that were a cycle
             if "Body" in params:
                 params = prepared(params)
-            return await self._do(operation, params)
+            return await lines.do(method, params, options, reads_streams=True)
 
         call.__name__ = operation
+        vars(self)[operation] = call
         return call
 
     def with_options(self, **options: Unpack[Options]) -> "Client":

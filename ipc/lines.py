@@ -14,7 +14,7 @@ from collections import deque
 from botod.ipc.errors import DaemonUnavailable
 from botod.ipc.flows import Inflow
 from botod.ipc.line import Line
-from botod.ipc.reply import Reply, nothing_done
+from botod.ipc.reply import nothing_done
 from botod.ipc.requests import GRACE_S
 from botod.ipc.retrying import Retrying
 from botod.ipc.sending import piece_reader
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from botod.ipc.conversation import Begin
+    from botod.ipc.reply import Reply
     from botod.ipc.writing import Written
 
 IDLE_MAX = 8
@@ -91,7 +92,7 @@ class Lines:
             body = body_name(method)
             if isinstance(result.get(body), bytes):
                 result[body] = StreamingBody(result[body])
-        if has_inflow(reply):
+        if reply.has_inflow:
             for name, value in result.items():
                 if isinstance(value, Inflow):
                     rest = Rest(self, line, value, timeout_s=asked.timeout_s)
@@ -117,7 +118,7 @@ class Lines:
             for reply in asked.replies:
                 while not reply.is_done:
                     line.pump(deadline)
-            is_kept = has_inflow(first)  # no other can have one: arrays declare nothing
+            is_kept = first.has_inflow  # no other can have one: arrays declare nothing
         finally:
             if not is_kept:
                 self.give_back(line)
@@ -186,12 +187,6 @@ class Rest:
 
     def _deadline(self) -> float:
         return time.monotonic() + self._timeout_s
-
-
-def has_inflow(reply: Reply) -> bool:
-    """Whether something of what was answered comes as a stream."""
-    result = reply.value if reply.has_streams else None
-    return isinstance(result, dict) and any(isinstance(one, Inflow) for one in result.values())
 
 
 def _send_stream(line: Line, reply: Reply, deadline: float) -> None:

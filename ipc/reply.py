@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from botod.ipc.flows import Listener, Outflow, nobody_waits
+from botod.ipc.flows import Inflow, Listener, Outflow, nobody_waits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class Reply:
         self.has_streams = False
         self.value: Any = None
         self.error: Exception | None = None
+
+    @property
+    def has_inflow(self) -> bool:
+        """Whether something in the result comes as a stream."""
+        if not self.has_streams or not isinstance(self.value, dict):
+            return False
+        return any(isinstance(one, Inflow) for one in self.value.values())
 
     @property
     def can_repeat(self) -> bool:

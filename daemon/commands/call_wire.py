@@ -2,13 +2,14 @@
 
 `botod call` is started by shell scripts many times a second. To import `socket` and `json` takes
 longer than all else that it does, the start of the interpreter included (`make bench
-WORK=one-shot`), so this uses the C modules beneath them, and neither `typing` nor the rest of
-botod. What needs more than one request on a connection uses `botod.ipc`.
+WORK=one-shot`), and `os` a millisecond; so this uses the C modules beneath them, and neither
+`typing` nor the rest of botod. What needs more than one request on a connection uses `botod.ipc`.
 """
 
 import _json
 import _socket
-import os
+import posix
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -68,13 +69,27 @@ def ask(
 
 def default_socket() -> str:
     """As botod.ipc has it: $BOTOD_SOCKET, else the system's socket, else the user's."""
-    named = os.environ.get("BOTOD_SOCKET")
+    named = _said(b"BOTOD_SOCKET")
     if named:
         return named
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and not os.path.exists(SYSTEM_SOCKET):  # noqa: PTH110 - pathlib is slow to import
+    runtime = _said(b"XDG_RUNTIME_DIR")
+    if runtime and not _exists(SYSTEM_SOCKET):
         return f"{runtime}/botod.sock"
     return SYSTEM_SOCKET
+
+
+def _said(name: bytes) -> str:
+    """What this process was started with under that name in its environment."""
+    said: bytes = posix.environ.get(name, b"")
+    return said.decode(sys.getfilesystemencoding(), "surrogateescape")
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def _connected(path: str) -> "_socket.socket":

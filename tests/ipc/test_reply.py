@@ -1,9 +1,11 @@
 """The answer to a request, and whether the request may be sent again."""
 
+from typing import Any
+
 import pytest
 
 from botod.ipc.errors import DaemonUnavailable
-from botod.ipc.flows import Outflow
+from botod.ipc.flows import Inflow, Outflow
 from botod.ipc.reply import NothingDone, Reply, nothing_done
 
 ABSENT = DaemonUnavailable("gone")
@@ -36,6 +38,25 @@ def test_what_went_wrong_is_raised_or_handed_on() -> None:
         assert settled(error).outcome() is ABSENT
         with pytest.raises(DaemonUnavailable, match="gone"):
             settled(error).result()
+
+
+@pytest.mark.parametrize(
+    ("value", "has_streams", "has_inflow"),
+    [
+        ({"Body": Inflow(1)}, True, True),
+        ({"Body": b"x"}, True, False),  # what it declares is not used where one looks
+        ([Inflow(1)], True, False),
+        ({"Body": b"x"}, False, False),
+    ],
+)
+def test_a_body_that_still_comes_is_seen(
+    value: Any, *, has_streams: bool, has_inflow: bool
+) -> None:
+    """It keeps the connection; looked for only if the answer declares streams."""
+    reply = Reply(1)
+    reply.has_streams = has_streams
+    reply.settle(value)
+    assert reply.has_inflow is has_inflow
 
 
 def test_who_waits_is_told_once_and_the_stream_stops() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from support.buckets import Served, running_buckets
 from support.daemons import Daemon, endpoints, running_daemon
+from support.environ import set_environ
 from support.http_server import Exchange, HttpServer, http_server
 from support.services import form_of, query_xml, reply, s3_error
 
@@ -50,7 +51,7 @@ def daemon(
     shared_daemon: Daemon, aws: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Daemon]:
     """The daemon, found by $BOTOD_SOCKET; what AWS was asked is forgotten before."""
-    monkeypatch.setenv("BOTOD_SOCKET", shared_daemon.socket_path)
+    set_environ(monkeypatch, "BOTOD_SOCKET", shared_daemon.socket_path)
     aws.requests.clear()
     return shared_daemon
 
@@ -68,7 +69,7 @@ def shared_served() -> Iterator[Served]:
 @pytest.fixture
 def served(shared_served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
     """It, found by $BOTOD_SOCKET; the bucket is empty."""
-    monkeypatch.setenv("BOTOD_SOCKET", shared_served.daemon.socket_path)
+    set_environ(monkeypatch, "BOTOD_SOCKET", shared_served.daemon.socket_path)
     shared_served.buckets.forget()
     shared_served.server.requests.clear()
     return shared_served

@@ -17,6 +17,7 @@ import pytest
 
 from botod.daemon.commands.call import main
 from support.daemons import BOUND_S, Daemon, short_folder
+from support.environ import set_environ
 from support.http_server import HttpServer
 from support.services import form_of
 from support.tools import tool
@@ -300,7 +301,7 @@ def test_the_option_comes_before_the_environment(
     daemon: Daemon, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A socket that is named is the one that is used."""
-    monkeypatch.setenv("BOTOD_SOCKET", "/no/such.sock")
+    set_environ(monkeypatch, "BOTOD_SOCKET", "/no/such.sock")
     assert call("botod.ping").status == 3
     assert call("botod.ping", "--socket", daemon.socket_path).status == 0
 

@@ -22,6 +22,7 @@ from botod.daemon.commands.call_wire import (
 from botod.ipc import RpcError, connect
 from botod.ipc import default_socket as ipc_default_socket
 from support.daemons import BOUND_S, Daemon, short_folder
+from support.environ import set_environ
 
 VALUES = [
     None, True, False, 0, -1, 1.5, 1e300, "", 'ü日\U0001f600\n"\\\x00\x1f', [], {}, [[], {}],
@@ -146,8 +147,8 @@ def test_the_usual_place_is_the_client_s(
     monkeypatch: pytest.MonkeyPatch, named: str, runtime: str
 ) -> None:
     """Both look in the same order."""
-    monkeypatch.setenv("BOTOD_SOCKET", named)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    set_environ(monkeypatch, "BOTOD_SOCKET", named)
+    set_environ(monkeypatch, "XDG_RUNTIME_DIR", runtime)
     assert default_socket() == ipc_default_socket()
 
 
