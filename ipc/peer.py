@@ -310,7 +310,8 @@ class PeerConnection:
 
     def _write_gathered(self) -> None:
         self._is_write_due = False
-        self._write()
+        if self._session.outbox:  # or else the answers to what was read meanwhile took them along
+            self._write()
 
     def _write_now(self) -> None:
         self._is_busy = True
