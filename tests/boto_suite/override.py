@@ -19,6 +19,7 @@ from boto_suite.loopback import Loopback, loopback
 from boto_suite.replay import Replayed
 from botod.pool import CurlClient, Pool, bridge, detours
 from botod.pool.boto import PooledConnection
+from botod.pool.lane import COMMON_LANE
 
 from boto.connection import AWSAuthConnection
 
@@ -80,6 +81,7 @@ def _install(pool: Pool, server: Loopback, counts: Counter[str]) -> None:
         return self.host if port is None else botos_server_name(self, port)
 
     AWSAuthConnection.pool = pool
+    AWSAuthConnection.lane = COMMON_LANE
     AWSAuthConnection._via = None  # no proxy: boto's handle_proxy stays, for the tests of it
     AWSAuthConnection.new_http_connection = new_http_connection
     AWSAuthConnection.get_http_connection = PooledConnection.get_http_connection
