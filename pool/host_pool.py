@@ -247,10 +247,11 @@ class HostPool:
                 return
             self._timer.cancel()
         # In nobody's context, which would be kept until then.
-        self._timer = self._loop.call_at(due, self._expire, context=Context())
+        self._timer = self._loop.call_at(due, self._expire, due, context=Context())
 
-    def _expire(self) -> None:
+    def _expire(self, due: float) -> None:
+        """The time is `due`, by the loop's word; its clock may be coarser than its timer."""
         self._timer = None
-        self.queue.expire(now=self._loop.time())
+        self.queue.expire(now=max(due, self._loop.time()))
         self._arm()
         self._changed()

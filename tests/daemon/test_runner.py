@@ -81,7 +81,7 @@ def test_a_deadline_ends_a_job(method: str, params: dict[str, Any], code: Code) 
             assert future.deadline is not None
             assert 0 < future.deadline - asyncio.get_running_loop().time() <= 50
             await asyncio.to_thread(held.arrived.wait, BOUND_S)
-            future._expire()  # what the loop does when the time has come
+            future.expire()  # what the loop does when the time has come
             error = (await peer.outcome()).error
             assert error is not None
             assert error.code == code
