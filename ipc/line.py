@@ -109,12 +109,16 @@ class Line:
 
     def _write(self, written: Written, deadline: float) -> None:
         rights = _rights(written.fds) if written.fds else ()
-        rest: Sequence[Any] = _joined(written.pieces)
-        while rest:
-            sock = self._ready(deadline)
-            sent = sock.sendmsg(rest[:PIECES_MAX], rights)
+        rest: Sequence[Any] = written.pieces
+        rest_bytes = sum(map(len, rest))
+        if len(rest) > 1 and rest_bytes <= JOIN_BYTES:
+            rest = [b"".join(rest)]
+        while rest_bytes:
+            sent = self._ready(deadline).sendmsg(rest[:PIECES_MAX], rights)
             rights = ()
-            rest = without(rest, sent)
+            rest_bytes -= sent
+            if rest_bytes:
+                rest = without(rest, sent)
 
     def _ready(self, deadline: float) -> socket.socket:
         if self._socket is None:
@@ -174,17 +178,8 @@ def _rights(fds: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
 
 
-def _joined(pieces: list[bytes]) -> list[bytes]:
-    """The pieces, as few as it is worth to copy them into."""
-    if len(pieces) > 1 and sum(map(len, pieces)) <= JOIN_BYTES:
-        return [b"".join(pieces)]
-    return pieces
-
-
 def without(pieces: Sequence[Any], sent: int) -> list[memoryview]:
     """What is left of the pieces when so many bytes of them were written."""
-    if len(pieces) == 1 and len(pieces[0]) == sent:
-        return []
     rest = [memoryview(piece) for piece in pieces]
     while rest and sent >= len(rest[0]):
         sent -= len(rest.pop(0))
