@@ -87,8 +87,9 @@ class Work:
 
     def _attempts(self, upstream: Upstream, uid: int, terms: Terms) -> Attempts:
         """How a user's request is tried, under its name. Parks until there are keys."""
+        attempts = upstream.attempts()
         terms.user_agent = self._names.user_agent(uid, upstream.user_agent)
-        return upstream.attempts()
+        return attempts
 
     def failure(self, run: Run, error: Exception) -> RpcError | None:
         """The wire's error for what a job raised; None: it is in no table, and so a bug."""
