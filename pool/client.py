@@ -107,14 +107,16 @@ class CurlClient(CurlAsyncHTTPClient):
         """
         if self._closed:
             raise PoolClosed("the client is closed")
-        idle = self._idle[transfer.request.origin.lane.tls]
-        handle = idle.pop() if idle else self._new_handle(transfer.request.origin.lane.tls)
+        tls = transfer.request.origin.lane.tls
+        idle = self._idle[tls]
+        handle = idle.pop() if idle else self._new_handle(tls)
         if handle.era != self._era:
-            handle.set_up(self._options_of(handle.tls), self._era)
+            handle.set_up(self._options_of(tls), self._era)
         try:
             handle.carry(transfer, anew=anew)
         except (pycurl.error, UnicodeError) as error:
-            self._put_by(handle)
+            handle.transfer = None
+            idle.append(handle)
             raise ValueError(f"not a request that can be sent: {error}") from error
         self._carrying[handle.curl] = self._handle_of[transfer] = handle
         self._is_acting = True
@@ -208,9 +210,6 @@ class CurlClient(CurlAsyncHTTPClient):
     def _detach(self, handle: Handle, transfer: Transfer) -> None:
         self._multi.remove_handle(handle.curl)
         del self._carrying[handle.curl], self._handle_of[transfer]
-        self._put_by(handle)
-
-    def _put_by(self, handle: Handle) -> None:
         handle.transfer = None
         self._idle[handle.tls].append(handle)
 

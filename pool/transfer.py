@@ -133,16 +133,12 @@ class Transfer:
             self.request.upload.give_up()
         if state is State.ABORTED:  # nobody reads it, and a handle may hold this until its next use
             self._unread.clear()
-        self._move(state)
-        self.ended = True
-        self.trace = None  # a handle may hold this for long
-        self._on_end(self)
-
-    def _move(self, state: State) -> None:
-        assert not self.ended, f"{self} cannot become {state.value}"
         self.state = state
+        self.ended = True
         if self._parked:
             self._wake()
+        self.trace = None  # a handle may hold this for long
+        self._on_end(self)
 
     def _wake(self) -> None:
         """Have the loop go on with those who wait: nothing may be switched here."""
@@ -185,7 +181,9 @@ class Transfer:
             self.status = self.head[0][9:12]
             if self.trace is not None:
                 self.trace.answered(self.status, self.head)
-            self._move(State.ANSWERING)
+            self.state = State.ANSWERING
+            if self._parked:
+                self._wake()
 
     def curl_write(self, data: bytes) -> int | None:
         if self._unread.size_bytes >= HIGH_BYTES:
