@@ -72,11 +72,16 @@ def test_one_of_several(caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
+def moved(sent_bytes: int, received_bytes: int) -> Moved:
+    """So many bytes."""
+    one = Moved()
+    one.sent_bytes, one.received_bytes = sent_bytes, received_bytes
+    return one
+
+
 def test_bytes_and_trace(caplog: pytest.LogCaptureFixture) -> None:
     """Where there are any."""
-    moved = Moved()
-    moved.sent_bytes, moved.received_bytes = 7, 8
-    run = run_of(moved=moved, options=Options(traceparent="00-a-b-01"))
+    run = run_of(moved=moved(7, 8), options=Options(traceparent="00-a-b-01"))
     assert line(caplog, run) == (
         "job s3.get_object ok attempts=1 took_ms=12.3 sent_bytes=7 received_bytes=8 "
         "traceparent=00-a-b-01"
@@ -112,7 +117,7 @@ class Kept:
     resources=st.lists(st.none() | st.text()).map(tuple),
     unit=st.none() | st.text(),
     queued_s=st.floats(0, 1e6),
-    moved=st.builds(Moved, st.integers(0), st.integers(0)),
+    moved=st.builds(moved, st.integers(0), st.integers(0)),
     together=st.none() | st.just(Together(3, 7)),
     kind=st.none() | st.text(),
     shows_resources=st.booleans(),
