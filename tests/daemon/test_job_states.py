@@ -28,12 +28,15 @@ def seen(
     is_paused: bool = False,
     **options: int,
 ) -> None:
-    """Ask, and wait until the youngest job is at that; then all of them are ended."""
+    """Ask, and wait until a job is at that; then all of them are ended.
+
+    Which of several, nobody knows: a user's first jobs look its name up in threads.
+    """
 
     async def main() -> None:
         async with rig(answer, **options) as one:
             ask(one)
-            await until(lambda: states(one.worker.roll, is_paused=is_paused)[-1:] == [wanted])
+            await until(lambda: wanted in states(one.worker.roll, is_paused=is_paused))
             if isinstance(answer, Held):
                 answer.release.set()
             one.gates.turn(None, Gate.OPEN)
