@@ -1,18 +1,17 @@
-"""What a line of the log looks like: structlog's processors, and templates of lines about jobs.
+"""What a line of the log looks like: renderers of any event, and templates of lines about jobs.
 
 As text a line is `time LEVEL [worker N] logger: words key=value …`; as JSON an object. No value can
 end a line, or look like another field: peers choose names of buckets, queues and methods.
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
-
-import structlog
 
 Event = MutableMapping[str, Any]
 
@@ -43,7 +42,7 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def render_text(_logger: Any, _method: str, event: Event) -> str:
+def render_text(event: Event) -> str:
     """A line for people; words of several lines go on with a tab at the beginning of each."""
     begin = [event.pop("time"), event.pop("level").upper()]
     if "worker" in event:
@@ -53,12 +52,12 @@ def render_text(_logger: Any, _method: str, event: Event) -> str:
     return f"{' '.join(begin)} {logger}: {_harmless(words)}{_fields_of(event)}{tail}"
 
 
-def render_json(_logger: Any, _method: str, event: Event) -> str:
+def render_json(event: Event) -> str:
     """An object; what is not ASCII is escaped."""
     return _encode(event)
 
 
-RENDERERS: dict[str, Callable[[Any, str, Event], str]] = {
+RENDERERS: dict[str, Callable[[Event], str]] = {
     "text": render_text,
     "json": render_json,
 }
@@ -70,8 +69,8 @@ def head(form: str, level: str, worker: int | None, logger: str) -> str:
     """What a line begins with before its words, with %s for the time."""
     about = _about("%s", level, worker, logger)
     if form == "json":
-        return render_json(None, level, about)[:-1] + ","
-    return render_text(None, level, about | {"event": ""})
+        return render_json(about)[:-1] + ","
+    return render_text(about | {"event": ""})
 
 
 def _about(at: str, level: str, worker: int | None, logger: str) -> dict[str, Any]:
@@ -113,7 +112,7 @@ class Templates:
     def _template(self, names: tuple[str, ...]) -> str:
         event: Event = {"event": self._event, **dict.fromkeys(names, "%s")}
         if self._form == "json":
-            return render_json(None, "", event)[1:].replace('"%s"', "%s")
+            return render_json(event)[1:].replace('"%s"', "%s")
         return _words_of(event) + _fields_of(event)
 
 
@@ -153,23 +152,18 @@ def _escaped(line: str) -> str:
     return "".join(one if one.isprintable() else _encode(one)[1:-1] for one in line)
 
 
-class LineFormatter(structlog.stdlib.ProcessorFormatter):
+class LineFormatter(logging.Formatter):
     """Records of the standard library's loggers as lines of the log. worker: which one this is."""
 
     def __init__(self, form: str, worker: int | None) -> None:
-        def about(_logger: Any, _method: str, event: Event) -> Event:
-            record = event["_record"]
-            at, level = iso_time(record.created), record.levelname.lower()
-            told = _about(at, level, worker, record.name)
-            told.update(event)
-            told["event"] = told["event"][:TRIMMED]  # names that peers choose may stand in it
-            return told
+        super().__init__()
+        self._render = RENDERERS[form]
+        self._worker = worker
 
-        super().__init__(
-            processors=[
-                about,
-                self.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                RENDERERS[form],
-            ],
-        )
+    def format(self, record: logging.LogRecord) -> str:
+        at, level = iso_time(record.created), record.levelname.lower()
+        event: Event = _about(at, level, self._worker, record.name)
+        event["event"] = record.getMessage()[:TRIMMED]  # names that peers choose may stand in it
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return self._render(event)

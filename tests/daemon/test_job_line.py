@@ -133,9 +133,9 @@ def test_both_forms_say_the_same_as_a_renderer_would(
         JobLog(kept, shows_resources=shows_resources).ended(run_of(**about), error, 0.01234)
         (words[form],) = kept.words
     fields = json.loads("{" + words["json"])
-    assert words["json"] == render_json(None, "info", fields)[1:]
+    assert words["json"] == render_json(fields)[1:]
     begin = {"time": "T", "level": "info", "logger": "x"}
-    assert f"T INFO x: {words['text']}" == render_text(None, "info", begin | fields)
+    assert f"T INFO x: {words['text']}" == render_text(begin | fields)
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,10 @@ def test_a_traceback_goes_on_with_tabs() -> None:
 def test_a_job_s_line() -> None:
     """What it was and how it went stand first."""
     job = {"event": "job", "operation": "s3.get_object", "outcome": "ok", "took_ms": 1.5}
-    assert render_text(None, "info", HEAD | job) == (
+    assert render_text(HEAD | job) == (
         "2026-01-02T03:04:05.678Z INFO botod.pool: job s3.get_object ok took_ms=1.5"
     )
-    assert json.loads(render_json(None, "info", HEAD | job)) == HEAD | job
+    assert json.loads(render_json(HEAD | job)) == HEAD | job
 
 
 TEXTS = st.text(st.characters(codec=None, exclude_categories=()))
@@ -95,7 +95,7 @@ def test_a_template_is_filled_in_as_the_renderer_would_have_it(
     about = {"time": "T", "level": "info", "worker": worker, "logger": "botod.x", "event": "job"}
     if worker is None:
         del about["worker"]
-    assert line == RENDERERS[form](None, "info", about | fields)
+    assert line == RENDERERS[form](about | fields)
 
 
 @pytest.mark.parametrize(
