@@ -5,6 +5,7 @@ numbers that JSON has not; and take what cannot be read for an answer without an
 """
 
 import datetime as dt
+import io
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -28,6 +29,14 @@ MISREAD = (
 """What botocore's parsers raise for documents that are not as the model says."""
 
 Decoders = Mapping[str, Callable[[str], Any]]
+
+
+class _Peekable(io.BytesIO):
+    """A document of CBOR. What botocore takes makes room for any length that a document names."""
+
+    def peek(self, size: int) -> bytes:
+        at = self.tell()
+        return self.getvalue()[at : at + size]
 
 
 class _Careful:
@@ -58,6 +67,9 @@ class _Careful:
         return "NaN" if math.isnan(number) else f"{'-' if number < 0 else ''}Infinity"
 
     _handle_double = _handle_float
+
+    def get_peekable_stream_from_bytes(self, document: bytes) -> _Peekable:
+        return _Peekable(document)
 
     def _handle_string(self, shape: Any, node: Any) -> Any:
         handle: Any = getattr(super(), "_handle_string", None)
