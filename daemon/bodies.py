@@ -86,8 +86,9 @@ class Bodies:
     def opened(self, params: Params) -> Params:
         """The params as the operation takes them; what is of no use is refused here. Parks."""
         sends, receives = self._operation.sends, self._operation.receives
-        if receives in params:
-            place = self._open_sink(params[receives])
+        place_given = params.get(receives)
+        if isinstance(place_given, Descriptor):  # else a model's own param, which has the same name
+            place = self._open_sink(place_given)
             rest = {name: value for name, value in params.items() if name != receives}
             return rest if place is None else rest | {receives: place}
         if not sends:

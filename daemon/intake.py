@@ -37,8 +37,10 @@ class Intake:
             params = operation.params.read(request.params, "")
         except InvalidParam as error:
             raise traced(RpcError(Code.INVALID_PARAMS, str(error)), options) from None
-        # Only these two params may be a descriptor or a stream.
-        is_large = operation.receives in params or isinstance(params.get(operation.sends), LARGE)
+        # Only the params of these two names may be a descriptor or a stream.
+        is_large = isinstance(params.get(operation.sends), LARGE) or isinstance(
+            params.get(operation.receives), LARGE
+        )
         if is_large and options.idempotency_key is not None:
             message = "idempotency_key does not go with descriptors and streams: they come once"
             raise traced(RpcError(Code.INVALID_PARAMS, message), options)

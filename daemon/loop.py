@@ -1,6 +1,10 @@
 """The daemon's event loop: uvloop's, with which a job takes a fifth less CPU than on asyncio's own.
 
-A timer may go off half a millisecond early or late: who has to know looks at the clock.
+A timer may go off a millisecond early or late: who has to know looks at the clock; where it is due
+at once, it comes as a handle that does not know when. A socket is not closed as long as the loop
+reads it, whoever calls `close`. A descriptor that it reads becomes non-blocking, and so does that
+of whoever shares it. Of an error on it the loop tells once. What handled signals stays after the
+loop's end, and does nothing.
 """
 
 import asyncio

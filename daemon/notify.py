@@ -80,6 +80,7 @@ class Notifier:
             asyncio.get_running_loop().add_reader(sock, self._hear, sock, alone, refused)
 
     def close(self) -> None:
+        """Say no more; who listens has heard the end before."""
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
@@ -87,16 +88,24 @@ class Notifier:
     def _hear(
         self, sock: socket.socket, alone: Callable[[], None], refused: Callable[[str], None]
     ) -> None:
-        try:
-            words = sock.recv(WORDS_BYTES).decode(errors="replace")
-        except OSError:
-            words = ""
-        if words:
+        """Take all that is there: libuv tells of an error once, and then of nothing behind it."""
+        while words := _said(sock):
             refused(words)
+        if words is None:
             return
         asyncio.get_running_loop().remove_reader(sock)
         self.close()
         alone()
+
+
+def _said(sock: socket.socket) -> str | None:
+    """What a master says; None: nothing now; nothing at all: it has gone."""
+    try:
+        return sock.recv(WORDS_BYTES, socket.MSG_DONTWAIT).decode(errors="replace")
+    except BlockingIOError:
+        return None
+    except OSError:
+        return ""
 
 
 def notifier(environ: Mapping[str, str] = os.environ) -> Notifier:

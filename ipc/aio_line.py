@@ -95,22 +95,23 @@ class AsyncLine:
         self._end(None, "the connection was closed")
 
     def _on_readable(self) -> None:
-        assert self._socket is not None, "a closed socket is watched"
-        try:
-            size = self._socket.recv_into(self._buffer)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._end(error)
-            return
-        if not size:
-            self._end(None)
-            return
-        try:
-            self.conversation.receive(self._buffer[:size])
-        except ProtocolError as error:
-            self._hang_up()
-            self.conversation.broke(error)
+        """Take all that is there: libuv tells of an error once, and then of nothing behind it."""
+        while self._socket is not None:
+            try:
+                size = self._socket.recv_into(self._buffer)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._end(error)
+                return
+            if not size:
+                self._end(None)
+                return
+            try:
+                self.conversation.receive(self._buffer[:size])
+            except ProtocolError as error:
+                self._hang_up()
+                self.conversation.broke(error)
 
     def _flush(self) -> None:
         try:

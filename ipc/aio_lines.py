@@ -104,15 +104,17 @@ class AsyncLines:
         if self._line is not None and self._line.is_usable:
             return self._line
         async with self._connecting:
-            while self._line is None or not self._line.is_usable:
+            while True:
                 if self._is_closed:
+                    self.close()  # what was opened meanwhile
                     raise DaemonUnavailable("this connection is closed; connect anew")
+                if self._line is not None and self._line.is_usable:
+                    return self._line
                 self._leave()
                 try:
                     self._line = await open_line(self.path, timeout_s=self._timeout_s)
                 except DaemonUnavailable as error:
                     await self._pause(retrying, error)
-            return self._line
 
     def _leave(self) -> None:
         """Send nothing more over the line that there is; what is under way on it goes on."""

@@ -2,8 +2,8 @@
 
 A peer that has sent its last request (half-close) still waits for answers. Its input reads as ended
 for ever, so its socket cannot stay with the loop's readers; epoll without any event asked for still
-reports EPOLLHUP, which means that the peer is gone for good. One epoll serves all such sockets, and
-is itself readable when one of them hangs up.
+reports EPOLLHUP, which means that the peer is gone for good. One epoll serves all sockets, and is
+itself readable when one of them hangs up.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 
 class HangUps:
-    """Watches sockets whose input has ended."""
+    """Watches sockets, each for its end."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()

@@ -7,6 +7,7 @@ transports and Tornado's IOStream close.
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ class PeerConnection:
         self._waits_for_room = False
         self._patience = Patience(shared.limits, now=self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf
         self._loop.add_reader(sock, self._act, self._read_once)
+        hang_ups.watch(sock, self._on_gone)
         self._watch()
 
     def __repr__(self) -> str:
@@ -138,9 +141,9 @@ class PeerConnection:
             self._session.refuse_requests(RpcError(Code.SHUTTING_DOWN, words, {"retryable": True}))
         self._close_if_done()
 
-    def end(self, error: RpcError) -> None:
-        """Hang up, after a last word that is said if the peer takes it at once."""
-        if self.life in READING:
+    def end(self, error: RpcError | None = None) -> None:
+        """Hang up, after answers and a last word, which are said if the peer takes them at once."""
+        if error is not None and self.life in READING:
             self._session.tell(encode_error(None, error))
         self._write()
         self.hang_up()
@@ -169,8 +172,20 @@ class PeerConnection:
             self._loop.remove_reader(self.sock)
             self._become(Life.HALF_CLOSED)
             self._has_more = False
-            self._hang_ups.watch(self.sock, self.hang_up)
             self._session.no_more_comes()  # which writes, and may find the peer gone
+
+    def _on_gone(self) -> None:
+        """Hang up, for the peer will read nothing more; what it had sent is acted on all the same.
+
+        Told in each turn until then. The reader is no help: libuv tells of an error once, and then
+        of nothing, though there be more to read.
+        """
+        if self.life in READING:
+            if not self._has_more:
+                self._act(self._read_all)
+            if self._has_more:
+                return
+        self.hang_up()
 
     def _go_on(self) -> None:
         if self.life in READING:
@@ -371,14 +386,15 @@ class PeerConnection:
     def _watch(self) -> None:
         """Have one timer, for what is due first; what is put off is looked at when it goes off."""
         due, _overdue = self._due()
+        if self._timer_due <= due:
+            return
         if self._timer is not None:
-            if self._timer.when() <= due:
-                return
             self._timer.cancel()
+        self._timer_due = due
         self._timer = self._loop.call_at(due, self._on_time)
 
     def _on_time(self) -> None:
-        self._timer = None
+        self._timer, self._timer_due = None, math.inf
         due, overdue = self._due()
         if due <= self._loop.time() and overdue is not Overdue.NOTHING:
             _DEEDS[overdue](self)

@@ -109,7 +109,7 @@ class Server:
                     self._emptied.clear()
                     await self._emptied.wait()
         for connection in list(self._connections.values()):
-            connection.hang_up()
+            connection.end()
         self._hang_ups.close()
 
     def reload(self, limits: ServerLimits) -> None:

@@ -114,11 +114,11 @@ class StreamingBody(io.RawIOBase):
     def _take_all(self) -> bytes:
         """The rest, not copied where it is the whole body and here."""
         pieces, self._rest = [self._rest], b""
+        self._at += len(pieces[0])
         while piece := self._pull():
             pieces.append(piece)
-        whole = b"".join(pieces)
-        self._at += len(whole)
-        return whole
+            self._at += len(piece)
+        return b"".join(pieces)
 
     def _check_open(self) -> None:
         if self.closed:

@@ -78,7 +78,7 @@ class CurlClient(CurlAsyncHTTPClient):
         self._thread = get_ident()
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_ms: float = math.inf
+        self._timer_ms = self._timer_due = math.inf
         self._loop: asyncio.AbstractEventLoop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
         self.ready = ReadySockets(self._loop, self._act)
         super().initialize(**tornado_options)
@@ -288,18 +288,19 @@ class CurlClient(CurlAsyncHTTPClient):
 
     def _set_timer(self, msecs: int) -> None:
         due = self._loop.time() + msecs / 1000
+        if self._timer_due <= due:
+            return
         if self._timer is not None:
-            if self._timer.when() <= due:
-                return
             self._timer.cancel()
-        self._timer_ms = msecs
+        self._timer_ms, self._timer_due = msecs, due
         # In nobody's context, which would be kept until then.
         self._timer = self._loop.call_at(due, self._on_timer, context=Context())
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._timer_ms = math.inf
-        self._on_time()
+        self._timer_ms = self._timer_due = math.inf
+        if self._soon is None:
+            self._on_time()
 
     def _on_time(self) -> None:
         self._soon = None

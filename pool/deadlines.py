@@ -12,8 +12,8 @@ from contextvars import Context
 from typing import Protocol
 
 STEP_S = 0.01
-"""A deadline is never told early, and late by so much at most: little beside what any request
-takes, and with a hundred steps a second hardly ever is there a new one."""
+"""A deadline is told late by so much at most, and no earlier than the loop's timers go off: little
+beside what any request takes, and with a hundred steps a second there is hardly ever a new one."""
 
 EMPTY_MAX = 64
 """Steps kept that nobody stands in any more, beside as many as somebody does."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import math
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class HostPool:
         self.feedback = Feedback(queue.size)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf
         self._awaited: asyncio.Event | None = None
 
     def lease(self, timeout_s: float, terms: Terms) -> Lease:
@@ -240,18 +242,17 @@ class HostPool:
         would cost more.
         """
         due = self.queue.next_deadline()
-        if due is None:
+        if due is None or self._timer_due <= due:
             return
         if self._timer is not None:
-            if self._timer.when() <= due:
-                return
             self._timer.cancel()
+        self._timer_due = due
         # In nobody's context, which would be kept until then.
         self._timer = self._loop.call_at(due, self._expire, due, context=Context())
 
     def _expire(self, due: float) -> None:
         """The time is `due`, by the loop's word; its clock may be coarser than its timer."""
-        self._timer = None
+        self._timer, self._timer_due = None, math.inf
         self.queue.expire(now=max(due, self._loop.time()))
         self._arm()
         self._changed()

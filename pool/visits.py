@@ -258,9 +258,11 @@ class Watchdog:
         return not any(thread.lasts or thread.began >= since for thread in threads)
 
     def _look(self, ident: int, thread: VisitingThread) -> None:
+        if not thread.lasts:  # asked first: a visit that begins now has a beginning by then
+            return
         name, began = thread.name, thread.began
         lasts_s = clock() - began
-        if not thread.lasts or lasts_s <= self._visits.warn_over_s or self._told == (ident, began):
+        if lasts_s <= self._visits.warn_over_s or self._told == (ident, began):
             return
         frame = sys._current_frames().get(ident)  # noqa: SLF001 - there is no other way to see it
         if frame is None:

@@ -14,6 +14,9 @@ from botod.daemon.metrics.histogram import by_bound
 from botod.daemon.metrics.job_figures import JobFigures
 
 STEP_S = 5
+EARLY_S = 0.01
+"""That a timer may come before its time; then it is not set for the rest of it once more."""
+
 SAMPLES_MAX = 180
 """15 minutes: who is woken looks at what came before. 40 KB at most."""
 
@@ -30,7 +33,7 @@ class History:
 
     def start(self) -> None:
         """Needs the running loop."""
-        wait_s = STEP_S - self._clock() % STEP_S
+        wait_s = STEP_S - (self._clock() + EARLY_S) % STEP_S + EARLY_S
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 
     def stop(self) -> None:

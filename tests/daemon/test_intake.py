@@ -102,3 +102,18 @@ def test_what_no_job_is_made_of() -> None:
         assert "priority has to be" in refused("s3.get_object", ON_KEY, priority=99).message
 
     run(main)
+
+
+def test_a_param_that_is_called_as_what_is_received() -> None:
+    """It is a text, so that the job is as short as others, and may have a key."""
+
+    async def main() -> None:
+        operation = CATALOG.operation("codeartifact", "get_package_version_asset")
+        assert operation.receives == "asset"
+        params = dict.fromkeys(("domain", "repository", "package", "packageVersion"), "xy")
+        params |= {"format": "npm", "asset": "a.tgz"}
+        one = job("codeartifact.get_package_version_asset", params, idempotency_key="k")
+        assert one.deadline == 1060.0
+        assert one.params["asset"] == "a.tgz"
+
+    run(main)

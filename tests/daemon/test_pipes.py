@@ -7,9 +7,11 @@ import os
 import pytest
 
 from botod.daemon.files import DescriptorFailed
-from botod.daemon.pipes import PIPE_BYTES
+from botod.daemon.pipes import PIPE_BYTES, PeerPipe
 from botod.ipc.descriptors import Descriptor
+from botod.pool import spawn
 from support.bodies import LARGE, Rig, pipe, thread, write_all
+from support.loops import BOUND_S, run, until
 from support.pools import descriptors_num
 
 
@@ -29,6 +31,23 @@ def test_a_pipe_s_flags_are_the_peer_s() -> None:
     assert seen == {0}
 
 
+def test_nor_while_it_is_waited_for() -> None:
+    """The loop would set it on whatever it watches, and for whoever shares the pipe."""
+
+    async def main() -> None:
+        with pipe() as (reader, writer):
+            one = PeerPipe(Descriptor(reader), unread_s=BOUND_S)
+            reading = spawn(one.read)
+            await until(lambda: reading.frame)
+            assert not fcntl.fcntl(reader, fcntl.F_GETFL) & os.O_NONBLOCK
+            os.write(writer, b"x")
+            assert await reading == b"x"
+            assert not fcntl.fcntl(reader, fcntl.F_GETFL) & os.O_NONBLOCK
+            one.close()
+
+    run(main)
+
+
 def test_a_job_that_is_cancelled_while_a_pipe_is_empty() -> None:
     """It ends at once; the loop knows nothing of the pipe any more."""
 
@@ -46,7 +65,7 @@ def test_a_job_that_is_cancelled_while_a_pipe_is_empty() -> None:
 
     with pipe() as (reader, _writer):
         before = descriptors_num()
-        asyncio.run(main(Rig(), reader))
+        run(lambda: main(Rig(), reader))
         assert descriptors_num() == before
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from botod.ipc import DaemonLost, DaemonUnavailable, Overloaded, aio
+from botod.ipc import DaemonLost, DaemonUnavailable, Overloaded, aio, aio_lines
+from botod.ipc.aio_line import AsyncLine, open_line
 from botod.ipc.errors import Code
 from support.ipc import STEP_TIMEOUT_S, Daemon, bound, run, strange_daemon
 from support.stores import Store
@@ -139,3 +140,26 @@ def test_closing_hangs_up_on_old_daemons_too(path: Path) -> None:
 
     with two_daemons(path) as accept:
         run(scenario(accept))
+
+
+def test_a_connection_that_is_closed_while_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked over what comes of it, and it is closed, too."""
+    made = []
+
+    async def scenario() -> None:
+        async def late(path: str, *, timeout_s: float) -> AsyncLine:
+            connection.close()
+            made.append(await open_line(path, timeout_s=timeout_s))
+            return made[0]
+
+        monkeypatch.setattr(aio_lines, "open_line", late)
+        connection = aio.Connection(str(tmp_path / "socket"))
+        with pytest.raises(DaemonUnavailable, match="is closed"):
+            await connection.call("x.y")
+        assert not made[0].is_connected
+
+    with bound(tmp_path / "socket") as listener:
+        listener.listen()
+        run(scenario())

@@ -6,20 +6,22 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from botod.ipc import server as server_module
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Sender
+from botod.ipc.exchange import Exchange, Sender
 from botod.ipc.peer import VISIT_S
 from botod.ipc.protocol import Request
 from botod.ipc.server import ACCEPTS_AT_ONCE, Server
 from support.ipc import (
     LIMITS,
+    STEP_TIMEOUT_S,
     Calls,
     Host,
     Peer,
@@ -91,6 +93,48 @@ def test_peers_do_not_disturb_each_other(path: Path) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_peer_that_dies_with_answers_unread(
+    path: Path, make_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """What it sent before is acted on; then its jobs are cancelled, on a loop of libuv's too.
+
+    That loop tells of the error once: with the bytes before it, not with the end behind them.
+    """
+
+    async def scenario() -> None:
+        cancelled: list[Any] = []
+        asked: list[Exchange] = []
+
+        def keep(exchange: Exchange) -> None:
+            exchange.on_cancel = lambda: cancelled.append(exchange.request.request_id)
+            asked.append(exchange)
+
+        server = Server(keep, LIMITS)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        server.listen(listener)
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(path))
+            peer.sendall(asking(1) + asking(2))
+            await until(lambda: len(asked) == 2)
+            asked[0].answer("unread")
+            await asyncio.sleep(0)
+            peer.sendall(asking(3))
+        await until(lambda: not server.stats())
+        assert len(asked) == 3
+        assert sorted(cancelled) == [2, 3]
+        await server.close(timeout_s=0)
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(asyncio.wait_for(scenario(), STEP_TIMEOUT_S))
+
+
+def asking(number: int) -> bytes:
+    """A request with this id."""
+    return b'{"jsonrpc": "2.0", "id": %d, "method": "x.y"}\n' % number
+
+
 def test_many_connections_leave_nothing(path: Path) -> None:
     """Two hundred peers come, are served and go, each in one of the ways there are to go."""
 
@@ -112,7 +156,7 @@ def test_many_connections_leave_nothing(path: Path) -> None:
                     peer.close()
             await until(lambda: len(host.server.stats()) == 1)
             assert descriptors_num() == before
-            assert not host.server._hang_ups._callbacks
+            assert len(host.server._hang_ups._callbacks) == 1
             await assert_served(first)
 
     run(scenario())

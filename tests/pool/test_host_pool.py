@@ -5,10 +5,13 @@ import socket
 import threading
 
 import pytest
+import uvloop
 
-from botod.pool import HostResting, NotSent, OutcomeUnknown, spawn
+from botod.pool import HostResting, NotSent, OutcomeUnknown, PoolTimeout, Terms, spawn
 from botod.pool.health import BREAKS_MAX, FAILURES_MAX
+from botod.pool.host_pool import HostPool
 from botod.pool.origin import Origin
+from botod.pool.queue import SlotQueue
 from support.http_server import Exchange, http_server
 from support.loops import BOUND_S, run, until
 from support.pools import ask, open_pool
@@ -55,6 +58,23 @@ def test_a_host_that_takes_no_connections_is_not_asked_by_everybody() -> None:
             assert pool.stats()[0].health.state == "good"
 
     run(scenario)
+
+
+def test_a_timer_that_is_due_at_once_is_nobody_elses_trouble() -> None:
+    """uvloop gives a handle that cannot say when; the next one who waits is given his time."""
+
+    async def main() -> None:
+        host = HostPool(Origin("http", "h", 80), SlotQueue(size=1, max_waiting=10))
+        lease = await spawn(host.lease, 1.0, Terms())
+        waits = [spawn(host.lease, timeout_s, Terms()) for timeout_s in (0.0004, BOUND_S)]
+        with pytest.raises(PoolTimeout):
+            await waits[0]
+        lease.release()
+        (await waits[1]).release()
+        host.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 def test_a_probe_whose_answer_takes_long_is_no_reason_to_wait() -> None:

@@ -19,7 +19,7 @@ from botod.ipc.framing import MAX_INLINE_BYTES
 from botod.ipc.limits import Budget, Refusals
 from botod.pool import spawn
 from support.exchanges import PLENTY_BYTES, incoming
-from support.loops import BOUND_S
+from support.loops import BOUND_S, run
 from support.pools import descriptors_num
 
 LARGE = bytes(range(256)) * 12_000
@@ -76,7 +76,7 @@ class Rig:
 
     def _run(self, operation: str, call: Callable[[], Any]) -> Any:
         before = descriptors_num()
-        result = asyncio.run(self._in_greenlet(operation, call))
+        result = run(lambda: self._in_greenlet(operation, call))
         # Fewer if a thread of the test's has closed its end meanwhile; a pipe left would be two.
         assert descriptors_num() <= before, "a job leaves descriptors behind"
         self.held.release()

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 BOUND_S = 30.0
 """No step of a test waits longer; a machine under load may be slow, a hang is a failure."""
@@ -14,10 +16,10 @@ class Factory:
     loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 
 
-def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine function to its end."""
+def run(scenario: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What a coroutine function gives."""
     with asyncio.Runner(loop_factory=Factory.loop) as runner:
-        runner.run(asyncio.wait_for(scenario(), BOUND_S))
+        return runner.run(asyncio.wait_for(scenario(), BOUND_S))
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -88,6 +88,24 @@ def test_a_call_imports_next_to_nothing(daemon: Daemon, tmp_path: Path, package:
     assert ours == {f"{commands}.call", f"{commands}.call_wire"}
 
 
+@pytest.mark.parametrize("url", ["https://example.com/botod.git", "file://elsewhere/botod"])
+def test_a_package_of_elsewhere_is_not_looked_for_here(tmp_path: Path, url: str) -> None:
+    """The folder that the caller is in may be anybody's."""
+    script = installed(tmp_path, "editable")
+    (told,) = tmp_path.glob("lib/*/site-packages/*/direct_url.json")
+    told.write_text(f'{{"url": "{url}"}}')
+    for name in ("{", "elsewhere/botod"):
+        commands = tmp_path / name / "daemon" / "commands"
+        commands.mkdir(parents=True)
+        (commands / "call.py").write_text("print('anybody')")
+    done = subprocess.run(
+        [script, "call", "botod.ping"],
+        capture_output=True, text=True, timeout=BOUND_S, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert "anybody" not in done.stdout
+    assert "No module named 'botod'" in done.stderr
+
+
 def test_what_is_installed_here_is_the_source() -> None:
     """The script has to be installed again after a change."""
     script = Path(tool("botod")).read_bytes()
