@@ -19,11 +19,10 @@ class Held:
 
     def take(self, size: int) -> None:
         """Hold `size` bytes more. Raises RpcError, OVERLOADED, if they are not there."""
-        if not self._budget.reserve(size):
+        if not self.try_take(size):
             limit = self._budget.limit_of(size)
             words = f"{size} bytes more would be over {limit}; descriptors and streams take less"
             raise self._refusals.error(limit, words)
-        self._size += size
 
     def try_take(self, size: int) -> bool:
         """Hold `size` bytes more, if they are there."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False, slots=True)
-class Wish:
+class _Wish:
     """How one exchange waits; nobody changes it.
 
     timer: ends its waiting. again: what to do when the job has ended, instead of telling.
@@ -76,18 +76,17 @@ class Run:
         self.moved = bodies.moved
         self.held = held
         self.began = began
-        self._waiting: dict[Exchange, Wish] = {}
+        self._waiting: dict[Exchange, _Wish] = {}
 
     def travels(self, together: Together) -> None:
         """Take note that the job is one of several in a request."""
         self.together = together
 
-    def wait(self, exchange: Exchange, wish: Wish | None = None) -> None:
-        """Have `exchange` told the outcome. The job is cancelled with the last who waits.
+    def wait(self, exchange: Exchange) -> None:
+        """Have `exchange` told the outcome. The job is cancelled with the last who waits."""
+        self._take(exchange, _Wish(self.job.options))
 
-        wish: None: as the job's options have it.
-        """
-        wish = wish or Wish(self.job.options)
+    def _take(self, exchange: Exchange, wish: _Wish) -> None:
         self._waiting[exchange] = wish
         exchange.on_cancel = lambda: self._leave(exchange)
         if wish.options.progress and self._progress is None:
@@ -96,11 +95,11 @@ class Run:
 
     def join(self, exchange: Exchange, job: Job) -> None:
         """Have `exchange` told the outcome as if its own `job` were run, until that's deadline."""
-        self.wait(exchange, Wish(job.options, self._timer(exchange, job)))
+        self._take(exchange, _Wish(job.options, self._timer(exchange, job)))
 
     def follow(self, exchange: Exchange, job: Job, again: Callable[[], None]) -> None:
         """Have `again` called when this one has ended, if `exchange` still waits then."""
-        self.wait(exchange, Wish(job.options, self._timer(exchange, job), again))
+        self._take(exchange, _Wish(job.options, self._timer(exchange, job), again))
 
     def settle(self, outcome: Outcome) -> None:
         """Tell all who wait."""
@@ -167,7 +166,7 @@ class Run:
         _let_go(exchange, wish)
         settle(exchange, Outcome(error=error), wish.options)
 
-    def _taken(self) -> dict[Exchange, Wish]:
+    def _taken(self) -> dict[Exchange, _Wish]:
         """Those who waited; nothing of theirs calls here any more."""
         waiting, self._waiting = self._waiting, {}
         if self._progress is not None:
@@ -196,7 +195,7 @@ def settle(exchange: Exchange, outcome: Outcome, options: Options) -> None:
         exchange.fail(traced(outcome.error, options))
 
 
-def _let_go(exchange: Exchange, wish: Wish) -> None:
+def _let_go(exchange: Exchange, wish: _Wish) -> None:
     exchange.on_cancel = None
     if wish.timer is not None:
         wish.timer.cancel()

@@ -88,7 +88,7 @@ class Worker:
         """Begin what a request asks for. Raises RpcError if it is refused at once."""
         method = exchange.request.method
         try:
-            self._policy.admit(exchange.sender, method)
+            self.admit(exchange)
             operation = CATALOG.at_hand(method)
             if operation is not None:
                 self._begin(exchange, operation, self._loop.time())
@@ -142,7 +142,7 @@ class Worker:
         loading.task.add_done_callback(self._loading_ended)
 
     def _loaded(self, exchange: Exchange, now: float, operation: Operation) -> None:
-        self._policy.admit(exchange.sender, exchange.request.method)
+        self.admit(exchange)
         loading = asyncio.current_task()
         assert loading is not None, "called by the task that waited"
         self._loading_ended(loading)  # the job takes its place

@@ -32,7 +32,7 @@ class Client:
             raise AttributeError(operation)
         lines, method, options = self._lines, f"{self._service}.{operation}", self._options
 
-        async def call(**params: Any) -> Any:  # not of `self`, which keeps it: that were a cycle
+        async def call(**params: Any) -> Any:  # not of `self`, which keeps it: a cycle
             if "Body" in params:
                 params = prepared(params)
             return await lines.do(method, params, options, reads_streams=True)

@@ -19,8 +19,8 @@ WRITE_PIECES = 64
 class Outbox:
     """The pieces of messages that wait, and the streams that have more.
 
-    waiting_bytes: of those pieces. unread_bytes: of those that the kernel did not take because the
-    peer does not read; most it takes at once. account: told by how many bytes that grew or shrank.
+    waiting_bytes: of those pieces. unread_bytes: of those that the kernel did not take, as the peer
+    does not read; most answers it takes at once. account: told by how many that grew or shrank.
     """
 
     def __init__(self, account: Callable[[int], None]) -> None:

@@ -65,7 +65,7 @@ class Transfer:
     this, at the end, whatever it is. trace: for whoever keeps account of it; None: nobody does.
     """
 
-    # Thousands may wait at once: slots save a dictionary each, here and elsewhere in the pool.
+    # Thousands may wait at once: slots save a dictionary each.
     __slots__ = (
         "_on_end", "_on_sent", "_parked", "_takes_head", "_tells_sent", "_unread", "answered",
         "answered_at", "began_at", "ended", "failure", "head", "receiving_paused", "request",

@@ -43,9 +43,7 @@ class Resources:
 
 def object_name(bucket: str | None, key: str | None) -> str | None:
     """An object's name; None if half of it is missing, or its bucket is an alias."""
-    if bucket is None or key is None or bucket.endswith(ALIASES):
-        return None
-    return f"{bucket}/{key}"
+    return None if key is None or bucket_name(bucket) is None else f"{bucket}/{key}"
 
 
 def bucket_name(bucket: str | None) -> str | None:

@@ -70,7 +70,7 @@ def test_jobs() -> None:
                     Peer("s3.get_object", ON_KEY, sender=SENDER).ask(jobs.worker.handle)
                     for _ in range(3)
                 ]
-                await until(held.arrived.is_set)
+                await until(lambda: sum(h.slots.leased_num for h in jobs.pool.stats()) == 3)
                 answer = await show(jobs, "jobs", most=2)
                 assert [row["id"] for row in answer["rows"]] == [IDS.job(1), IDS.job(2)]
                 assert answer["left_out_num"] == 1
