@@ -13,7 +13,7 @@ from botod.ipc.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from botod.ipc.framing import Message
@@ -109,15 +109,8 @@ def encode_result(
     """The answer to a request that succeeded; the result may hold bytes, at any depth.
 
     streams: the numbers of the streams that the result may hold.
-
-    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
-    there is more of that, the result is looked through, which takes longer than to write it.
     """
-    carrier = Carrier([], streams)
-    text = dumps_with(carrier, result)
-    if text.count('"$') != len(carrier.blobs) + len(carrier.numbers):
-        carrier = Carrier([], streams)
-        text = dumps(pack(result, carrier))
+    text, carrier = with_markers(result, lambda: Carrier([], streams))
     number = answer_to if type(answer_to) is int else dumps(answer_to)
     line = f'{{"jsonrpc":"2.0","id":{number},"result":{text}'
     if carrier.numbers:
@@ -125,6 +118,20 @@ def encode_result(
     if carrier.blobs:
         line += f',"bytes":[{",".join(map(str, map(len, carrier.blobs)))}]'
     return [f"{line}}}\n".encode(), *carrier.blobs]
+
+
+def with_markers(value: Any, new_carrier: Callable[[], Any]) -> tuple[str, Any]:
+    """A value as JSON, and a carrier of what the markers in it stand for.
+
+    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
+    there is more of that, the value is looked through, which takes longer than to write it.
+    """
+    carrier = new_carrier()
+    text = dumps_with(carrier, value)
+    if text.count('"$') != carrier.markers_num:
+        carrier = new_carrier()
+        text = dumps(pack(value, carrier))
+    return text, carrier
 
 
 def encode_error(answer_to: str | int | None, error: RpcError) -> list[bytes]:
@@ -172,6 +179,11 @@ class Carrier:
         self.blobs = blobs
         self.numbers: list[int] = []
         self._streams = streams
+
+    @property
+    def markers_num(self) -> int:
+        """How many it gave."""
+        return len(self.blobs) + len(self.numbers)
 
     def __call__(self, value: Any) -> Any:
         if isinstance(value, (bytes, bytearray, memoryview)):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import binascii
 
-from botod.ipc.json_text import dumps, dumps_with
 from botod.ipc.markers import pack
-from botod.ipc.protocol import encode_entry
+from botod.ipc.protocol import Carrier, encode_entry, with_markers
 from botod.ipc.sending import FilePart, Pieces
 
 TYPE_CHECKING = False
@@ -39,26 +38,20 @@ class Written:
         self.timeout_s = timeout_s
 
 
-class RequestCarrier:
-    """Gives markers for what a request's params may hold beside JSON, and keeps what it stands for.
-
-    stream: the number for the stream, of which there may be one. markers_num: how many it gave.
-    """
-
-    __slots__ = ("_stream", "blobs", "files", "markers_num", "source")
+class RequestCarrier(Carrier):
+    """What a request's params may hold besides: files, and one stream. stream: its number."""
 
     def __init__(self, stream: int) -> None:
-        self.blobs: list[bytes] = []
+        super().__init__([])
         self.files: list[FilePart] = []
         self.source: Pieces | None = None
-        self.markers_num = 0
         self._stream = stream
 
+    @property
+    def markers_num(self) -> int:
+        return len(self.blobs) + len(self.files) + (self.source is not None)
+
     def __call__(self, value: Any) -> Any:
-        self.markers_num += 1
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            self.blobs.append(bytes(value))
-            return {"$bytes": len(self.blobs) - 1}
         if isinstance(value, Pieces):
             if self.source is not None:
                 raise TypeError("one stream in a request, no more")
@@ -67,21 +60,12 @@ class RequestCarrier:
         if isinstance(value, FilePart):
             self.files.append(value)
             return value.marker(len(self.files) - 1)
-        raise TypeError(f"{type(value).__name__} cannot stand in a message")
+        return super().__call__(value)
 
 
 def marked(params: dict[str, Any], stream: int) -> tuple[str, RequestCarrier]:
-    """Params as JSON, and what the markers in it stand for. Raises TypeError and ValueError.
-
-    What could be taken for a marker and is none is rare, and begins with "$ like the markers: where
-    there is more of that, the params are looked through, which takes longer than to write them.
-    """
-    carrier = RequestCarrier(stream)
-    text = dumps_with(carrier, params)
-    if text.count('"$') == carrier.markers_num:
-        return text, carrier
-    carrier = RequestCarrier(stream)
-    return dumps(pack(params, carrier)), carrier
+    """Params as JSON, and what the markers in it stand for. Raises TypeError and ValueError."""
+    return with_markers(params, lambda: RequestCarrier(stream))
 
 
 def batch_entry(
