@@ -2,9 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# mypy reads no editable installs: this tree shows it the sources under their import names.
-TREE := $(VENV)/tree
-PACKAGES := pool ipc daemon
+# mypy reads no editable installs: here the sources stand under their import names.
+TREE := compiled
 
 .PHONY: demo test test-long boto-suite bench bench-micro flame fuzz docs screens deb lint types clean
 
@@ -71,9 +70,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test
-	mkdir -p $(TREE)/botod
-	for package in $(PACKAGES); do ln -sfn ../../../$$package $(TREE)/botod/$$package; done
-	MYPYPATH=$(TREE) $(BIN)/mypy -p botod.pool -p botod.ipc -p botod.daemon
+	MYPYPATH=$(TREE) $(BIN)/mypy -p botod.pool -p botod.ipc -p botod.daemon -p botod.compiled
 
 clean:
 	rm -rf $(VENV) build *.egg-info

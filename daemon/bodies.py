@@ -12,6 +12,7 @@ from typing import Any
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.files import FILE_BLOCK_BYTES, open_to_read, open_to_write
 from botod.daemon.held import Held
+from botod.daemon.job_states import JobState
 from botod.daemon.moved import Counted, Moved
 from botod.daemon.parts import FileParts, GatheredParts
 from botod.daemon.pipes import PeerPipe
@@ -152,7 +153,7 @@ class Bodies:
     def _source(self, given: Descriptor | IncomingStream, declared: int | None) -> Any:
         if isinstance(given, Descriptor):
             return self._from_descriptor(given, declared)
-        return self._passing(lambda: wait(given.read()), declared)
+        return self._passing(lambda: wait(given.read(), JobState.PEER), declared)
 
     def _from_descriptor(self, descriptor: Descriptor, declared: int | None) -> Any:
         file = open_to_read(descriptor, self._means.threads.of(self._uid))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botod.daemon.file_threads import FileThreads
 from botod.daemon.job import Job, overdue
+from botod.daemon.job_states import JobState
 from botod.daemon.joins import KeyTaken, Name, joined_error
 from botod.daemon.key_table import KeyTable, OwnerDied, Ticket, Underway
 from botod.daemon.keys_errors import BadKeysFile, KeysFileFailed
@@ -153,7 +154,7 @@ class Claim:
         self._keys.waiting_num += 1
         try:
             while isinstance(found, Underway):
-                sleep(pause_s)
+                sleep(pause_s, JobState.JOINED)
                 pause_s = next_pause_s(pause_s, self._keys.waiting_num)
                 found = self._ask(found)
         except DeadlineExceeded:

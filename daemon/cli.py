@@ -8,6 +8,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from botod.daemon.compiled_code import use_compiled_code
+
 COMMANDS = {
     "run": "run the daemon",
     "call": "have one operation done: botod call s3.get_object Bucket=bucket Key=k",
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, words in COMMANDS.items():
         commands.add_parser(name, help=words, add_help=False)
     command = parser.parse_args(argv[:1]).command
+    if command == "run":
+        use_compiled_code()
     module = importlib.import_module(f"botod.daemon.commands.{command.replace('-', '_')}")
     status: int = module.main(argv[1:])
     return status

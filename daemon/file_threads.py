@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
+from botod.daemon.job_states import JobState
 from botod.pool import wait
 
 P = ParamSpec("P")
@@ -39,7 +40,7 @@ class FileThreads(Executor):
 
     def run(self, call: Callable[[], T]) -> T:
         """`call()`, while the calling greenlet parks. Cancelled, it is left to itself."""
-        return wait(asyncio.get_running_loop().run_in_executor(self, call))
+        return wait(asyncio.get_running_loop().run_in_executor(self, call), JobState.FILE)
 
     def of(self, uid: int) -> "UserThreads":
         """One user's share of them."""
@@ -92,7 +93,7 @@ class UserThreads:
             if self._taken_num < USER_THREADS_MAX:
                 self._taken_num += 1
                 self._threads.submit(self._do_next)
-        return wait(asyncio.wrap_future(future))
+        return wait(asyncio.wrap_future(future), JobState.FILE)
 
     def _do_next(self) -> None:
         """In a thread: one call; the next one goes behind those of other users."""

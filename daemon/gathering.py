@@ -27,6 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botod.daemon.job import Job
+from botod.daemon.job_states import JobState
 from botod.daemon.services.operation import Fate, Gathering, Result
 from botod.pool import DeadlineExceeded, OutcomeUnknown, Terms, on_terms, spawn_until, wait
 from botod.pool.fairness import path_of
@@ -167,7 +168,7 @@ class _Flow:
         entry = _Entry(job, size_bytes, tell, self._loop.create_future())
         self._gather(entry)
         try:
-            return wait(entry.fate)
+            return wait(entry.fate, JobState.TOGETHER)
         except (DeadlineExceeded, asyncio.CancelledError) as error:
             if not entry.fate.cancelled():
                 return entry.fate.result()  # it is here

@@ -8,8 +8,8 @@ from botod.daemon.files import DescriptorFailed
 from botod.daemon.options import Options
 from botod.daemon.refresher import NoCredentials
 from botod.daemon.retries import GATEWAYS, Cause, cause_of
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, DetailedError, ObjectChanged
 from botod.daemon.services.catalog import NoSuchOperation
+from botod.daemon.services.errors import AnswerTooLarge, BadAnswer, DetailedError, ObjectChanged
 from botod.daemon.services.operation import CannotBeCarried, Operation, Params, Result
 from botod.daemon.services.shapes import InvalidParam
 from botod.daemon.sinks import DoesNotFit

@@ -1,10 +1,13 @@
-"""What a job is at: told by where its greenlet is parked, so that nothing is noted for it."""
+"""What a job is at: told by what its greenlet says that it parks for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from types import FrameType
+from typing import TYPE_CHECKING
 
-from botod.daemon.runs import Run
+from botod.pool import parked
+
+if TYPE_CHECKING:
+    from botod.daemon.runs import Run
 
 
 class JobState(StrEnum):
@@ -26,42 +29,22 @@ class JobState(StrEnum):
     WORKING = "working"
 
 
-FUNCTIONS: Mapping[tuple[str, str], JobState] = {
-    ("botod.pool.host_pool", "HostPool._wait_for_slot"): JobState.SLOT,
-    ("botod.pool.bridge", "sleep"): JobState.RETRY,
-    ("botod.daemon.claims", "Claim.told"): JobState.JOINED,
+OF_POOL: Mapping[str | None, JobState] = {
+    None: JobState.STARTING,  # or at work, if it is the one that asks
+    parked.SLOT: JobState.SLOT,
+    parked.ANSWER: JobState.WIRE,
+    parked.PAUSE: JobState.RETRY,
+    parked.PARTS: JobState.PARTS,
 }
-"""By module and function: the innermost of a stack that is here, or in a module below, tells."""
-
-MODULES: Mapping[str, JobState] = {
-    "botod.daemon.refresher": JobState.KEYS,
-    "botod.daemon.gathering": JobState.TOGETHER,
-    "botod.pool.response": JobState.WIRE,
-    "botod.pool.connection": JobState.WIRE,
-    "botod.pool.crew": JobState.PARTS,
-    "botod.daemon.file_threads": JobState.FILE,
-    "botod.daemon.bodies": JobState.PEER,
-    "botod.daemon.pipes": JobState.PEER,
-}
+"""By what the pool's functions say that they park for; the daemon's say a state."""
 
 
-def state_of(run: Run, *, is_paused: bool) -> JobState:
+def state_of(run: "Run", *, is_paused: bool) -> JobState:
     """What a job is at. is_paused: that no requests of its profile go out."""
     if run.is_streaming:
         return JobState.STREAMING
-    frame = run.future.frame
-    if frame is None:
-        return JobState.STARTING
-    state = next(filter(None, map(_told, _outwards(frame))), JobState.WORKING)
+    waits_for = run.future.waits_for
+    if isinstance(waits_for, JobState):
+        return waits_for
+    state = OF_POOL.get(waits_for, JobState.WORKING)
     return JobState.PAUSED if is_paused and state is JobState.SLOT else state
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
-def _told(frame: FrameType) -> JobState | None:
-    module = frame.f_globals.get("__name__", "")
-    return FUNCTIONS.get((module, frame.f_code.co_qualname)) or MODULES.get(module)

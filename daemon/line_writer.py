@@ -58,8 +58,8 @@ class LineWriter:
         self._wake = threading.Event()
         self._hurry = threading.Event()
         # Not one that the process's end would wait for: it may hang in a disk.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name=name, daemon=True)
+        self._writer.start()
 
     def has_room(self, size: int) -> bool:
         return self._put_bytes - self._written_bytes + size <= self._room_bytes
@@ -92,9 +92,9 @@ class LineWriter:
         self._is_closing = True
         self._hurry.set()
         self._wake.set()
-        self._thread.join(timeout_s)
+        self._writer.join(timeout_s)
         self._gives_up = True
-        return not self._thread.is_alive()
+        return not self._writer.is_alive()
 
     def _run(self) -> None:
         while not self._gives_up and not (self._is_closing and self._is_done):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from botod.daemon.services import s3_multipart
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.upload_files import OpenUpload, UploadFolder, left_behind
 from botod.pool import PoolFull, PoolTimeout, Terms, current_terms, on_terms, sleep, spawn_apart
 from botod.pool.bridge import in_thread

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from botod.daemon.files import DescriptorFailed, failed
+from botod.daemon.job_states import JobState
 from botod.ipc.descriptors import Descriptor
 from botod.pool import wait
 
@@ -80,7 +81,7 @@ class PeerPipe:
         loop.add_reader(self._epoll.fileno(), _settle, future, True)
         timer = None if most_s is None else loop.call_later(most_s, _settle, future, False)
         try:
-            is_ready = wait(future)
+            is_ready = wait(future, JobState.PEER)
         finally:
             loop.remove_reader(self._epoll.fileno())
             self._epoll.unregister(fd)

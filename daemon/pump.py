@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from botod.daemon.job_states import JobState
 from botod.daemon.moved import Moved
 from botod.daemon.services.answers import ANSWER_BLOCK_BYTES, Streamed
 from botod.ipc.errors import RpcError
@@ -47,14 +48,14 @@ class Pump:
     def _run(self) -> None:
         try:
             while block := self._next():
-                wait(self._stream.send(block))
+                wait(self._stream.send(block), JobState.PEER)
                 self._moved.received_bytes += len(block)
         except Exception as error:  # noqa: BLE001 - a job's border: its peer gets one of the wire
             self.error = self._explain(error)
 
     def _next(self) -> bytes:
         if self._body.wants_room:
-            wait(self._stream.room())
+            wait(self._stream.room(), JobState.PEER)
         return self._body.read(ANSWER_BLOCK_BYTES)
 
     def _end(self, future: object) -> None:

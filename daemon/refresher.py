@@ -15,6 +15,7 @@ from random import random
 from threading import Thread
 
 from botod.daemon.credentials import Keys, NoKeys
+from botod.daemon.job_states import JobState
 from botod.pool import HeldKeys, wait
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Refresher:
         self._held: HeldKeys | None = None
         self._keys: Keys | None = None
         self._looking: asyncio.Future[None] | None = None
-        self._thread: Thread | None = None
+        self._looker: Thread | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._bound: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -164,7 +165,7 @@ class Refresher:
     def _wait(self) -> None:
         """Park until the look that is under way has ended. Each waiter can be cancelled alone."""
         if self._looking is not None:
-            wait(asyncio.shield(self._looking))
+            wait(asyncio.shield(self._looking), JobState.KEYS)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
@@ -172,7 +173,7 @@ class Refresher:
             self._timer.cancel()
         self._looking = loop.create_future()
         self._bound = loop.call_later(LOOK_TIMEOUT_S, self._is_late)
-        if self._thread is None:
+        if self._looker is None:
             thread = Thread(
                 target=self._run, args=(loop,), name=f"keys of {self.name}", daemon=True
             )
@@ -181,7 +182,7 @@ class Refresher:
             except RuntimeError as error:  # the system has no thread left
                 self._fail(str(error))
             else:
-                self._thread = thread
+                self._looker = thread
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """What the thread does."""
@@ -196,7 +197,7 @@ class Refresher:
             loop.call_soon_threadsafe(self._looked, outcome)
 
     def _looked(self, outcome: Keys | str) -> None:
-        self._thread = None
+        self._looker = None
         if self._is_closed:
             self._end_look()
         elif isinstance(outcome, Keys):

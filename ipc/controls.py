@@ -143,7 +143,7 @@ def _read_stream_cancel(params: dict[str, Any], _blobs: Sequence[bytes]) -> Stre
 
 
 def _number_of(params: dict[str, Any], method: str, keys: set[str]) -> int:
-    number: int = params.get("stream", -1)
+    number: object = params.get("stream", -1)
     if params.keys() != keys or not is_number(number):
         _raise_bad_control(method)
     return number

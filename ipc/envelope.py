@@ -8,7 +8,7 @@ from botod.ipc.json_text import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
 
 MAX_BLOBS = 64
 """Pieces that one message may declare: a batch of ten messages with some binary attributes each."""
@@ -42,7 +42,7 @@ def is_plain(line: bytes | bytearray) -> bool:
 
 def request_id(envelope: dict[str, Any]) -> str | int | None:
     """The id to answer under; None for a notification and for an id that is none."""
-    value: str | int | None = envelope.get("id")
+    value: Any = envelope.get("id")
     return value if is_id(value) else None
 
 
@@ -55,14 +55,14 @@ def is_id(value: Any) -> bool:
     return value is None
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[int]:
     """Whether it is a whole number, not negative."""
     return type(value) is int and value >= 0
 
 
 def declared_sizes(envelope: dict[str, Any]) -> list[int]:
     """The sizes in `bytes`. If they cannot be told, nobody knows where the next line begins."""
-    sizes: list[int] = envelope.get("bytes", [])
+    sizes: object = envelope.get("bytes", [])
     if not isinstance(sizes, list) or len(sizes) > MAX_BLOBS or not all(map(is_number, sizes)):
         raise ProtocolError(
             Code.INVALID_REQUEST, f"bytes is a list of at most {MAX_BLOBS} whole numbers"
@@ -72,7 +72,7 @@ def declared_sizes(envelope: dict[str, Any]) -> list[int]:
 
 def declared_fds_num(envelope: dict[str, Any]) -> int:
     """The number in `fds`. If it cannot be told, nobody knows whose the next ones are."""
-    number: int = envelope.get("fds", 0)
+    number: object = envelope.get("fds", 0)
     if not is_number(number) or number > MAX_FDS:
         raise ProtocolError(Code.INVALID_REQUEST, f"fds is a whole number, at most {MAX_FDS}")
     return number
@@ -80,9 +80,13 @@ def declared_fds_num(envelope: dict[str, Any]) -> int:
 
 def declared_streams(envelope: dict[str, Any]) -> list[int]:
     """The numbers in `streams`. Raises RpcError."""
-    numbers: list[int] = envelope.get("streams", [])
-    is_list = isinstance(numbers, list) and len(numbers) <= MAX_STREAMS
-    if not is_list or not all(map(is_number, numbers)) or len(set(numbers)) < len(numbers):
+    numbers: object = envelope.get("streams", [])
+    if (
+        not isinstance(numbers, list)
+        or len(numbers) > MAX_STREAMS
+        or not all(map(is_number, numbers))
+        or len(set(numbers)) < len(numbers)
+    ):
         raise RpcError(
             Code.INVALID_REQUEST,
             f"streams is a list of at most {MAX_STREAMS} different whole numbers",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     _scan: Callable[[str, int], tuple[Any, int]]
+    _encoder: Callable[[Callable[[Any], Any]], Callable[..., Any]]
 
 WHITE_SPACE = " \t\n\r"
 
@@ -36,25 +37,26 @@ class _Reading:
     parse_constant = staticmethod(_no_constant)
 
 
+def _encoder_in_c(default: Callable[[Any], Any]) -> Callable[..., Any]:
+    return make_encoder(
+        None, default, encode_basestring_ascii, None, ":", ",", False, False, False
+    )  # fmt: skip
+
+
+def _encoder_of_json(default: Callable[[Any], Any]) -> Callable[..., Any]:
+    return json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=default).iterencode
+
+
 try:
     from _json import encode_basestring_ascii, make_encoder, make_scanner
 except ImportError:
     import json
 
     _scan = json.JSONDecoder(parse_constant=_no_constant).raw_decode
-
-    def _encoder(default: Callable[[Any], Any]) -> Any:
-        form = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=default)
-        return form.iterencode
-
+    _encoder = _encoder_of_json
 else:
     _scan = make_scanner(_Reading())  # type: ignore[arg-type]
-
-    def _encoder(default: Callable[[Any], Any]) -> Any:
-        return make_encoder(
-            None, default, encode_basestring_ascii, None, ":", ",", False, False, False
-        )  # fmt: skip
-
+    _encoder = _encoder_in_c
 
 _chunks = _encoder(_not_json)
 

@@ -6,6 +6,7 @@ Each limit refuses with its own name in the error's `data.limit`, and counts how
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from botod.ipc.errors import Code, RpcError
 from botod.ipc.framing import MessageLimits
@@ -141,7 +142,7 @@ class Account:
 class Accounts:
     """The users that have something of us, or had a moment ago."""
 
-    KEPT_MAX = 1024
+    KEPT_MAX: ClassVar[int] = 1024
     """Accounts looked through for idle ones when there are more: a user's costs some 200 bytes."""
 
     def __init__(self, limits: ServerLimits, budget: Budget) -> None:

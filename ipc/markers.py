@@ -57,7 +57,7 @@ def pack(value: Any, carry: Callable[[Any], Any]) -> Any:
     """
     if isinstance(value, dict):
         packed = {key: pack(item, carry) for key, item in value.items()}
-        return {"$literal": packed} if _LOOKS_LIKE_ONE & value.keys() else packed
+        return packed if _LOOKS_LIKE_ONE.isdisjoint(value) else {"$literal": packed}
     if isinstance(value, (list, tuple)):
         return [pack(item, carry) for item in value]
     if value is None or isinstance(value, (str, int, float)):

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import greenlet
 
 from botod.pool.errors import NotInGreenlet
+from botod.pool.parked import PAUSE
 from botod.pool.spawned import Spawned
 
 P = ParamSpec("P")
@@ -61,8 +62,11 @@ def spawn_apart(
     return Spawned(partial(fn, *args, **kwargs), name=_name(fn), deadline=deadline)
 
 
-def wait(awaitable: Awaitable[T]) -> T:
-    """Park until `awaitable` is done; its result, or its exception raised here."""
+def wait(awaitable: Awaitable[T], waits_for: str = "") -> T:
+    """Park until `awaitable` is done; its result, or its exception raised here.
+
+    waits_for: in words, for who asks where everything stands; see `parked`.
+    """
     try:
         spawned = running()
     except NotInGreenlet:
@@ -71,16 +75,16 @@ def wait(awaitable: Awaitable[T]) -> T:
         raise
     if not isinstance(awaitable, asyncio.Future):
         awaitable = asyncio.ensure_future(awaitable)
-    result: T = spawned.park(awaitable)
+    result: T = spawned.park(awaitable, waits_for)
     return result
 
 
-def sleep(seconds: float) -> None:
-    """Park for `seconds`; the loop goes on."""
+def sleep(seconds: float, waits_for: str = PAUSE) -> None:
+    """Park for `seconds`; the loop goes on. waits_for: as for `wait`."""
     spawned, due = running(), object()
     timer = spawned.get_loop().call_later(seconds, spawned.wake, due)
     try:
-        spawned.park_for(due)
+        spawned.park_for(due, waits_for)
     finally:
         timer.cancel()
 

@@ -75,7 +75,7 @@ class CurlClient(CurlAsyncHTTPClient):
             raise PoolError("libcurl resolves names synchronously; install one with AsynchDNS")
         self._closed = False
         self._is_acting = False
-        self._thread = get_ident()
+        self._thread_id = get_ident()
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = self._timer_due = math.inf
@@ -134,7 +134,7 @@ class CurlClient(CurlAsyncHTTPClient):
         handle = self._handle_of.get(transfer)
         if handle is None:
             return
-        if self._is_acting or get_ident() != self._thread:
+        if self._is_acting or get_ident() != self._thread_id:
             self._loop.call_soon_threadsafe(self.abort, transfer)
             return
         self.sockets.given_up(handle.opened, handle.ends, Reason.ABORTED)
@@ -292,7 +292,7 @@ class CurlClient(CurlAsyncHTTPClient):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_ms, self._timer_due = msecs, due
+        self._timer_ms, self._timer_due = float(msecs), due
         # In nobody's context, which would be kept until then.
         self._timer = self._loop.call_at(due, self._on_timer, context=Context())
 

@@ -57,8 +57,9 @@ class HTTPConnection:
     _line: tuple[str, str] | None = None
     _lines: list[str]  # as curl takes them, but for the body's length; while there is a _line
     _said: dict[str, str]  # by lower-case name, the last of each; likewise
+    __deletable__ = ("_lines", "_said")  # asked by mypyc
     _unframer: Unframer | None = None
-    _idempotent = False
+    idempotent = False  # the request's, by the terms of its sender
 
     def __init__(
         self,
@@ -128,8 +129,8 @@ class HTTPConnection:
         self,
         method: str,
         url: str,
-        skip_host: bool = False,  # noqa: FBT001, FBT002 - http.client's signature
-        skip_accept_encoding: bool = False,  # noqa: FBT001, FBT002
+        skip_host: int = 0,  # http.client's signature, and what boto gives for it
+        skip_accept_encoding: int = 0,
     ) -> None:
         self._begin(method, url)
         if not skip_host:
@@ -181,7 +182,7 @@ class HTTPConnection:
         body = bytes(message_body) if isinstance(message_body, BYTES) else b""
         request = self._built(body)
         bridge.require_greenlet()  # now, not at the answer: nothing was sent yet
-        self._idempotent = current_terms().idempotent
+        self.idempotent = current_terms().idempotent
         transfer = self._transfer = self._pool.start(request)
         upload = request.upload
         if upload is None or upload.whole is not None:  # curl has all that there is
@@ -200,7 +201,7 @@ class HTTPConnection:
         Once the transfer has ended (an early answer, a failure) the rest goes nowhere, and
         `getresponse` tells what happened.
         """
-        transfer = self._started()
+        transfer = self.started()
         for piece in _pieces(data):
             if transfer.ended:
                 return
@@ -214,18 +215,19 @@ class HTTPConnection:
 
     def getresponse(self) -> HTTPResponse:
         """Wait for status and headers. Raises what came instead, by what had been sent."""
-        transfer = self._started()
+        transfer = self.started()
         upload = transfer.request.upload
         if upload is not None and upload.whole is None:
             self._require_all(transfer, upload)
         while not (transfer.answered or transfer.ended):
-            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+            wait_for_change(self._pool, transfer, idempotent=self.idempotent)
         self._transfer = None
         if not transfer.answered:
-            raise failure_error(transfer, idempotent=self._idempotent)
-        return HTTPResponse(self._pool, transfer, idempotent=self._idempotent)
+            raise failure_error(transfer, idempotent=self.idempotent)
+        return HTTPResponse(self._pool, transfer, idempotent=self.idempotent)
 
-    def _started(self) -> Transfer:
+    def started(self) -> Transfer:
+        """What the request is on its way as. Raises ResponseNotReady if there is none."""
         if self._transfer is None:
             raise http.client.ResponseNotReady
         return self._transfer
@@ -245,7 +247,7 @@ class HTTPConnection:
         upload = transfer.request.upload
         assert upload is not None, "a request without a body was fed one"
         while upload.full and not transfer.ended:
-            wait_for_change(self._pool, transfer, idempotent=self._idempotent)
+            wait_for_change(self._pool, transfer, idempotent=self.idempotent)
 
     def _built(self, body: bytes) -> Request:
         assert self._line is not None, "built before putrequest"

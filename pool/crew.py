@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self
 
 from botod.pool import bridge
+from botod.pool.parked import PARTS
 from botod.pool.spawned import Spawned
 
 P = ParamSpec("P")
@@ -62,7 +63,7 @@ class Crew:
         """Park until one more has ended. Raises what one raised."""
         self._raise_error()
         self._changed = asyncio.get_running_loop().create_future()
-        bridge.wait(self._changed)
+        bridge.wait(self._changed, PARTS)
         self._raise_error()
 
     def _ended(self, future: "asyncio.Future[Any]") -> None:

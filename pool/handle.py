@@ -138,11 +138,13 @@ class Handle:
             pycurl.UPLOAD_BUFFERSIZE, LARGE_BUFFER_BYTES if is_large else SMALL_BUFFER_BYTES
         )
 
-    def _ready(self, *ends: *tuple[str, str, int, int]) -> int:
+    def _ready(
+        self, server_address: str, local_address: str, server_port: int, local_port: int
+    ) -> int:
         """Say whether to send, on the connection with these ends."""
         transfer = self.transfer
         assert transfer is not None, "curl sends what is not under way"
-        self.ends = ends
+        ends = self.ends = (server_address, local_address, server_port, local_port)
         if self.opened:
             self._sockets.connected(Route(*ends), self.opened)
         elif not transfer.sent and self._sockets.server_left(ends):

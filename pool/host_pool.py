@@ -16,6 +16,7 @@ from botod.pool.failures import is_certificate_failure
 from botod.pool.feedback import Feedback
 from botod.pool.health import Health, HealthState, HealthStats
 from botod.pool.origin import Origin
+from botod.pool.parked import SLOT
 from botod.pool.queue import SlotQueue
 from botod.pool.queue_stats import QueueStats
 from botod.pool.sockets import SocketStats
@@ -199,7 +200,7 @@ class HostPool:
         try:
             self.queue.join(waiter)
             self._arm()
-            spawned.park_for(turn)
+            spawned.park_for(turn, SLOT)
         except PoolFull as error:
             raise self._at_origin(error) from None
         except DeadlineExceeded as error:

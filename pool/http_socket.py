@@ -107,42 +107,48 @@ class PooledSocket:
         self.close()
 
 
-class _Exchange(HTTPConnection):
+class _Exchange:
     """One request of a socket and its answer, with http.client's errors and timeouts."""
 
     def __init__(self, pool: Pool, origin: Origin, timeout_now: Callable[[], float | None]) -> None:
-        super().__init__(pool, origin)
+        self._pool = pool
+        self._connection = HTTPConnection(pool, origin)
         self._timeout_now = timeout_now
 
     def begin(self, head: bytes) -> None:
         """Send a head. Returns when it is on its way; raises if it could not be."""
+        connection = self._connection
         first, *lines = FOLD.sub(" ", head.decode("latin-1")).split("\r\n")
         method, target, _version = first.split(" ")
-        self.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for line in lines:
             name, _colon, value = line.partition(":")
-            self.putheader(name, value.strip())
+            connection.putheader(name, value.strip())
         with _as_http_client():
-            self.endheaders()
-            transfer = self._started()
+            connection.endheaders()
+            transfer = connection.started()
             while not (transfer.sent or transfer.ended):
                 self._wait(transfer, or_sent=True)
             if not (transfer.sent or transfer.answered):
                 self.close()
-                raise failure_error(transfer, idempotent=self._idempotent)
+                raise self._failure(transfer)
 
     def send_body(self, data: bytes) -> None:
-        transfer = self._started()
+        transfer = self._connection.started()
         if transfer.request.upload is None:
             raise ValueError("a body whose length the request did not say")
         with _as_http_client(), self._bounded(transfer):
-            self.send(data)
+            self._connection.send(data)
 
     def answer(self) -> tuple[HTTPResponse, Transfer]:
         """Wait for the answer's head."""
-        transfer = self._started()
+        transfer = self._connection.started()
         with _as_http_client(), self._bounded(transfer):
-            return self.getresponse(), transfer
+            return self._connection.getresponse(), transfer
+
+    def close(self) -> None:
+        """Stop the request if its response was not taken yet."""
+        self._connection.close()
 
     def read(self, transfer: Transfer, size: int) -> bytes:
         """At most `size` bytes of the answer's body, as soon as there are any; none at its end."""
@@ -150,7 +156,7 @@ class _Exchange(HTTPConnection):
             while not (pieces := self._pool.client.take(transfer, size)) and not transfer.ended:
                 self._wait(transfer)
             if not pieces and transfer.state is not State.COMPLETE:
-                raise failure_error(transfer, idempotent=self._idempotent)
+                raise self._failure(transfer)
             return b"".join(pieces)
 
     def wait_for_end(self, transfer: Transfer) -> None:
@@ -160,10 +166,14 @@ class _Exchange(HTTPConnection):
                 self._wait(transfer)
 
     def _wait(self, transfer: Transfer, *, or_sent: bool = False) -> None:
+        idempotent = self._connection.idempotent
         with self._bounded(transfer):
-            wait_for_change(self._pool, transfer, idempotent=self._idempotent, or_sent=or_sent)
+            wait_for_change(self._pool, transfer, idempotent=idempotent, or_sent=or_sent)
             if transfer.state is State.ABORTED:
-                raise failure_error(transfer, idempotent=self._idempotent)
+                raise self._failure(transfer)
+
+    def _failure(self, transfer: Transfer) -> Exception:
+        return failure_error(transfer, idempotent=self._connection.idempotent)
 
     @contextlib.contextmanager
     def _bounded(self, transfer: Transfer) -> Iterator[None]:

@@ -97,7 +97,7 @@ class Spawned(asyncio.Future[T]):
     # Thousands may wait at once: slots save a dictionary each.
     __slots__ = (
         "_cancelled", "_due", "_has_expired", "_hub", "_is_interrupted", "_parked_for", "_stack",
-        "deadline", "name",
+        "_waits_for", "deadline", "name",
     )  # fmt: skip
 
     def __init__(self, call: Callable[[], T], *, name: str, deadline: float | None) -> None:
@@ -107,6 +107,7 @@ class Spawned(asyncio.Future[T]):
         self.deadline = deadline
         self._stack: _Stack | None = None
         self._parked_for: object = None
+        self._waits_for = ""
         self._is_interrupted = False
         self._cancelled: asyncio.CancelledError | None = None
         self._has_expired = False
@@ -118,6 +119,11 @@ class Spawned(asyncio.Future[T]):
     def frame(self) -> FrameType | None:
         """Where the function is parked; None: it has not begun, runs, or has ended."""
         return None if self._stack is None else self._stack.gr_frame
+
+    @property
+    def waits_for(self) -> str | None:
+        """What it said that it parks for; "": nothing; None: it is not parked."""
+        return None if self._parked_for is None else self._waits_for
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the function to stop. False: it had ended already."""
@@ -191,12 +197,12 @@ class Spawned(asyncio.Future[T]):
             if self._stack is None:
                 _put_by(stack)
 
-    def park(self, future: "asyncio.Future[T]") -> T:
+    def park(self, future: "asyncio.Future[T]", waits_for: str) -> T:
         """Put this stack aside until `future` is done; its result, or its exception raised."""
         try:
             if not future.done():
                 future.add_done_callback(self.wake)
-                self.park_for(future)
+                self.park_for(future, waits_for)
             elif self._is_interrupted:
                 self._raise_interrupt()
         except (asyncio.CancelledError, DeadlineExceeded):
@@ -206,10 +212,13 @@ class Spawned(asyncio.Future[T]):
             raise
         return future.result()
 
-    def park_for(self, reason: object) -> None:
-        """Put this stack aside until it is woken for this very reason."""
+    def park_for(self, reason: object, waits_for: str = "") -> None:
+        """Put this stack aside until it is woken for this very reason.
+
+        waits_for: the same in words, see `parked`.
+        """
         if not self._is_interrupted:
-            self._parked_for = reason
+            self._parked_for, self._waits_for = reason, waits_for
             while self._parked_for is reason:
                 self._hub.switch()
         if self._is_interrupted:

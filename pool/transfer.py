@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pycurl
 
 from botod.pool.bridge import running
+from botod.pool.parked import ANSWER
 from botod.pool.pieces import Piece, Pieces
 from botod.pool.request import Request
 from botod.pool.times import clock
@@ -112,7 +113,7 @@ class Transfer:
         self._tells_sent = or_sent
         spawned = running()
         self._parked += (spawned,)
-        spawned.park_for(self)
+        spawned.park_for(self, ANSWER)
 
     @property
     def unread_bytes(self) -> int:

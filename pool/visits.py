@@ -223,16 +223,16 @@ class Watchdog:
         self._stop = threading.Event()
         self._begun = threading.Event()
         self._told: tuple[int, float] | None = None
-        self._thread = threading.Thread(target=self._watch, name="visits-watchdog", daemon=True)
+        self._watchdog = threading.Thread(target=self._watch, name="visits-watchdog", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        self._watchdog.start()
 
     def stop(self) -> None:
         """End the thread; returns once it has ended."""
         self._stop.set()
         self._begun.set()
-        self._thread.join()
+        self._watchdog.join()
 
     def _watch(self) -> None:
         looked = clock()

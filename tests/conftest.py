@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import support.compiled  # noqa: F401 - first: it says which modules are compiled
 from support.secrets import secrets_in, shown, watch_errors
 
 # What looks for keys finds none of this machine's, and asks nobody at another address.

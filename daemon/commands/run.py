@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from botod.daemon import collector, loop
+from botod.daemon.compiled_code import use_compiled_code
 from botod.daemon.config import Config, ConfigError, load
 from botod.daemon.handed import Listener, hand_on, listening
 from botod.daemon.keys_errors import BadKeysFile
@@ -25,6 +26,8 @@ from botod.daemon.share import Share, divided, told_share
 from botod.daemon.upload_files import BadStateDir
 from botod.ipc.client import default_socket
 from botod.pool import PoolError
+
+logger = logging.getLogger(__name__)
 
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: starting it again will not help."""
@@ -105,6 +108,7 @@ def _run(config: Config, path: str | None, share: Share | None) -> int:
     socket_path = config.daemon.socket or default_socket()
     listener = listening(socket_path, int(config.daemon.socket_mode, 8))
     collector.settle()
+    _tell_of_compiled_code()
     try:
         if is_master:
             is_to_restart, status = _lead(config, path, listener, logs)
@@ -118,6 +122,14 @@ def _run(config: Config, path: str | None, share: Share | None) -> int:
         return status
     finally:
         listener.close()
+
+
+def _tell_of_compiled_code() -> None:
+    modules_num, refusal = use_compiled_code()
+    if refusal:
+        logger.warning("%s: all is interpreted; install botod and botod-compiled anew", refusal)
+    elif modules_num:
+        logger.info("%d modules are compiled", modules_num)
 
 
 def _lead(config: Config, path: str | None, listener: Listener, logs: Logs) -> tuple[bool, int]:

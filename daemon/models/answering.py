@@ -12,15 +12,8 @@ from botocore.parsers import ResponseParserError
 from botod.daemon.models.parsing import MISREAD
 from botod.daemon.models.quirk import Quirk
 from botod.daemon.models.s3_quirks import ERROR_DOCUMENT
-from botod.daemon.services.answers import (
-    MAX_ERROR_BYTES,
-    OK,
-    BadAnswer,
-    DetailedError,
-    Download,
-    body_of,
-    metadata,
-)
+from botod.daemon.services.answers import MAX_ERROR_BYTES, OK, Download, body_of, metadata
+from botod.daemon.services.errors import BadAnswer, DetailedError
 from botod.daemon.services.operation import Params, Result
 from botod.pool.bridge import in_thread
 

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 
 from botod.daemon.held import current_held
+from botod.daemon.services.errors import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Result
 from botod.pool import current_terms
 from botod.pool.bridge import in_thread
@@ -49,34 +50,6 @@ MAX_DIGITS = 20
 """Of a number in an answer: 2**64 has 20."""
 
 OK = range(200, 300)
-
-
-class AnswerTooLarge(Exception):
-    """The answer is larger than what is held in memory."""
-
-
-class BadAnswer(Exception):
-    """What came is not an answer of the service that was asked."""
-
-
-class DetailedError(BotoServerError):  # type: ignore[misc]
-    """A service's error that was read already.
-
-    details: what the service says of it besides, under AWS's names.
-    """
-
-    def __init__(
-        self, response: Any, *, code: str, message: str, request_id: str, details: Result
-    ) -> None:
-        super().__init__(response.status, response.reason)
-        self.error_code = code
-        self.message = message
-        self.request_id = request_id
-        self.details = details
-
-
-class ObjectChanged(Exception):
-    """An object was replaced while it came in parts."""
 
 
 def checked(response: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.services.operation import Result, Source
 from botod.pool.bodies import off_the_loop
 from botod.pool.pieces import Piece, size_of
@@ -85,7 +85,7 @@ COMBINABLE = {"CRC64NVME": "CRC64-NVME", "CRC32": "CRC32", "CRC32C": "CRC32-ISCS
 DEFAULT = "CRC64NVME"
 """What S3 computes by itself where nothing is said, and the quickest: 10 GB/s and more."""
 
-PARAMS = {f"Checksum{name}": name for name in ALGORITHMS}
+PARAMS: dict[str, str] = {f"Checksum{name}": name for name in ALGORITHMS}
 """What a caller may give, or is given, and of which algorithm it is."""
 
 
@@ -96,7 +96,7 @@ def header_of(algorithm: str) -> str:
 HEADERS = {name: header_of(name) for name in ALGORITHMS}
 """By the algorithms, in their order."""
 
-RESULT = {param: HEADERS[name] for param, name in PARAMS.items()} | {
+RESULT: dict[str, str] = {param: HEADERS[name] for param, name in PARAMS.items()} | {
     "ChecksumType": "x-amz-checksum-type"
 }
 """Results' names and the headers in which they come."""

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from botod.daemon.services.answers import MAX_ERROR_BYTES, BadAnswer, text_in
+from botod.daemon.services.answers import MAX_ERROR_BYTES, text_in
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.services.operation import CannotBeCarried, Endpoint
 from botod.pool import HeldKeys, Pool, pooled
 

@@ -11,7 +11,8 @@ from typing import Any
 from botod.daemon.attempts import attempt
 from botod.daemon.held import current_held
 from botod.daemon.services import checksums
-from botod.daemon.services.answers import BadAnswer, Check, Download, ObjectChanged
+from botod.daemon.services.answers import Check, Download
+from botod.daemon.services.errors import BadAnswer, ObjectChanged
 from botod.daemon.services.operation import Params, Place, Result
 from botod.daemon.services.pace import Pace
 from botod.daemon.services.s3 import request

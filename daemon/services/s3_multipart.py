@@ -4,7 +4,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from botod.daemon.services import checksums
-from botod.daemon.services.answers import BadAnswer, checked, root_of, text_of, texts_of
+from botod.daemon.services.answers import checked, root_of, text_of, texts_of
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.services.operation import Params, Result, Source
 from botod.daemon.services.s3 import request
 from botod.daemon.services.s3_headers import (

@@ -81,7 +81,7 @@ _CONDITIONS = ("IfMatch", "IfNoneMatch")
 _OF_A_PART = ("PartNumber", "Range")
 _IN_PARTS = [name for name in PUT if name not in {"ContentMD5", "ChecksumSHA1", "ChecksumSHA256"}]
 
-SERVICE = Service(
+SERVICE: Service = Service(
     connect=connect,
     operations={
         "create_bucket": Operation(

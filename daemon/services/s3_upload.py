@@ -13,8 +13,8 @@ from typing import Any
 
 from botod.daemon.attempts import attempt
 from botod.daemon.services import s3_multipart
-from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.checksums import DEFAULT, PARAMS
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.services.operation import Params, PartedBody, Result, Source
 from botod.daemon.services.s3_headers import CUSTOMER_KEY, WHOSE
 from botod.daemon.services.s3_multipart import GONE, Part

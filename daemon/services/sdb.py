@@ -166,7 +166,7 @@ _EXPECTED: dict[str, Shape] = {
     "Expected": Struct({"Name": _NAME}, {"Value": _TEXT, "Exists": Flag()})
 }
 
-SERVICE = Service(
+SERVICE: Service = Service(
     connect=partial(connect, SDBConnection),
     operations={
         "create_domain": Operation(

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from botod.daemon.attempts import attempt
 from botod.daemon.held import Held, current_held, holding
-from botod.daemon.services.answers import BadAnswer, Streamed
+from botod.daemon.services.answers import Streamed
+from botod.daemon.services.errors import BadAnswer
 from botod.pool import spawn_until, wait
 from botod.pool.bridge import current_deadline
 from botod.pool.pieces import Piece

@@ -7,7 +7,7 @@ names the parameter and says what is allowed.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from botod.ipc.descriptors import Descriptor
@@ -24,7 +24,7 @@ LARGE = (Descriptor, IncomingStream)
 
 _BODIES = (bytes, *LARGE)
 
-SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class InvalidParam(ValueError):
@@ -73,13 +73,9 @@ class Text:
             raise InvalidParam(f"{where} holds half of a surrogate pair, which is no character")
         if self.choices and text not in self.choices:
             raise InvalidParam(f"{where} has to be one of {', '.join(self.choices)}")
-        if self.pattern and not self._expression.fullmatch(text):
+        if self.pattern and not _compiled(self.pattern).fullmatch(text):
             raise InvalidParam(f"{where} {self.allowed}")
         return text
-
-    @cached_property
-    def _expression(self) -> re.Pattern[str]:
-        return re.compile(self.pattern)
 
     def _wrong_length(self, size: int) -> str:
         if not size:
@@ -257,6 +253,10 @@ class Struct:
 
     required: Mapping[str, Shape] = field(default_factory=dict)
     optional: Mapping[str, Shape] = field(default_factory=dict)
+    _shapes: Mapping[str, Shape] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_shapes", {**self.required, **self.optional})
 
     def read(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -266,10 +266,6 @@ class Struct:
         if not self.required.keys() <= value.keys() <= shapes.keys():
             raise InvalidParam(prefix + self._wrong_keys(value))
         return {name: shapes[name].read(item, prefix + name) for name, item in value.items()}
-
-    @cached_property
-    def _shapes(self) -> Mapping[str, Shape]:
-        return {**self.required, **self.optional}
 
     def _wrong_keys(self, value: Mapping[str, Any]) -> str:
         for name in self.required:
@@ -287,6 +283,10 @@ class Struct:
     def partial(self) -> "Struct":
         """The same with nothing required."""
         return Struct({}, self._shapes)
+
+
+_compiled = cache(re.compile)
+"""Expressions of shapes: a few dozen."""
 
 
 def _utf8_bytes(value: str) -> int:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 
 STRING, BINARY = b"\x01", b"\x02"
 """How a value travels, as it goes into the digest; a number is a text."""

@@ -49,7 +49,7 @@ def _is_fifo(params: Params) -> bool:
     return queue.endswith(".fifo")
 
 
-SERVICE = Service(
+SERVICE: Service = Service(
     connect=partial(connect, SQSConnection),
     operations={
         "create_queue": Operation(

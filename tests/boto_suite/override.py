@@ -106,7 +106,7 @@ def _run_tests_in_greenlets(runner: asyncio.Runner) -> None:
 def _sleep_for_a_turn() -> None:
     """The tests of boto's retries replace time.sleep, which the override does not use."""
     park_for = bridge.sleep
-    bridge.sleep = lambda _seconds: park_for(0.0)
+    bridge.sleep = lambda *_about: park_for(0.0)
 
 
 def _refuse_nothing() -> None:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from botod.daemon.bodies import SMALL_BYTES
-from botod.daemon.services.answers import AnswerTooLarge
+from botod.daemon.services.errors import AnswerTooLarge
 from botod.daemon.services.shapes import InvalidParam
 from botod.ipc.descriptors import Descriptor
 from botod.ipc.errors import Code, RpcError

@@ -17,7 +17,7 @@ from botod.daemon.job import (
 )
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.refresher import NoCredentials
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
+from botod.daemon.services.errors import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import InvalidParam, Struct

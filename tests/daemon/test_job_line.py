@@ -21,11 +21,13 @@ from botod.daemon.services import SERVICES
 from botod.daemon.verdicts import Decision
 from botod.ipc.errors import Code, RpcError
 from botod.pool import Terms
+from support.compiled import needs_interpreted
 from support.rigs import SENDER
 
 
 def run_of(**changes: Any) -> Run:
     """A job that took one attempt, as the log looks at it."""
+    needs_interpreted()  # a stand-in
     options = changes.pop("options", DEFAULTS)
     terms = Terms()
     terms.count_attempt()

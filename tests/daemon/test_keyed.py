@@ -179,7 +179,7 @@ def test_an_error_that_is_remembered_holds_nothing_else() -> None:
     async def main() -> None:
         async with rig(cut) as one:
             peer = one.ask("sqs.send_message", MESSAGE, idempotency_key="k")
-            job = weakref.ref(one.joins._underway[Name(SENDER.uid, "k")].run)
+            job = weakref.ref(one.joins._underway[Name(SENDER.uid, "k")].run.future)
             outcome = await peer.outcome()
             assert outcome.error is not None
             assert outcome.error.code == Code.OUTCOME_UNKNOWN

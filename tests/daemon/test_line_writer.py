@@ -98,7 +98,7 @@ def test_without_lines_the_thread_rests(monkeypatch: pytest.MonkeyPatch) -> None
 
 def until_it_rests(writer: LineWriter) -> None:
     """Until its thread does not wake, as the kernel counts, for the time of twenty pauses."""
-    status = Path(f"/proc/self/task/{writer._thread.native_id}/status")
+    status = Path(f"/proc/self/task/{writer._writer.native_id}/status")
     end, before = time.monotonic() + BOUND_S, ""
     while (now := status.read_text().partition("voluntary_ctxt_switches")[2]) != before:
         assert time.monotonic() < end, "it wakes again and again"

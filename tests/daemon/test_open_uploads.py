@@ -43,7 +43,7 @@ async def _with_uploads(test: Test, state: Path | None, s3: S3) -> None:
     with http_server(s3) as server:
         async with open_pool() as pool:
             uploads = OpenUploads(open_folder(str(state)) if state else None)
-            upstreams = upstreams_at(pool, f"http://127.0.0.1:{server.port}", 0, uploads)
+            upstreams = upstreams_at(pool, f"http://127.0.0.1:{server.port}", 0, uploads=uploads)
 
             def connection_of(profile: str) -> Any:
                 return upstreams.find(profile, "s3").connection if profile == "default" else None

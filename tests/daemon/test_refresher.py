@@ -105,7 +105,7 @@ def refresher_of(source: Source, clock: Clock | None = None) -> Refresher:
 
 async def looked(keys: Refresher) -> None:
     """Return when no look is under way."""
-    while keys._looking is not None or keys._thread is not None:
+    while keys._looking is not None or keys._looker is not None:
         await asyncio.sleep(0)
 
 

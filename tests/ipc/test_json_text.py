@@ -4,6 +4,7 @@ import json
 import runpy
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from botod.ipc import json_text
+
+SOURCE = Path(__file__).parents[2] / "ipc/json_text.py"
 
 VALUES = some.recursive(
     some.none()
@@ -81,7 +84,7 @@ def test_what_holds_itself_is_an_error() -> None:
 def test_an_interpreter_without_the_c_functions_has_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads and writes the same."""
     monkeypatch.setitem(sys.modules, "_json", None)
-    other = runpy.run_path(str(json_text.__file__))
+    other = runpy.run_path(str(SOURCE))
     assert other["dumps"]({"a": [1, "é"]}) == json_text.dumps({"a": [1, "é"]})
     assert other["loads"](' {"a": 1}') == {"a": 1}
     with pytest.raises(ValueError, match="NaN is not JSON"):

@@ -393,7 +393,7 @@ def test_an_upload_of_any_length_is_never_held() -> None:
                 def work() -> int:
                     connection = connection_to(pool, server.port)
                     connection.request("PUT", "/", body=produce())
-                    upload = connection._started().request.upload
+                    upload = connection.started().request.upload
                     assert upload is not None
                     assert upload.unsent_bytes <= 2 * MIB
                     try:

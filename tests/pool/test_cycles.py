@@ -138,13 +138,13 @@ def test_a_response_let_go_inside_a_callback_of_curl_s() -> None:
                 def drop_in_callback() -> bytes:
                     connection = HTTPConnection(pool, Origin("http", "127.0.0.1", server.port))
                     connection.request("GET", "/")
-                    take_header = connection._started().curl_header
+                    take_header = connection.started().curl_header
 
                     def take_and_drop(line: bytes) -> None:
                         held.clear()
                         take_header(line)
 
-                    handle = pool.client._handle_of[connection._started()]
+                    handle = pool.client._handle_of[connection.started()]
                     handle.curl.setopt(handle.curl.HEADERFUNCTION, take_and_drop)
                     return connection.getresponse().read()
 

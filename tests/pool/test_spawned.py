@@ -20,6 +20,7 @@ from botod.pool import (
     wait,
 )
 from botod.pool.bridge import running
+from botod.pool.parked import PAUSE
 from botod.pool.spawned import IDLE_STACKS, live_num, live_stacks
 from botod.pool.visits import visit_stats
 from support.spawning import value
@@ -105,6 +106,31 @@ def test_a_late_wake_does_nothing() -> None:
         assert not spawned.done()
         second.set_result("right")
         assert await spawned == "right"
+
+    asyncio.run(scenario())
+
+
+def test_it_tells_what_it_waits_for() -> None:
+    """In the words of who parks, and nothing while it is not parked."""
+
+    async def scenario() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def call() -> str | None:
+            sleep(0)
+            wait(future, "the milk")
+            return running().waits_for
+
+        spawned = spawn(call)
+        assert spawned.waits_for is None
+        await asyncio.sleep(0)
+        assert spawned.waits_for == PAUSE
+        while spawned.waits_for == PAUSE:
+            await asyncio.sleep(0)
+        assert spawned.waits_for == "the milk"
+        future.set_result(None)
+        assert await spawned is None
+        assert spawned.waits_for is None
 
     asyncio.run(scenario())
 

@@ -108,7 +108,7 @@ async def rig(
         async with open_pool(**pool_options) as pool:
             uploads = OpenUploads()
             url = f"{scheme}://127.0.0.1:{port or server.port}"
-            upstreams = upstreams_at(pool, url, retries, sqs_batching, uploads=uploads)
+            upstreams = upstreams_at(pool, url, retries, sqs_batching=sqs_batching, uploads=uploads)
             joins = Joins[Run](remember_s=remember_s)
             ledger, gates = ledger or Ledger(), Gates(pool)
             worker = Worker(
@@ -133,8 +133,8 @@ def upstreams_at(
     pool: Pool,
     url: str,
     retries: int,
-    sqs_batching: bool = True,
     *,
+    sqs_batching: bool = True,
     uploads: OpenUploads | None = None,
 ) -> Upstreams:
     """The profiles default, with all services at one server, and poor, which has no keys."""

@@ -103,7 +103,7 @@ def test_a_package_of_elsewhere_is_not_looked_for_here(tmp_path: Path, url: str)
         capture_output=True, text=True, timeout=BOUND_S, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert "anybody" not in done.stdout
-    assert "No module named 'botod'" in done.stderr
+    assert "No module named 'botod" in done.stderr
 
 
 def test_what_is_installed_here_is_the_source() -> None:

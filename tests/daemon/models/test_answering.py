@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.services.answers import MAX_ANSWER_BYTES, AnswerTooLarge, BadAnswer, DetailedError
+from botod.daemon.services.answers import MAX_ANSWER_BYTES
+from botod.daemon.services.errors import AnswerTooLarge, BadAnswer, DetailedError
 from support.services import CannedService, reply, xml
 
 GET_ITEM = ("dynamodb.get_item", {"TableName": "t", "Key": {"k": {"S": "a"}}})

@@ -13,7 +13,8 @@ from hypothesis import strategies as some
 
 from botod.daemon.held import Held, holding
 from botod.daemon.services import answers
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer, Download, moment, whole_number
+from botod.daemon.services.answers import Download, moment, whole_number
+from botod.daemon.services.errors import AnswerTooLarge, BadAnswer
 from botod.ipc.errors import RpcError
 from botod.ipc.limits import Budget, Refusals
 from botod.pool import Interrupted, Terms, on_terms, spawn

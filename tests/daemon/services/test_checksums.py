@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botod.daemon.services.answers import BadAnswer
 from botod.daemon.services.checksums import (
     ALGORITHMS,
     COMBINABLE,
@@ -15,6 +14,7 @@ from botod.daemon.services.checksums import (
     headers,
     joined,
 )
+from botod.daemon.services.errors import BadAnswer
 
 KNOWN = {
     "CRC64NVME": "rosUhgp5mIg=",

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 from botod.pool import HeldKeys
 from support.pools import KEYS
 from support.rigs import ON_KEY

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from botod.daemon.services import CATALOG, s3_connection
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.services.operation import CannotBeCarried, Endpoint
 from botod.daemon.services.s3_connection import _BY_HOST, _BY_PATH, _ByBucket, _is_ours, connect
 from botod.pool import HeldKeys, spawn

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from botod.daemon.services import CATALOG, s3_objects
-from botod.daemon.services.answers import AnswerTooLarge, BadAnswer
+from botod.daemon.services.errors import AnswerTooLarge, BadAnswer
 from botod.daemon.services.operation import Operation
 from botod.daemon.services.resources import UNTOLD
 from botod.daemon.services.shapes import InvalidParam, Struct

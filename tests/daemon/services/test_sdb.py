@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from botod.daemon.services import sdb
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 from support.pools import KEYS
 from support.services import CannedService, form_of, query_xml, reply, xml
 

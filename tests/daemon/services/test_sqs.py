@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.services.answers import BadAnswer
+from botod.daemon.services.errors import BadAnswer
 from botod.daemon.services.sqs_digests import ChangedOnTheWay, md5_of_attributes, md5_of_body
 from botod.daemon.services.sqs_table import SERVICE
 from botod.pool import Interrupted, OutcomeUnknown

@@ -1,0 +1,61 @@
+"""Modules of botod, compiled: a process that asks for them imports them instead of the sources.
+
+Only the daemon asks. The client, which other programs import, stays Python: there is nothing to
+win for one request at a time, and 5 MB to load.
+"""
+
+import hashlib
+import json
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.util import find_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LIBRARY = HERE / "lib"
+
+
+class OtherSources(Exception):
+    """The sources that are installed are not those that were compiled; says which."""
+
+
+class _Finder:
+    """Finds the compiled modules, and the library in which all their code is."""
+
+    def __init__(self) -> None:
+        self._files = {_name(file): file for file in LIBRARY.rglob(f"*{EXTENSION_SUFFIXES[0]}")}
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> ModuleSpec | None:
+        file = self._files.get(name)
+        return None if file is None else spec_from_file_location(name, file)
+
+
+def use() -> int:
+    """Have this process import what is compiled, from now on; the number of modules.
+
+    To be called once, before any of them is imported. Raises OtherSources.
+    """
+    made_of: dict[str, str] = json.loads((HERE / "made_of.json").read_text())
+    folders: dict[str, Path] = {}
+    for module, digest in made_of.items():
+        assert module not in sys.modules, f"{module} was imported before"
+        _botod, package, *inside = module.split(".")
+        folder = folders.setdefault(package, _folder(f"botod.{package}"))
+        source = folder.joinpath(*inside).with_suffix(".py")
+        if hashlib.sha256(source.read_bytes()).hexdigest() != digest:
+            raise OtherSources(f"{source} is not what was compiled")
+    sys.meta_path.insert(0, _Finder())
+    return len(made_of)
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None, f"there is no {package}"
+    assert spec.origin is not None, f"{package} is no package"
+    return Path(spec.origin).parent
+
+
+def _name(file: Path) -> str:
+    path = file.relative_to(LIBRARY).as_posix()
+    return path.removesuffix(EXTENSION_SUFFIXES[0]).replace("/", ".")
