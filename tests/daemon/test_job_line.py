@@ -2,50 +2,35 @@
 
 import json
 import logging
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from botod.daemon.gathering import Together
-from botod.daemon.job import Job
 from botod.daemon.job_line import MAX_RESOURCE, JobLog
 from botod.daemon.log_format import RENDERERS, render_json, render_text
 from botod.daemon.moved import Moved
 from botod.daemon.options import DEFAULTS, Options
 from botod.daemon.policy import Permit
 from botod.daemon.runs import Run
-from botod.daemon.services import SERVICES
 from botod.daemon.verdicts import Decision
 from botod.ipc.errors import Code, RpcError
 from botod.pool import Terms
-from support.compiled import needs_interpreted
 from support.rigs import SENDER
+from support.runs import job_of, run_of
 
 
-def run_of(**changes: Any) -> Run:
+def run_with(**changes: Any) -> Run:
     """A job that took one attempt, as the log looks at it."""
-    needs_interpreted()  # a stand-in
-    options = changes.pop("options", DEFAULTS)
     terms = Terms()
     terms.count_attempt()
     terms.times.queue_s += changes.pop("queued_s", 0.0)
-    operation = SERVICES["s3"].operations["get_object"]
-    job = Job(
-        "s3",
-        "get_object",
-        operation,
-        {"Body": "hidden"},
-        options=options,
-        deadline=0.0,
-        terms=terms,
-    )
-    resources = changes.pop("resources", ())
-    permit = Permit(None, resources, Decision(True, None, None))
+    job = job_of(options=changes.pop("options", DEFAULTS), terms=terms)
+    permit = Permit(None, changes.pop("resources", ()), Decision(True, None, None))
     about = {"moved": Moved(), "together": None, "unit": None} | changes
-    return cast("Run", SimpleNamespace(job=job, sender=SENDER, permit=permit, **about))
+    return run_of(job, sender=SENDER, permit=permit, **about)
 
 
 def line(
@@ -64,12 +49,12 @@ def line(
 
 def test_what_moved_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The least that a line says."""
-    assert line(caplog, run_of()) == "job s3.get_object ok attempts=1 took_ms=12.3"
+    assert line(caplog, run_with()) == "job s3.get_object ok attempts=1 took_ms=12.3"
 
 
 def test_one_of_several(caplog: pytest.LogCaptureFixture) -> None:
     """Which entry of its request it was, and of how many; and how long it waited for a slot."""
-    assert line(caplog, run_of(together=Together(3, 7), queued_s=0.5)) == (
+    assert line(caplog, run_with(together=Together(3, 7), queued_s=0.5)) == (
         "job s3.get_object ok attempts=1 took_ms=12.3 queued_ms=500.0 batch_entry=3 batch_size=7"
     )
 
@@ -83,7 +68,7 @@ def moved(sent_bytes: int, received_bytes: int) -> Moved:
 
 def test_bytes_and_trace(caplog: pytest.LogCaptureFixture) -> None:
     """Where there are any."""
-    run = run_of(moved=moved(7, 8), options=Options(traceparent="00-a-b-01"))
+    run = run_with(moved=moved(7, 8), options=Options(traceparent="00-a-b-01"))
     assert line(caplog, run) == (
         "job s3.get_object ok attempts=1 took_ms=12.3 sent_bytes=7 received_bytes=8 "
         "traceparent=00-a-b-01"
@@ -93,7 +78,7 @@ def test_bytes_and_trace(caplog: pytest.LogCaptureFixture) -> None:
 def test_unit_and_resources(caplog: pytest.LogCaptureFixture) -> None:
     """Of several the first that can be told, cut where it is too long."""
     name = "b/" + "k" * 1000
-    run = run_of(unit="web.service", resources=(None, name, "b/l"))
+    run = run_with(unit="web.service", resources=(None, name, "b/l"))
     assert line(caplog, run).endswith(
         f" unit=web.service resource={name[:MAX_RESOURCE]} resources_num=3"
     )
@@ -101,7 +86,7 @@ def test_unit_and_resources(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_names_may_be_left_out(caplog: pytest.LogCaptureFixture) -> None:
     """They may be personal."""
-    assert "resource" not in line(caplog, run_of(resources=("b/k",)), shows_resources=False)
+    assert "resource" not in line(caplog, run_with(resources=("b/k",)), shows_resources=False)
 
 
 class Kept:
@@ -132,7 +117,7 @@ def test_both_forms_say_the_same_as_a_renderer_would(
     words = {}
     for form in RENDERERS:
         kept = Kept(form)
-        JobLog(kept, shows_resources=shows_resources).ended(run_of(**about), error, 0.01234)
+        JobLog(kept, shows_resources=shows_resources).ended(run_with(**about), error, 0.01234)
         (words[form],) = kept.words
     fields = json.loads("{" + words["json"])
     assert words["json"] == render_json(fields)[1:]
@@ -154,4 +139,4 @@ def test_how_it_went(
 ) -> None:
     """In a word: AWS's, else the wire's."""
     error = RpcError(code, "it failed", data)
-    assert line(caplog, run_of(), error).startswith(f"job s3.get_object {word} ")
+    assert line(caplog, run_with(), error).startswith(f"job s3.get_object {word} ")

@@ -1,16 +1,17 @@
 """The numbers of jobs."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
+from botod.daemon.options import Options
 from botod.daemon.roll import Roll
+from botod.daemon.runs import Run
 from support.loops import run
+from support.runs import job_of, run_of
 
 
-def job(profile: str) -> Any:
-    """As much of a job as a roll looks at."""
-    return SimpleNamespace(job=SimpleNamespace(options=SimpleNamespace(profile=profile)))
+def job(profile: str) -> Run:
+    """One of a profile's."""
+    return run_of(job_of(options=Options(profile)))
 
 
 def test_numbers_are_never_given_twice() -> None:

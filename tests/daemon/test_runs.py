@@ -5,49 +5,19 @@ from typing import Any
 
 import pytest
 
-from botod.daemon.bodies import Bodies, Means
-from botod.daemon.file_threads import FileThreads
-from botod.daemon.held import Held
-from botod.daemon.job import Job
-from botod.daemon.options import DEFAULTS, Options
-from botod.daemon.policy import Permit
+from botod.daemon.options import Options
 from botod.daemon.runs import Run
-from botod.daemon.services import SERVICES
-from botod.daemon.verdicts import Decision
 from botod.ipc.errors import Code, RpcError
-from botod.ipc.exchange import Outcome, Sender
-from botod.ipc.limits import Budget, Refusals
-from botod.pool import Terms, sleep, spawn
+from botod.ipc.exchange import Outcome
+from botod.pool import sleep, spawn
 from support.exchanges import Peer
 from support.loops import BOUND_S, run
-
-SENDER = Sender(1, 2, 3, 4)
-PERMIT = Permit(None, (), Decision(True, None, None))
-NOBODY: Any = None
-"""Whom nobody asks here."""
-
-OPERATION = SERVICES["s3"].operations["get_object"]
-
-
-def job(options: Options = DEFAULTS, deadline: float = 1e9) -> Job:
-    """One that nobody runs."""
-    return Job("s3", "get_object", OPERATION, {}, options=options, deadline=deadline, terms=Terms())
+from support.runs import SENDER, job_of, run_of
 
 
 def new_run() -> Run:
     """A job under way, which does nothing but wait to be cancelled."""
-    held = Held(Budget(0), Refusals())
-    means = Means(FileThreads(), inline_bytes=0, unread_timeout_s=0.0)
-    bodies = Bodies(OPERATION, means, held, uid=SENDER.uid, can_stream=True)
-    one = Run(
-        job(),
-        NOBODY,
-        sender=SENDER,
-        permit=PERMIT,
-        bodies=bodies,
-        held=held,
-        began=0.0,
-    )
+    one = run_of(job_of(deadline=1e9))
     one.future = spawn(lambda: None)
     return one
 
@@ -63,7 +33,7 @@ def test_all_who_wait_are_told() -> None:
     async def main() -> None:
         one, first, second = new_run(), new_peer(), new_peer()
         one.wait(first.exchange)
-        one.join(second.exchange, job())
+        one.join(second.exchange, job_of(deadline=1e9))
         one.settle(Outcome({"x": 1}))
         assert await first.result() == await second.result() == {"x": 1}
         assert first.exchange.on_cancel is None
@@ -78,7 +48,7 @@ def test_each_error_has_the_trace_of_who_is_told() -> None:
     async def main() -> None:
         one, first, second = new_run(), new_peer(), new_peer()
         one.wait(first.exchange)
-        one.join(second.exchange, job(Options(traceparent="t")))
+        one.join(second.exchange, job_of(options=Options(traceparent="t"), deadline=1e9))
         one.settle(Outcome(error=RpcError(Code.UNREACHABLE, "gone", {})))
         errors = [(await peer.outcome()).error for peer in (first, second)]
         assert [error and error.data for error in errors] == [{}, {"traceparent": "t"}]
@@ -93,7 +63,7 @@ def test_only_the_last_who_leaves_ends_the_job() -> None:
     async def main() -> None:
         one, first, second = new_run(), new_peer(), new_peer()
         one.wait(first.exchange)
-        one.join(second.exchange, job())
+        one.join(second.exchange, job_of(deadline=1e9))
         first.exchange.cancel()
         assert first.has_ended
         assert not one.future.done()
@@ -111,7 +81,7 @@ def test_who_joined_leaves_at_its_own_deadline() -> None:
     async def main() -> None:
         one, first, second = new_run(), new_peer(), new_peer()
         one.wait(first.exchange)
-        one.join(second.exchange, job(deadline=0.0))
+        one.join(second.exchange, job_of())
         error = (await second.outcome()).error
         assert error is not None
         assert error.code == Code.DEADLINE_EXCEEDED
@@ -128,7 +98,7 @@ def test_the_last_one_s_deadline_is_its_error() -> None:
         one, first, second = new_run(), new_peer(), new_peer()
         one.future = spawn(sleep, BOUND_S)
         one.wait(first.exchange)
-        one.join(second.exchange, job(deadline=0.0))
+        one.join(second.exchange, job_of())
         first.exchange.cancel()
         error = (await second.outcome()).error
         assert error is not None
@@ -150,9 +120,9 @@ def test_who_follows_a_job_that_ends() -> None:
         first.exchange.cancel()
         assert one.is_ending
         called: list[Peer] = []
-        one.follow(follower.exchange, job(), lambda: called.append(follower))
-        one.follow(leaver.exchange, job(), lambda: called.append(leaver))
-        one.follow(late.exchange, job(deadline=0.0), lambda: called.append(late))
+        one.follow(follower.exchange, job_of(deadline=1e9), lambda: called.append(follower))
+        one.follow(leaver.exchange, job_of(deadline=1e9), lambda: called.append(leaver))
+        one.follow(late.exchange, job_of(), lambda: called.append(late))
         leaver.exchange.cancel()
         told = [await leaver.outcome(), await late.outcome()]
         codes = [outcome.error and outcome.error.code for outcome in told]
@@ -205,7 +175,7 @@ def test_who_is_found_gone_keeps_no_progress_from_the_others() -> None:
     async def main() -> None:
         one, gone, stays = new_run(), new_peer(progress=True), new_peer(progress=True)
         one.wait(gone.exchange)
-        one.join(stays.exchange, job(Options(progress=True)))
+        one.join(stays.exchange, job_of(options=Options(progress=True), deadline=1e9))
         gone.tell_progress = lambda exchange, _value: exchange.cancel()  # type: ignore[method-assign]
         one.moved.sent_bytes = 7
         assert one._progress is not None
@@ -225,7 +195,7 @@ def test_progress_until_the_answer() -> None:
         one, quiet, asked = new_run(), new_peer(), new_peer(progress=True)
         one.wait(quiet.exchange)
         assert one._progress is None
-        one.join(asked.exchange, job(Options(progress=True)))
+        one.join(asked.exchange, job_of(options=Options(progress=True), deadline=1e9))
         one.moved.sent_bytes = 7
         one.job.terms.attempts_num = 1
         assert one._progress is not None

@@ -17,9 +17,7 @@ from botod.pool import spawn
 from botod.pool.lane import Tls, TlsVersion
 from botod.pool.origin import Origin, Proxy
 from support.loops import run, until
-
-NO_POOL: Any = None
-"""No request is made here."""
+from support.runs import IDLE_POOL
 
 
 def find(name: str, _settings: ProfileSettings) -> Keys:
@@ -31,7 +29,7 @@ def find(name: str, _settings: ProfileSettings) -> Keys:
 
 def upstreams(**profiles: ProfileSettings) -> Upstreams:
     """Upstreams whose keys cost nothing."""
-    return Upstreams(NO_POOL, profiles or {"default": ProfileSettings()}, find)
+    return Upstreams(IDLE_POOL, profiles or {"default": ProfileSettings()}, find)
 
 
 async def connection(of: Upstreams, profile: str, service: str) -> Any:
@@ -310,7 +308,7 @@ def test_a_reload_changes_profiles_and_looks_for_keys_anew() -> None:
         return Keys(found[name], "secret")
 
     async def scenario() -> None:
-        one = Upstreams(NO_POOL, {"default": ProfileSettings()}, find_now)
+        one = Upstreams(IDLE_POOL, {"default": ProfileSettings()}, find_now)
         before = one.find("default", "s3")
         assert (await connection(one, "default", "s3")).provider.access_key == "old"
         found["default"] = "new"
@@ -339,7 +337,7 @@ def test_keys_that_cannot_be_found_any_more_stay(caplog: pytest.LogCaptureFixtur
         return Keys("old", "secret")
 
     async def scenario() -> None:
-        one = Upstreams(NO_POOL, {"default": ProfileSettings()}, find_now)
+        one = Upstreams(IDLE_POOL, {"default": ProfileSettings()}, find_now)
         await connection(one, "default", "s3")
         failing.append("now")
         one.reload({"default": ProfileSettings()})

@@ -7,15 +7,6 @@ import pytest
 
 from botod.daemon.compiled_code import use_compiled_code
 
-COMPILED_NUM, REFUSAL = use_compiled_code()
-if REFUSAL:
-    pytest.exit(f"{REFUSAL}: build it anew")
-
-
-def needs_interpreted() -> None:
-    """Skip a test where modules are compiled: it gives them what compiled code does not take.
-
-    Stand-ins for our own classes, that is, or weak references to their objects.
-    """
-    if COMPILED_NUM:
-        pytest.skip("the modules are compiled")
+_modules_num, _refusal = use_compiled_code()
+if _refusal:
+    pytest.exit(f"{_refusal}: build it anew")
