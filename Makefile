@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 # mypy reads no editable installs: here the sources stand under their import names.
 TREE := compiled
 
-.PHONY: demo test test-long boto-suite bench bench-micro flame fuzz docs screens deb lint types clean
+# What mypyc makes of the modules that a job goes through: in the path, daemons use it.
+COMPILED := $(CURDIR)/$(VENV)/compiled
+SOURCES := $(wildcard compiled/*.* compiled/botod/compiled/*.py pool/*.py ipc/*.py daemon/*.py daemon/*/*.py)
+
+.PHONY: demo test test-long test-compiled boto-suite compiled bench bench-micro flame fuzz docs \
+	screens deb lint types clean
 
 demo: $(VENV)/.demo
 	$(BIN)/botod demo
@@ -16,6 +21,11 @@ test: $(VENV)/.test
 test-long: $(VENV)/.test $(VENV)/.boto-suite
 	.ci/interpreters
 	$(BIN)/pytest
+	$(MAKE) test-compiled
+
+# The same on compiled modules; docs/install.md says what they are for.
+test-compiled: $(VENV)/.test compiled
+	PYTHONPATH=$(COMPILED) $(BIN)/pytest -m "not long"
 
 # boto's own unit tests over stock boto and over the pool, compared.
 boto-suite: $(VENV)/.boto-suite
@@ -23,8 +33,8 @@ boto-suite: $(VENV)/.boto-suite
 
 # botod beside its peers: all works, for some 40 minutes, or WORK=get (bench/README.md has the list);
 # QUICK=1: two short rounds, under three minutes a work, and nothing is kept.
-bench: $(VENV)/.bench
-	$(BIN)/python bench/run.py $(WORK) $(if $(QUICK),--quick)
+bench: $(VENV)/.bench compiled
+	COMPILED=$(COMPILED) $(BIN)/python bench/run.py $(WORK) $(if $(QUICK),--quick)
 
 # The pieces of the hot path, each alone.
 bench-micro: $(VENV)/.bench
@@ -74,6 +84,16 @@ types: $(VENV)/.test
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+# A hundred seconds; wants a C compiler.
+compiled: $(COMPILED)/.made
+$(COMPILED)/.made: $(SOURCES)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	command -v cc >/dev/null || { echo "a C compiler is wanted: apt-get install gcc libc6-dev" >&2; exit 1; }
+	rm -rf $(COMPILED) compiled/build
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(COMPILED) ./compiled
+	rm -rf compiled/build
+	touch $@
 
 $(VENV)/.%: pyproject.toml daemon/botod
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 from harness.processes import cpu_of, family, rss_mib
 
+COMPILED = os.environ.get("COMPILED", "")
+"""Where the compiled modules are; from the Makefile."""
+
 MEMORY = "/dev/shm"
 STARTED_WITHIN_S = 10.0
 
@@ -109,11 +112,13 @@ def running_daemon(
     daemon: str = 'log_level = "warning"',
     pool: str = "",
     profile: str = "",
+    compiled: bool = True,
 ) -> Iterator[Daemon]:
     """`botod run` for the length of a block, with a profile `default` and one called `other`.
 
     server, other: what each asks. The others: lines for the sections of these names, profile's for
-    both profiles. What it logs goes to a file in memory.
+    both profiles. compiled: it runs on what `make compiled` makes, where that is there. What it
+    logs goes to a file in memory.
     """
     with (
         tempfile.TemporaryDirectory(prefix="botod-bench-") as folder,
@@ -136,6 +141,8 @@ def running_daemon(
         }
         command = [sys.executable, "-m", "botod.daemon.cli", "run", "--config", str(config)]
         environ = {**os.environ, **keys, "HOME": folder}
+        if compiled and COMPILED:
+            environ["PYTHONPATH"] = COMPILED
         process = subprocess.Popen(command, env=environ, stderr=log)
         try:
             _wait_for(path, process)

@@ -37,13 +37,16 @@ def many(number: int, word: str) -> str:
     return f"{number} {word}{'s' * (number > 1)}"
 
 
-def our_rows(task: Task, server: Nginx, shipped: Daemon, quiet: Daemon) -> dict[str, Contender]:
-    """The daemon as it is installed, without its line a job, by its own client, and without it."""
+def our_rows(
+    task: Task, server: Nginx, shipped: Daemon, quiet: Daemon, interpreted: Daemon
+) -> dict[str, Contender]:
+    """The daemon as it is shipped and in other forms, by its own client, and without it."""
     threads = task._replace(in_flight=min(THREADS, task.in_flight))
     in_process = "botod.pool in process, boto 2 in greenlets"
     by_client = f"botod, botod.ipc in {many(threads.in_flight, 'thread')}"
     return {
         "botod": ours("botod", "botod_wire", task, server, shipped),
+        "botod-interpreted": ours("botod, not compiled", "botod_wire", task, server, interpreted),
         "botod-quiet": ours("botod, no line a job", "botod_wire", task, server, quiet),
         "botod-client": ours(by_client, "botod_client", threads, server, shipped),
         "botod-pool": generator(in_process, Kind.OURS, "botod_pool", task, server),
@@ -109,16 +112,19 @@ def programs(task: Task, server: Nginx, seconds: int) -> dict[str, Contender]:
 def stage(
     kind: str, in_flight: int, full: int, quick: int, scale: Scale
 ) -> Iterator[dict[str, Contender]]:
-    """One nginx for all, one daemon as it is shipped and one that logs no jobs."""
+    """One nginx for all; a daemon as it is shipped, one not compiled, one that logs no jobs."""
     with (
         running_nginx(MEMORY) as server,
         running_daemon(server, daemon=AS_SHIPPED, profile=WITHOUT_BATCHES) as shipped,
         running_daemon(server, daemon=QUIET, profile=WITHOUT_BATCHES) as quiet,
+        running_daemon(
+            server, daemon=AS_SHIPPED, profile=WITHOUT_BATCHES, compiled=False
+        ) as interpreted,
     ):
         number = scale.of(full, quick)
         task = Task(kind, "localhost", server.port, server.ca_file, number, in_flight, WARM_UP)
         yield {
-            **our_rows(task, server, shipped, quiet),
+            **our_rows(task, server, shipped, quiet, interpreted),
             **boto2_rows(task, server),
             **python_rows(task, server),
             **(programs(task, server, scale.of(5, 2)) if in_flight > 1 else {}),

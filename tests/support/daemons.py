@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from botod.ipc import Connection, connect
+from support.compiled import COMPILED_PATH
 from support.secrets import secrets_in
 
 BOUND_S = 30.0
@@ -118,7 +119,8 @@ class Daemon:
 
 def clean_environ(folder: Path, **more: str) -> dict[str, str]:
     """An environment with throwaway keys, and with nothing of the user's in it."""
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), **NO_METADATA, **KEYS, **more}
+    own = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    return {**own, **COMPILED_PATH, **NO_METADATA, **KEYS, **more}
 
 
 def as_toml(config: Mapping[str, Any]) -> str:

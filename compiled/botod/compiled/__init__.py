@@ -43,7 +43,7 @@ def use() -> int:
         _botod, package, *inside = module.split(".")
         folder = folders.setdefault(package, _folder(f"botod.{package}"))
         source = folder.joinpath(*inside).with_suffix(".py")
-        if hashlib.sha256(source.read_bytes()).hexdigest() != digest:
+        if not source.exists() or hashlib.sha256(source.read_bytes()).hexdigest() != digest:
             raise OtherSources(f"{source} is not what was compiled")
     sys.meta_path.insert(0, _Finder())
     return len(made_of)
