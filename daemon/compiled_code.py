@@ -26,5 +26,5 @@ def use_compiled_code() -> Outcome:
         return Outcome()
     try:
         return Outcome(compiled.use())
-    except compiled.OtherSources as error:
+    except compiled.NotUsable as error:
         return Outcome(refusal=str(error))

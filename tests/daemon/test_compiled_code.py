@@ -30,10 +30,10 @@ def package(folder: Path, digest: str, module: str = MODULE) -> Path:
     return folder
 
 
-def asked(folder: Path) -> list[str]:
+def asked(folder: Path, code: str = ASK) -> list[str]:
     """What comes of it, and where the module was found then."""
     done = subprocess.run(
-        [sys.executable, "-c", ASK],
+        [sys.executable, "-c", code],
         env=clean_environ(folder, PYTHONPATH=str(folder)),
         capture_output=True,
         text=True,
@@ -65,6 +65,13 @@ def test_a_module_that_is_gone(tmp_path: Path) -> None:
     """As of a version before."""
     told, _found = asked(package(tmp_path, "0" * 64, "botod.daemon.gone"))
     assert told == f"0|{ROOT / 'daemon/gone.py'} is not what was compiled"
+
+
+def test_too_late(tmp_path: Path) -> None:
+    """Part of a program would be compiled then, and part of it not."""
+    folder = package(tmp_path, hashlib.sha256(SOURCE.read_bytes()).hexdigest())
+    told, _found = asked(folder, f"import {MODULE}\n{ASK}")
+    assert told == f"0|{MODULE} was imported before"
 
 
 @pytest.mark.parametrize("is_of_these", [True, False])

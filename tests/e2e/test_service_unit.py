@@ -26,6 +26,8 @@ WATCHDOG_S = 3.0
 
 STUCK = """
 import sys, time
+from botod.daemon.compiled_code import use_compiled_code
+use_compiled_code()
 from botod.daemon import service
 from botod.daemon.cli import main
 service.Service._on_reopen_signal = lambda _self: time.sleep(3600)

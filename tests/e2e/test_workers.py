@@ -31,6 +31,8 @@ ENDED = ("a visit of", "ended with", "is stuck", "Fatal Python error", "does not
 
 LATE = """
 import array, socket, sys
+from botod.daemon.compiled_code import use_compiled_code
+use_compiled_code()
 from botod.daemon.cli import main
 from botod.daemon.handover import Handover
 

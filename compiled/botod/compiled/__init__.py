@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 LIBRARY = HERE / "lib"
 
 
-class OtherSources(Exception):
-    """The sources that are installed are not those that were compiled; says which."""
+class NotUsable(Exception):
+    """What is compiled cannot be used by the process; says why."""
 
 
 class _Finder:
@@ -34,17 +34,19 @@ class _Finder:
 def use() -> int:
     """Have this process import what is compiled, from now on; the number of modules.
 
-    To be called once, before any of them is imported. Raises OtherSources.
+    To be called once, before any of them is imported. Raises NotUsable, if one was, or if the
+    sources that are installed are not those that were compiled.
     """
     made_of: dict[str, str] = json.loads((HERE / "made_of.json").read_text())
     folders: dict[str, Path] = {}
     for module, digest in made_of.items():
-        assert module not in sys.modules, f"{module} was imported before"
+        if module in sys.modules:
+            raise NotUsable(f"{module} was imported before")
         _botod, package, *inside = module.split(".")
         folder = folders.setdefault(package, _folder(f"botod.{package}"))
         source = folder.joinpath(*inside).with_suffix(".py")
         if not source.exists() or hashlib.sha256(source.read_bytes()).hexdigest() != digest:
-            raise OtherSources(f"{source} is not what was compiled")
+            raise NotUsable(f"{source} is not what was compiled")
     sys.meta_path.insert(0, _Finder())
     return len(made_of)
 
