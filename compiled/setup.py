@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 from mypyc.build import mypycify
-from setuptools import setup
+from setuptools import Extension, setup
 
 MODULES = """
 daemon/admission daemon/bodies daemon/budget daemon/control daemon/held
@@ -25,7 +25,7 @@ daemon/verdicts daemon/work daemon/worker
 ipc/answering ipc/controls ipc/envelope ipc/exchange ipc/exchanges ipc/framing ipc/in_flight
 ipc/json_text ipc/limits ipc/markers ipc/outbox ipc/patience ipc/peer ipc/protocol ipc/session
 ipc/stream_table ipc/writing
-pool/bridge pool/connection pool/deadlines pool/feedback pool/handle pool/health
+pool/bridge pool/canonical pool/connection pool/deadlines pool/feedback pool/handle pool/health
 pool/host_pool pool/pieces pool/pool pool/queue pool/ready pool/request pool/response pool/sockets
 pool/terms pool/times pool/total pool/tracks pool/transfer pool/upload pool/visits
 """
@@ -37,36 +37,43 @@ and exceptions. A class that others derive from is compiled with them or not at 
 
 HERE = Path(__file__).parent
 MADE_OF = HERE / "botod/compiled/made_of.json"
+PATHS = [f"botod/{module}.py" for module in MODULES.split()]
 
-with (HERE.parent / "pyproject.toml").open("rb") as file:
-    VERSION = tomllib.load(file)["project"]["version"]
 
-paths = [f"botod/{module}.py" for module in MODULES.split()]
-MADE_OF.write_text(
-    json.dumps({
+def digests() -> dict[str, str]:
+    """Of each module's source, by the module's name."""
+    return {
         path.removesuffix(".py").replace("/", "."): hashlib.sha256(
             (HERE / path).read_bytes()
         ).hexdigest()
-        for path in paths
-    })
-)
+        for path in PATHS
+    }
 
-extensions = mypycify([
-    "--strict",
-    "--namespace-packages",
-    "--explicit-package-bases",
-    "--ignore-missing-imports",
-    *paths,
-])
-for extension in extensions:
-    # Not in botod's own packages, where every program that imports the client would load it.
-    extension.name = f"botod.compiled.lib.{extension.name}"
-    extension.extra_link_args.append("-s")
 
-setup(
-    version=VERSION,
-    install_requires=[f"botod=={VERSION}"],
-    packages=["botod.compiled"],
-    package_data={"botod.compiled": ["made_of.json"]},
-    ext_modules=extensions,
-)
+def extensions() -> list[Extension]:
+    """What mypyc makes of them, in the folder that is the current one: it has the sources in it."""
+    made: list[Extension] = mypycify([
+        "--strict",
+        "--namespace-packages",
+        "--explicit-package-bases",
+        "--ignore-missing-imports",
+        *PATHS,
+    ])
+    for extension in made:
+        # Not in botod's own packages, where every program that imports the client would load it.
+        extension.name = f"botod.compiled.lib.{extension.name}"
+        extension.extra_link_args.append("-s")
+    return made
+
+
+if __name__ == "__main__":
+    with (HERE.parent / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    MADE_OF.write_text(json.dumps(digests()))
+    setup(
+        version=version,
+        install_requires=[f"botod=={version}"],
+        packages=["botod.compiled"],
+        package_data={"botod.compiled": ["made_of.json"]},
+        ext_modules=extensions(),
+    )

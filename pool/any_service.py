@@ -10,15 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from botod.pool.boto import pooled
-from botod.pool.signing import (
-    CONTENT_SHA256,
-    NAMES_MAX,
-    HmacV4,
-    Names,
-    lines_to_sign,
-    named,
-    names_to_sign,
-)
+from botod.pool.canonical import NAMES_MAX, Names, lines_to_sign, names_to_sign
+from botod.pool.signing import CONTENT_SHA256, HmacV4, named
 
 from boto.connection import AWSAuthConnection, HTTPRequest
 

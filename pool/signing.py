@@ -10,43 +10,41 @@ may be held by the time it goes on, so keys are read after the last such place, 
 """
 
 import hashlib
-import hmac
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from datetime import timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import quote, unquote
 
 from botod.pool.bodies import compute_hash, off_the_loop, sha256
+from botod.pool.canonical import (
+    keyed,
+    keyed_v4,
+    lines_to_sign,
+    names_for_s3,
+    names_for_v4,
+    query_of,
+    quoted,
+    stamp_of,
+    text_of,
+)
 from botod.pool.terms import current_terms
 
 import boto.auth
 import boto.utils
-
-KEYS_MAX = 64
-"""Keys kept ready: of Version 4 one a day for each secret, region and service in use. One that is
-used no more, hence one of a secret that was replaced, goes when so many newer ones have come."""
-
-NAMES_MAX = 64
-"""Sets of headers' names kept ready: most requests have one of a few. Who asks for them to be sent
-may choose many names: S3's 2 KiB of metadata make 0.1 MB of a set."""
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 CONTENT_SHA256 = "x-amz-content-sha256"
 NOTHING = hashlib.sha256().hexdigest()
 """The hash of an empty body."""
 
-UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/-]*)?")
 """Paths that are nothing but a path to urlparse, and that quoting does not change but for a `%`."""
 
 NORMAL_PATH = re.compile(r"/|(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
 """Paths that normalizing does not change either: no `//`, no `.`, no slash at the end."""
-
-QUOTED = [quote(bytes([byte]), safe="-_~") for byte in range(256)]
 
 
 class _Keyed:
@@ -103,7 +101,7 @@ class QueryV2(_Keyed, boto.auth.QuerySignatureV2AuthHandler):  # type: ignore[mi
         query, signature = self._calc_signature(
             request.params, request.method, request.auth_path, request.host
         )
-        signed = f"{query}&Signature={_quoted(signature)}"
+        signed = f"{query}&Signature={quoted(signature)}"
         if request.method == "POST":
             request.body = signed
             request.headers["Content-Type"] = FORM
@@ -119,7 +117,7 @@ class QueryV2(_Keyed, boto.auth.QuerySignatureV2AuthHandler):  # type: ignore[mi
         token = self._provider.security_token
         if token:
             params["SecurityToken"] = token
-        query = _query(params)
+        query = query_of(params)
         boto.log.debug("query string: %s", query)
         return query, b64encode(self._mac(f"{verb}\n{server_name.lower()}\n{path}\n{query}"))
 
@@ -159,7 +157,7 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
         offset_s = getattr(provider, "clock_offset_s", 0.0)  # boto's own do not know
         if offset_s:
             at += timedelta(seconds=offset_s)
-        date = headers["X-Amz-Date"] = _stamp_of(at.replace(microsecond=0))
+        date = headers["X-Amz-Date"] = stamp_of(at.replace(microsecond=0))
         token = provider.security_token
         if token:
             headers["X-Amz-Security-Token"] = token
@@ -198,8 +196,8 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
         """The names of the headers that are signed, joined, and their lines."""
         host = str(req.headers.get("Host") or self.host_header(self.host, req))
         headers = {**req.headers, "Host": host}
-        names, signed = _names_for_v4(tuple(headers))
-        return names, lines_to_sign(headers, signed, _decoded)
+        names, signed = names_for_v4(tuple(headers))
+        return names, lines_to_sign(headers, signed, text_of)
 
     def determine_service_name(self, host: str) -> str:
         known = self.service_name
@@ -216,7 +214,7 @@ class HmacV4(boto.auth.HmacAuthV4Handler):  # type: ignore[misc]
         return mac.hexdigest()
 
     def query_string(self, http_request: Any) -> str:
-        return _query(http_request.params)
+        return query_of(http_request.params)
 
     def canonical_uri(self, http_request: Any) -> str:
         path: str = http_request.auth_path
@@ -256,7 +254,7 @@ class S3HmacV4(boto.auth.S3HmacAuthV4Handler, HmacV4):  # type: ignore[misc]
 
     def _names_and_lines(self, req: Any) -> tuple[str, list[str]]:
         headers = {"Host": self.host_header(self.host, req), **req.headers}
-        names, signed = _names_for_s3(tuple(headers))
+        names, signed = names_for_s3(tuple(headers))
         return names, lines_to_sign(headers, signed, str)
 
     def canonical_uri(self, http_request: Any) -> str:
@@ -310,89 +308,3 @@ def _late(provider: Any) -> float | None:
     """The time at the servers, in seconds since the epoch; None: that of this host."""
     offset_s = getattr(provider, "clock_offset_s", 0.0)
     return boto.utils.time.time() + offset_s if offset_s else None
-
-
-# OpenSSL prepares a key in more time than it takes to sign with it (hmac.digest does both, each
-# time). So what is kept is an HMAC that has its key; who signs takes a copy.
-
-
-@lru_cache(maxsize=KEYS_MAX)
-def keyed(secret_key: str, algorithm: str) -> hmac.HMAC:
-    """An HMAC with the secret itself."""
-    return hmac.new(secret_key.encode(), digestmod=algorithm)
-
-
-@lru_cache(maxsize=KEYS_MAX)
-def keyed_v4(secret_key: str, day: str, region: str, service: str) -> hmac.HMAC:
-    """An HMAC with Version 4's signing key, which is the same for a day."""
-    key = ("AWS4" + secret_key).encode()
-    for part in (day, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, digestmod="sha256")
-
-
-@lru_cache(4)
-def _stamp_of(second: datetime) -> str:
-    return second.isoformat().replace("-", "").replace(":", "") + "Z"
-
-
-Names = tuple[str, list[tuple[str, str]]]
-"""Of the headers that are signed: joined, as a signature lists them; and each as it was given and
-as it is signed."""
-
-
-@lru_cache(NAMES_MAX)
-def _names_for_v4(given: tuple[str, ...]) -> Names:
-    signed = [name for name in given if name == "Host" or name.lower().startswith("x-amz")]
-    return names_to_sign(signed)
-
-
-@lru_cache(NAMES_MAX)
-def _names_for_s3(given: tuple[str, ...]) -> Names:
-    return names_to_sign([name for name in given if name.lower() != "authorization"])
-
-
-def names_to_sign(given: list[str]) -> Names:
-    """Those of headers that are all signed."""
-    pairs = [(name, name.lower().strip()) for name in given]
-    return ";".join(sorted([name for _given, name in pairs])), pairs
-
-
-def lines_to_sign(
-    headers: dict[str, Any], names: list[tuple[str, str]], text_of: Callable[[Any], str]
-) -> list[str]:
-    """A line for each header. They are sorted whole: `a-b:` before `a:`.
-
-    text_of: what a value is that is no text.
-    """
-    lines = []
-    for given, name in names:
-        value = headers[given]
-        text = value if type(value) is str else text_of(value)
-        folded = text.strip() if '"' in text else " ".join(text.split())
-        lines.append(f"{name}:{folded}")
-    lines.sort()
-    return lines
-
-
-def _decoded(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _query(params: dict[str, Any]) -> str:
-    pairs = []
-    for name in sorted(params):
-        value = params[name]
-        if type(value) is not str or not UNRESERVED.fullmatch(value):
-            value = _quoted(value)
-        pairs.append(f"{_quoted_name(name)}={value}")
-    return "&".join(pairs)
-
-
-def _quoted(value: Any) -> str:
-    data = value.encode() if type(value) is str else boto.utils.get_utf8_value(value)
-    return "".join(map(QUOTED.__getitem__, data))
-
-
-_quoted_name = lru_cache(1024, typed=True)(_quoted)
-"""The names of parameters: a few dozen, again and again."""

@@ -17,7 +17,7 @@ from botod.daemon.services.s3_headers import (
     query_of,
 )
 from botod.daemon.services.shapes import InvalidParam
-from botod.pool.signing import keyed_v4
+from botod.pool.canonical import keyed_v4
 
 MAX_EXPIRES_S = 7 * 24 * 3600
 """S3's bound."""

@@ -6,12 +6,16 @@ import sys
 import time
 from pathlib import Path
 
+from support.compiled import COMPILED_PATH
 from support.daemons import Daemon, endpoints, running_daemon
 from support.http_server import http_server
 from support.services import reply
 
-MOST_KIB = 60 * 1024
-"""Resident, of one worker; 57 MiB were measured, of which 21 are pages of shared libraries."""
+MOST_KIB = (66 if COMPILED_PATH else 60) * 1024
+"""Resident, of one worker; 57 MiB were measured, of which 21 are pages of shared libraries.
+
+Compiled, 62: 5 more of such pages.
+"""
 
 IDLE_S = 5.0
 

@@ -15,6 +15,8 @@ from support.daemons import Daemon, endpoints, running_daemon, wait_until
 
 HAS_A_BUG = """
 import sys
+from botod.daemon.compiled_code import use_compiled_code
+use_compiled_code()
 from botod.daemon import building
 from botod.daemon.cli import main
 

@@ -342,7 +342,7 @@ def test_where_everything_stands() -> None:
         assert held.arrived.wait(BOUND_S)
         daemon.signal(signal.SIGUSR2)
         daemon.wait_for_line("1 of greenlet s3.get_object")
-        daemon.wait_for_line("in getresponse")
+        daemon.wait_for_line("in _send")
         held.release.set()
         assert job.result(BOUND_S) == b"miaow"
 

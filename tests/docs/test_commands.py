@@ -149,7 +149,8 @@ def test_installing_under_supervisor() -> None:
 
 def test_installing_takes_under_ten_commands() -> None:
     """Each way: those that a new user types until the daemon runs and was asked."""
-    by_systemd, by_supervisor, its_first_answer, *_others = blocks(ROOT / "docs" / INSTALL)
+    found = blocks(ROOT / "docs" / INSTALL)
+    by_systemd, _compiled, by_supervisor, its_first_answer, *_others = found
     assert "doctor" in by_systemd.commands[-1]
     assert len(by_systemd.commands) < 10
     assert "supervisord" in by_supervisor.commands[-1]

@@ -1,4 +1,4 @@
-"""The distribution botod-compiled, made of this tree, and a daemon that runs on it."""
+"""The distribution botod-compiled, made as docs/install.md has it, and a daemon that runs on it."""
 
 import os
 import subprocess
