@@ -43,10 +43,11 @@ def test_a_daemon_runs_on_it(compiled: Path, servers: Servers, tmp_path: Path) -
     with running_daemon(config, environ) as daemon:
         number = daemon.wait_for_line("modules are compiled").split(" modules")[0].split()[-1]
         assert int(number) >= MODULES_MIN
-        client = daemon.connect().client("s3")
-        client.create_bucket(Bucket="compiled")
-        client.put_object(Bucket="compiled", Key="k", Body=b"milk")
-        assert client.get_object(Bucket="compiled", Key="k")["Body"].read() == b"milk"
+        with daemon.connect() as connection:
+            client = connection.client("s3")
+            client.create_bucket(Bucket="compiled")
+            client.put_object(Bucket="compiled", Key="k", Body=b"milk")
+            assert client.get_object(Bucket="compiled", Key="k")["Body"].read() == b"milk"
         maps = Path(f"/proc/{daemon.process.pid}/maps").read_text()
         assert "__mypyc" in maps
 
