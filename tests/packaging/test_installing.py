@@ -131,6 +131,10 @@ def curl_of(host: Debian) -> str:
 IGNORED = shutil.ignore_patterns(*(ROOT / ".dockerignore").read_text().replace("**/", "").split())
 
 
+HEADERS = "python3-dev"
+"""Which Python's own image has."""
+
+
 class Image:
     """What a Dockerfile makes, in a Debian with Python in place of Python's own image."""
 
@@ -160,6 +164,8 @@ class Image:
     def _from(self, words: str) -> None:
         stage = debian(self._folder / f"stage-{len(self._stages)}")
         (stage.root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+        stage.run("apt-get", "update", "--quiet")
+        stage.run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", HEADERS)
         self._stages.append(stage)
 
     def _run(self, words: str) -> None:
