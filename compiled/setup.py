@@ -31,8 +31,9 @@ pool/terms pool/times pool/total pool/tracks pool/transfer pool/upload pool/visi
 """
 """What a GET, a PUT, a SendMessage or a ping goes through once the daemon is warm.
 
-Left to the interpreter are modules whose classes are derived from boto's, Tornado's or asyncio's,
-and exceptions. A class that others derive from is compiled with them or not at all.
+Left to the interpreter are modules whose classes derive from boto's, Tornado's or asyncio's, and
+modules in which tests replace something. A class is compiled with all that derive from it, or not
+at all: no class that is interpreted can derive from one that is compiled.
 """
 
 HERE = Path(__file__).parent
