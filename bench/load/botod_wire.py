@@ -33,26 +33,22 @@ class Line:
     def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
-        self._data = b""
+        self._data = bytearray()
 
     def answers(self) -> Iterator[Any]:
         """Each as it comes, without its raw bytes."""
         while True:
-            at = 0
-            while (end := self._data.find(b"\n", at)) >= 0:
-                answer = json.loads(self._data[at:end])
-                if "error" in answer:
-                    raise RuntimeError(answer["error"])
-                at = end + 1
-                self._fill_to(at + sum(answer.get("bytes", ())))
-                at += sum(answer.get("bytes", ()))
-                yield answer
-            self._data = self._data[at:]
-            self._fill()
-
-    def _fill_to(self, size: int) -> None:
-        while len(self._data) < size:
-            self._fill()
+            while (end := self._data.find(b"\n")) < 0:
+                self._fill()
+            answer = json.loads(self._data[:end])
+            if "error" in answer:
+                raise RuntimeError(answer["error"])
+            end += 1 + sum(answer.get("bytes", ()))
+            while len(self._data) < end:
+                self._fill()
+            # At once: others may come for ever before all that is here is used up.
+            del self._data[:end]
+            yield answer
 
     def _fill(self) -> None:
         data = self.socket.recv(READ_BYTES)

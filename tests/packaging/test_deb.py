@@ -116,6 +116,7 @@ def runs_and_ends(debian: Path) -> None:
     )
     try:
         assert daemon.stderr is not None
+        next(line for line in daemon.stderr if "modules are compiled" in line)
         heard = next(line for line in daemon.stderr if "listening on" in line)
         assert "/run/botod/botod.sock" in heard
         answer = inside(debian, "botod", "call", "botod.ping", user="botod")
