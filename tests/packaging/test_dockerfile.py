@@ -42,7 +42,7 @@ def test_it_is_small() -> None:
     assert "-slim" in second
     assert arguments("COPY") == [". /src", "--from=build /opt/botod /opt/botod", defaults]
     ignored = (ROOT / ".dockerignore").read_text().split()
-    assert {".git", ".venv", "build"} <= set(ignored)
+    assert {".git", ".venv", "**/build"} <= set(ignored)
 
 
 def test_it_ends_as_it_should() -> None:

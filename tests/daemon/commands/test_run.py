@@ -153,6 +153,7 @@ def test_lines_of_a_worker_have_its_number() -> None:
     with short_folder() as folder:
         daemon = start({}, folder, clean_environ(folder, **environ))
         daemon.wait_for_line("INFO worker 0 botod.daemon.service: listening on")
+        daemon.wait_for_line("metrics are served on")  # the last of its sockets
         assert sorted(path.name for path in folder.glob("*.sock")) == [
             "admin.sock", "botod.sock", "worker-0.sock",
         ]  # fmt: skip
