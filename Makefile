@@ -83,7 +83,7 @@ types: $(VENV)/.test
 	MYPYPATH=$(TREE) $(BIN)/mypy -p botod.pool -p botod.ipc -p botod.daemon -p botod.compiled
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build compiled/build *.egg-info compiled/*.egg-info
 
 # A hundred seconds; wants a C compiler.
 compiled: $(COMPILED)/.made

@@ -7,6 +7,7 @@ win for one request at a time, and 5 MB to load.
 import hashlib
 import json
 import sys
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import find_spec, spec_from_file_location
 from pathlib import Path
@@ -38,19 +39,18 @@ def use() -> int:
     sources that are installed are not those that were compiled.
     """
     made_of: dict[str, str] = json.loads((HERE / "made_of.json").read_text())
-    folders: dict[str, Path] = {}
     for module, digest in made_of.items():
         if module in sys.modules:
             raise NotUsable(f"{module} was imported before")
         _botod, package, *inside = module.split(".")
-        folder = folders.setdefault(package, _folder(f"botod.{package}"))
-        source = folder.joinpath(*inside).with_suffix(".py")
+        source = _folder(f"botod.{package}").joinpath(*inside).with_suffix(".py")
         if not source.exists() or hashlib.sha256(source.read_bytes()).hexdigest() != digest:
             raise NotUsable(f"{source} is not what was compiled")
     sys.meta_path.insert(0, _Finder())
     return len(made_of)
 
 
+@cache
 def _folder(package: str) -> Path:
     spec = find_spec(package)
     assert spec is not None, f"there is no {package}"
